@@ -1,0 +1,1 @@
+"""What Prefect runs: parameters, policies and order; no arithmetic."""

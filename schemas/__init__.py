@@ -1,0 +1,1 @@
+"""Declared truth: sessions, biomarkers, tables, configuration, errors."""

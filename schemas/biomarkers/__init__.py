@@ -1,0 +1,32 @@
+"""The registry: every biomarker and per-second series by name, checked when it is first imported."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TypeVar
+
+from cueflow.schemas.biomarkers import breathing, cardiac, face, motion, pulse, skin, voice
+from cueflow.schemas.biomarkers.base import Biomarker, Evidence, SeriesSpec
+
+__all__ = ["BIOMARKERS", "SERIES", "Biomarker", "Evidence", "SeriesSpec", "of_modality"]
+
+T = TypeVar("T", Biomarker, SeriesSpec)
+_MODULES = (face, motion, voice, cardiac, pulse, skin, breathing)
+
+
+def _unique(rows: list[T]) -> MappingProxyType[str, T]:
+    found: dict[str, T] = {}
+    for row in rows:
+        if row.name in found:
+            raise ValueError(f"{row.name!r} is declared twice")
+        found[row.name] = row
+    return MappingProxyType(found)
+
+
+BIOMARKERS = _unique([b for module in _MODULES for b in module.BIOMARKERS])
+SERIES = _unique([s for module in _MODULES for s in module.SERIES])
+
+
+def of_modality(modality: str) -> tuple[Biomarker, ...]:
+    """All biomarkers that a stream of this modality yields."""
+    return tuple(b for b in BIOMARKERS.values() if b.modality == modality)

@@ -1,0 +1,8 @@
+"""Voice: activity, pauses, pitch, loudness."""
+
+from __future__ import annotations
+
+from cueflow.schemas.biomarkers.base import Biomarker, SeriesSpec
+
+BIOMARKERS: tuple[Biomarker, ...] = ()
+SERIES: tuple[SeriesSpec, ...] = ()

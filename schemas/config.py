@@ -1,0 +1,117 @@
+"""Parameters of a run, with bounds; everything that changes a value is part of the hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cueflow.schemas.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class VideoConfig(_Section):
+    """Video: how often and how large the frozen backbone looks."""
+
+    flow_rate_hz: float = Field(default=4.0, ge=1, le=30, description="Frames per second given to the backbone.")
+    flow_size: int = Field(
+        default=112, ge=56, le=518, multiple_of=14, description="Side of the backbone's input in pixels."
+    )
+    flow_layers: tuple[int, ...] = Field(
+        default=(8, 9, 10, 11), description="Blocks whose attention maps are compared."
+    )
+    flow_sharpening: float | None = Field(
+        default=None, gt=0, description="Softmax scale of the flow; default: patches."
+    )
+    still_threshold: float = Field(
+        default=0.05, gt=0, description="Residual speed, patches per second, below which a second counts as still."
+    )
+    face_rate_hz: float = Field(
+        default=30.0, ge=5, le=120, description="At most this many frames per second are searched."
+    )
+    face_side: int = Field(
+        default=640, ge=192, le=1920, description="Frames are reduced to this longer side for the face."
+    )
+
+
+class AudioConfig(_Section):
+    """Audio: voice activity and pitch."""
+
+    vad_threshold: float = Field(
+        default=0.5, gt=0, lt=1, description="Speech probability above which a frame is voice."
+    )
+    pause_min_s: float = Field(default=0.25, ge=0.1, le=2, description="Silence shorter than this is not a pause.")
+    f0_floor_hz: float = Field(default=60.0, ge=30, le=200, description="Lowest pitch looked for.")
+    f0_ceiling_hz: float = Field(default=500.0, ge=200, le=1000, description="Highest pitch looked for.")
+
+
+class PhysiologyConfig(_Section):
+    """Physiology: detection thresholds."""
+
+    scr_threshold_us: float = Field(default=0.05, gt=0, description="Smallest skin conductance response, in µS.")
+    rate_tolerance: float = Field(default=0.02, gt=0, lt=0.5, description="Declared against measured sampling rate.")
+
+
+class Config(_Section):
+    """All parameters of a run; a TOML, YAML or JSON file may set any of them."""
+
+    video: VideoConfig = VideoConfig()
+    audio: AudioConfig = AudioConfig()
+    physiology: PhysiologyConfig = PhysiologyConfig()
+
+    @property
+    def sha256(self) -> str:
+        """Hash of all parameters, independent of the order they were written in."""
+        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+
+
+def load_config(path: Path | None) -> Config:
+    """Read a configuration file.
+
+    Parameters
+    ----------
+    path : Path or None
+        TOML, YAML or JSON by suffix; None gives the defaults.
+
+    Returns
+    -------
+    Config
+        Defaults where the file says nothing.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, names an unknown parameter or leaves its bounds.
+    """
+    if path is None:
+        return Config()
+    try:
+        return Config.model_validate(_parse(path))
+    except OSError as error:
+        raise ConfigError(f"{path.name}: cannot be read ({error.strerror})") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"{path.name}: {where}: {first['msg']}") from error
+
+
+def _parse(path: Path) -> object:
+    import tomllib
+
+    import yaml
+
+    text = path.read_text(encoding="utf-8")
+    try:
+        if path.suffix == ".toml":
+            return tomllib.loads(text)
+        return yaml.safe_load(text) or {}  # JSON is YAML
+    except (tomllib.TOMLDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path.name}: {str(error).splitlines()[0]}") from error

@@ -1,0 +1,126 @@
+"""States of a value, and the one list of reasons for anything that is not `ok`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """State of a value, a stream or a session."""
+
+    OK = "ok"
+    LOW_QUALITY = "low_quality"
+    TOO_SHORT = "too_short"
+    ABSENT = "absent"
+    FAILED = "failed"
+
+
+class Reason(StrEnum):
+    """Why something is not `ok`; `sentence` says it to people."""
+
+    # evidence
+    FEW_EVIDENCE = "few_evidence"
+    LOW_COVERAGE = "low_coverage"
+    LOW_SIGNAL = "low_signal"
+    IMPLAUSIBLE = "implausible"
+    NOT_COMPUTABLE = "not_computable"
+    FRAME_RATE_LOW = "frame_rate_low"
+    CLIPPED = "clipped"
+    CONTACT_LOSS = "contact_loss"
+    NO_FACE = "no_face"
+    NO_VOICE = "no_voice"
+    FLAT_SIGNAL = "flat_signal"
+    # streams
+    NO_STREAM = "no_stream"
+    NOT_REQUESTED = "not_requested"
+    FILE_MISSING = "file_missing"
+    FILE_EMPTY = "file_empty"
+    FILE_TRUNCATED = "file_truncated"
+    FILE_UNREADABLE = "file_unreadable"
+    FORMAT_UNKNOWN = "format_unknown"
+    NO_VIDEO_FRAMES = "no_video_frames"
+    NO_AUDIO_SAMPLES = "no_audio_samples"
+    COLUMN_MISSING = "column_missing"
+    NOT_A_NUMBER = "not_a_number"
+    RATE_MISSING = "rate_missing"
+    RATE_MISMATCH = "rate_mismatch"
+    TIME_NOT_INCREASING = "time_not_increasing"
+    UNIT_UNKNOWN = "unit_unknown"
+    # manifest
+    MANIFEST_INVALID = "manifest_invalid"
+    DUPLICATE_STREAM = "duplicate_stream"
+    PATH_OUTSIDE = "path_outside"
+    MODALITY_UNKNOWN = "modality_unknown"
+    NO_USABLE_STREAM = "no_usable_stream"
+    # machine
+    STREAM_FAILED = "stream_failed"
+    TIME_LIMIT = "time_limit"
+    WORKER_DIED = "worker_died"
+    OUT_OF_MEMORY = "out_of_memory"
+    DISK_FULL = "disk_full"
+    UNEXPECTED = "unexpected"
+    OUTPUT_FOREIGN = "output_foreign"
+    # models and fusion
+    MODEL_MISSING = "model_missing"
+    MODEL_HASH = "model_hash"
+    NO_FUSION_MODEL = "no_fusion_model"
+    FEW_SUBJECTS = "few_subjects"
+    OUT_OF_DISTRIBUTION = "out_of_distribution"
+    QUERY_REFUSED = "query_refused"
+    TABLES_INVALID = "tables_invalid"
+    CONFIG_INVALID = "config_invalid"
+
+    @property
+    def sentence(self) -> str:
+        """The reason as a sentence."""
+        return SENTENCES[self]
+
+
+SENTENCES: dict[Reason, str] = {
+    Reason.FEW_EVIDENCE: "Less evidence than the measure's rule asks for.",
+    Reason.LOW_COVERAGE: "Too little of the window could be observed.",
+    Reason.LOW_SIGNAL: "The signal is too weak or too noisy for this measure.",
+    Reason.IMPLAUSIBLE: "The value lies outside the plausible range.",
+    Reason.NOT_COMPUTABLE: "The measure is undefined for this data.",
+    Reason.FRAME_RATE_LOW: "The frame rate is too low for this measure.",
+    Reason.CLIPPED: "The signal is clipped.",
+    Reason.CONTACT_LOSS: "The electrode had no contact.",
+    Reason.NO_FACE: "No face was found.",
+    Reason.NO_VOICE: "No voice was found.",
+    Reason.FLAT_SIGNAL: "The signal does not change.",
+    Reason.NO_STREAM: "The session has no recording of this modality.",
+    Reason.NOT_REQUESTED: "This modality was left out of the run.",
+    Reason.FILE_MISSING: "The file is not there.",
+    Reason.FILE_EMPTY: "The file is empty.",
+    Reason.FILE_TRUNCATED: "The file ends before its header says.",
+    Reason.FILE_UNREADABLE: "The file cannot be decoded.",
+    Reason.FORMAT_UNKNOWN: "The file format is not one that cueflow reads.",
+    Reason.NO_VIDEO_FRAMES: "The file holds no video frames.",
+    Reason.NO_AUDIO_SAMPLES: "The file holds no audio samples.",
+    Reason.COLUMN_MISSING: "The named column or channel is not in the file.",
+    Reason.NOT_A_NUMBER: "The column holds text where numbers should be.",
+    Reason.RATE_MISSING: "Neither the file nor the manifest gives time stamps or a sampling rate.",
+    Reason.RATE_MISMATCH: "The declared sampling rate disagrees with the data.",
+    Reason.TIME_NOT_INCREASING: "The time stamps do not increase.",
+    Reason.UNIT_UNKNOWN: "The unit cannot be converted to the one expected.",
+    Reason.MANIFEST_INVALID: "The manifest cannot be used.",
+    Reason.DUPLICATE_STREAM: "Two streams of the session have the same modality, role and channel.",
+    Reason.PATH_OUTSIDE: "The path leaves the dataset's folder.",
+    Reason.MODALITY_UNKNOWN: "The modality is not one that cueflow knows.",
+    Reason.NO_USABLE_STREAM: "No recording of the session could be used.",
+    Reason.STREAM_FAILED: "At least one recording of the session could not be used.",
+    Reason.TIME_LIMIT: "The step took longer than its limit and was stopped.",
+    Reason.WORKER_DIED: "The process that did the step died.",
+    Reason.OUT_OF_MEMORY: "The step ran out of memory.",
+    Reason.DISK_FULL: "The disk is full.",
+    Reason.UNEXPECTED: "An unexpected error; the log has the trace.",
+    Reason.OUTPUT_FOREIGN: "The output folder belongs to another dataset.",
+    Reason.MODEL_MISSING: "A pretrained model is not there and no source could be reached.",
+    Reason.MODEL_HASH: "A model file's hash is not the one in the lock file.",
+    Reason.NO_FUSION_MODEL: "No fusion model was given.",
+    Reason.FEW_SUBJECTS: "Too few subjects for a model that can be believed.",
+    Reason.OUT_OF_DISTRIBUTION: "The session lies outside what the model was trained on.",
+    Reason.QUERY_REFUSED: "The query is not allowed.",
+    Reason.TABLES_INVALID: "The folder does not hold cueflow tables.",
+    Reason.CONFIG_INVALID: "The configuration cannot be used.",
+}

@@ -1,0 +1,93 @@
+"""What a stage hands back: measures, events and per-second series of one stream."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cueflow.schemas.reasons import Reason, Status
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A span of the session clock that measures are taken over; `phase` is "session" or a label of events.csv."""
+
+    start_s: float
+    end_s: float
+    phase: str = "session"
+
+    @property
+    def duration_s(self) -> float:
+        """Length in s."""
+        return self.end_s - self.start_s
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One value of a declared biomarker over a window, and the evidence it rests on.
+
+    `value` is None exactly where `status` is too_short, absent or failed, or where coverage is below the rule.
+    `n_evidence` counts in the unit of the biomarker's evidence rule; `coverage` is the share of the window that
+    could be observed, 0 to 1; `quality` is the stage's own quality of the signal, 0 to 1, or None.
+    """
+
+    biomarker: str
+    window: Window
+    value: float | None
+    status: Status
+    reason: Reason | None
+    n_evidence: float
+    coverage: float
+    quality: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An interval or instant on the session clock."""
+
+    kind: str
+    label: str
+    start_s: float
+    end_s: float
+    score: float | None = None
+    evidence: Mapping[str, float | str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A declared per-second signal: `t_s` (n,) starts of the seconds on the session clock, `values` (n,), NaN = gap."""
+
+    name: str
+    t_s: FloatArray
+    values: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class StreamResult:
+    """Everything a stage found in one stream.
+
+    `start_s` and `end_s` are the stream's extent on the session clock; `coverage` the share of it that was usable.
+    """
+
+    modality: str
+    role: str
+    channel: str
+    status: Status
+    reason: Reason | None
+    message: str
+    start_s: float
+    end_s: float
+    coverage: float
+    quality: float | None
+    measures: tuple[Measure, ...]
+    events: tuple[Event, ...]
+    series: tuple[Series, ...]
+    method: str
+    method_version: str
+    model_sha256: str
+    input_sha256: str

@@ -1,0 +1,1 @@
+"""Parquet tables, model store, queries and erasure."""

@@ -1,0 +1,1 @@
+"""Pure computation, a folder a stage."""

@@ -1,0 +1,1 @@
+"""Probe and read recordings: manifests, readers per format, the session clock."""

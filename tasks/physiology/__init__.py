@@ -1,0 +1,1 @@
+"""Physiology: heart, pulse, skin, breathing."""

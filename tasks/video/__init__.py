@@ -1,0 +1,1 @@
+"""Video: decode, face landmarks, frozen backbone, attention flow."""
