@@ -68,11 +68,28 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
-class StreamResult:
-    """Everything a stage found in one stream.
+class Findings:
+    """Everything a stage found in one recording, on the session clock.
 
-    `start_s` and `end_s` are the stream's extent on the session clock; `coverage` the share of it that was usable.
+    `start_s` and `end_s` are the recording's extent; `coverage` the share of it that was usable, 0 to 1; `quality`
+    the stage's own quality of the signal, 0 to 1, or None. `status` is ok, or low_quality or too_short with a reason:
+    then the recording was read but its values must be taken with care.
     """
+
+    start_s: float
+    end_s: float
+    coverage: float
+    quality: float | None
+    status: Status
+    reason: Reason | None
+    measures: tuple[Measure, ...]
+    events: tuple[Event, ...]
+    series: tuple[Series, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamResult:
+    """Outcome of one stream: its findings, or why there are none."""
 
     modality: str
     role: str
@@ -80,14 +97,22 @@ class StreamResult:
     status: Status
     reason: Reason | None
     message: str
-    start_s: float
-    end_s: float
-    coverage: float
-    quality: float | None
-    measures: tuple[Measure, ...]
-    events: tuple[Event, ...]
-    series: tuple[Series, ...]
-    method: str
+    findings: Findings | None
     method_version: str
     model_sha256: str
     input_sha256: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A sampled physiological signal on the session clock.
+
+    `values` (n,) in `unit`, NaN where a sample is missing; `times_s` (n,) strictly increasing; `sampling_rate` in Hz is
+    the nominal rate: a step in `times_s` of more than 1.5 periods is a gap.
+    """
+
+    values: FloatArray
+    times_s: FloatArray
+    sampling_rate: float
+    unit: str
