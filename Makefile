@@ -1,0 +1,57 @@
+# Two commands do everything from a clean clone: `make demo` and `make test`.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# On Linux without a GPU, TORCH_INDEX=https://download.pytorch.org/whl/cpu keeps the CUDA libraries away.
+TORCH_INDEX ?=
+DEMO ?= demo
+# Models may lie in folders beside the checkout; otherwise they are fetched, and always verified.
+export CUEFLOW_MODEL_SOURCES ?= $(wildcard ../shared/models)
+
+.PHONY: help demo test check quality style install models lock clean
+
+help:  ## Show the targets
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: models  ## Simulate a cohort, process it, train a fusion model, open the tables, write a page
+	$(BIN)/python -m cueflow.cli.demo $(DEMO)
+
+test: models check  ## Lint, types and every test
+	$(BIN)/python -m pytest -q -m "slow or real" --durations=15
+
+check: install  ## Lint, format, types and the fast tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q -m "not slow and not real" --durations=10
+
+style: install  ## Format the code and apply safe fixes
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+install: $(VENV)/.installed .types/cueflow  ## Virtual environment with the versions of requirements.lock
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "cueflow needs Python 3.11 or newer: make PYTHON=python3.12 …")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the pinned packages into $(VENV) (about 2 GB, once) …"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# The packages live at the root of the checkout; the link lets the type checker see them under their name.
+.types/cueflow:
+	@mkdir -p .types && ln -sfn .. $@
+
+models: install  ## Fetch the pretrained weights and verify their hashes
+	$(BIN)/cueflow models pull
+
+lock:  ## Resolve pyproject.toml anew and rewrite requirements.lock
+	rm -rf .lock && $(PYTHON) -m venv .lock
+	.lock/bin/python -m pip install --quiet ".[dev]"
+	.lock/bin/python -m pip freeze --all --exclude cueflow --exclude pip | sed -E 's/^([A-Za-z0-9_.-]+) @ .*\/\1-([0-9][^-+]*)[^\/]*$$/\1==\2/' > requirements.lock
+	rm -rf .lock
+
+clean:  ## Remove what the targets made (not the virtual environment)
+	rm -rf $(DEMO) build .pytest_cache .mypy_cache .ruff_cache

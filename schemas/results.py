@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cueflow.schemas.reasons import Reason, Status
+from cueflow.schemas.session import Group
 
 FloatArray = NDArray[np.float64]
 
@@ -116,3 +117,68 @@ class Signal:
     times_s: FloatArray
     sampling_rate: float
     unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRecord:
+    """A stream's place on the session clock.
+
+    `source` is "declared" where the manifest gives start_s, else "assumed": the stream is taken to start with the
+    session, and the uncertainty is unknown (None).
+    """
+
+    modality: str
+    role: str
+    channel: str
+    offset_s: float
+    uncertainty_s: float | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """A session on one clock.
+
+    `coverage` is the share of the session that each stage's best usable patient stream covers; `grid` maps a role to
+    the seconds (n,) and the series by name, each (n,) with NaN where there is nothing.
+    """
+
+    start_s: float
+    end_s: float
+    coverage: dict[Group, float]
+    grid: dict[str, tuple[FloatArray, dict[str, FloatArray]]]
+    sync: tuple[SyncRecord, ...]
+
+    @property
+    def duration_s(self) -> float:
+        """From the first to the last sample of any stream, s."""
+        return self.end_s - self.start_s
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """What one biomarker adds to the log-odds, and the reference its value was compared to."""
+
+    modality: str
+    biomarker: str
+    contribution: float
+    value: float | None
+    reference: float | None
+    span_start_s: float | None
+    span_end_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A fused prediction: `log_odds` is `bias` plus the sum of all contributions, exactly."""
+
+    session_id: str
+    target: str
+    probability: float | None
+    interval_low: float | None
+    interval_high: float | None
+    log_odds: float | None
+    bias: float
+    abstained: bool
+    reason: Reason | None
+    contributions: tuple[Contribution, ...]

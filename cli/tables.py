@@ -1,0 +1,121 @@
+"""Commands that start from tables: status, query, report, dictionary, forget."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cueflow.cli.console import console, styled
+
+Tables = Annotated[Path, typer.Argument(help="Folder that `cueflow run` wrote.")]
+
+
+class Rows(StrEnum):
+    """How rows are printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    PARQUET = "parquet"
+
+
+class Book(StrEnum):
+    """How the dictionary is printed."""
+
+    MARKDOWN = "md"
+    JSON = "json"
+    PARQUET = "parquet"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command(epilog="Example: `cueflow status tables`")(status)
+    app.command(epilog='Example: `cueflow query tables "SELECT biomarker, avg(value) FROM biomarkers GROUP BY ALL"`')(
+        query
+    )
+    app.command(epilog="Example: `cueflow report tables S001 --out pages`")(report)
+    app.command(epilog="Example: `cueflow dictionary --format json`")(dictionary)
+    app.command(epilog="Example: `cueflow forget tables --subject P01`")(forget)
+
+
+def status(tables: Tables) -> None:
+    """Say per session: done, degraded or failed, and why."""
+    from rich.table import Table
+
+    from cueflow.storage.queries import open_tables
+
+    rows = open_tables(tables).sessions.sort("session_id").collect().to_dicts()
+    grid = Table("session", "subject", "visit", "status", "video", "audio", "physiology", "length", "why", box=None)
+    for row in rows:
+        states = [f"{styled(row[f'{g}_status'])}" for g in ("video", "audio", "physiology")]
+        grid.add_row(
+            row["session_id"],
+            row["subject_id"],
+            row["visit"],
+            styled(row["status"]),
+            *states,
+            f"{row['duration_s']:.0f} s",
+            row["message"] or "",
+        )
+    console().print(grid)
+
+
+def query(
+    tables: Tables,
+    sql: Annotated[
+        str, typer.Argument(help="A SELECT over sessions, biomarkers, windows, events, predictions, explanations.")
+    ] = "",
+    output: Annotated[Rows, typer.Option("--format", help="How to print the rows.")] = Rows.TABLE,
+    out: Annotated[Path | None, typer.Option("--out", help="File to write; needed for parquet.")] = None,
+    examples: Annotated[bool, typer.Option("--examples", help="Print ten queries that run.")] = False,
+) -> None:
+    """Ask the tables in SQL (DuckDB), read-only."""
+    from cueflow.cli.printing import print_examples, print_rows
+    from cueflow.storage.queries import query as ask
+
+    if examples or not sql:
+        print_examples(tables)
+        return
+    print_rows(ask(tables, sql), output.value, out)
+
+
+def report(
+    tables: Tables,
+    session: Annotated[
+        str, typer.Argument(help="Session id; without one the cohort page and a page per session.")
+    ] = "",
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the pages.")] = Path("report"),
+) -> None:
+    """Write self-contained HTML: time lines, events, values with coverage, status and reason."""
+    from cueflow.flows.pages import write_pages
+
+    for page in write_pages(tables, out, session=session or None):
+        console().print(f"Wrote {page}", soft_wrap=True)
+
+
+def dictionary(
+    output: Annotated[Book, typer.Option("--format", help="How to print it.")] = Book.MARKDOWN,
+    out: Annotated[Path | None, typer.Option("--out", help="File to write; needed for parquet.")] = None,
+) -> None:
+    """Print every biomarker: unit, definition, source, range and evidence rule."""
+    from cueflow.cli.printing import print_dictionary
+
+    print_dictionary(output.value, out)
+
+
+def forget(
+    tables: Tables,
+    subject: Annotated[str, typer.Option(help="Subject id to erase.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be erased.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Erase a subject from every table and prove it. Recordings and exported files are not touched."""
+    from cueflow.cli.printing import print_erasure
+    from cueflow.storage.erasure import forget as erase
+
+    if not (dry_run or yes):
+        typer.confirm("Erase every row of this subject for good?", abort=True)
+    print_erasure(erase(tables, subject, dry_run=dry_run))

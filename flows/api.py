@@ -1,0 +1,93 @@
+"""`cueflow.run`: the flow as a function, with Prefect's embedded API started behind it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cueflow.flows.progress import Silent, Watcher, watched_by
+from cueflow.schemas.session import Group
+
+if TYPE_CHECKING:
+    from cueflow.flows.summary import RunSummary
+
+# A cold machine needs longer than Prefect's 20 s to start its embedded API; nothing is sent to anyone.
+_PREFECT = {
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+    "PREFECT_LOGGING_LEVEL": "WARNING",
+    "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
+}
+
+
+def default_workers() -> int:
+    """One worker process for each core that this process may use, at most eight."""
+    return max(1, min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))
+
+
+def run(  # noqa: PLR0913 - each is an option of the command line
+    dataset: str | Path,
+    out: str | Path,
+    *,
+    sessions: Sequence[str] | None = None,
+    modalities: Sequence[str] | None = None,
+    config: str | Path | None = None,
+    workers: int | None = None,
+    fusion_model: str | Path | None = None,
+    dataset_name: str = "",
+    force: bool = False,
+    join: bool = False,
+    watcher: Watcher | None = None,
+) -> RunSummary:
+    """Process the sessions of a dataset that are new or changed, and write their tables.
+
+    Parameters
+    ----------
+    dataset : path
+        Folder with `manifest.csv` (or .parquet), or a BIDS tree.
+    out : path
+        Folder of the tables; made if it is not there.
+    sessions : sequence of str, optional
+        Only these session ids.
+    modalities : sequence of str, optional
+        Only these stages: video, audio, physiology.
+    config : path, optional
+        TOML, YAML or JSON file of parameters.
+    workers : int, optional
+        Worker processes; default: one per core, at most eight.
+    fusion_model : path, optional
+        Model from `cueflow fusion train`; without one no prediction is made, and the sessions say so.
+    dataset_name : str, optional
+        Name of the dataset in the tables; default: the folder's name.
+    force : bool, optional
+        Compute again what has not changed.
+    join : bool, optional
+        Allow tables that hold another dataset too.
+    watcher : Watcher, optional
+        Told what happens, for progress bars.
+
+    Returns
+    -------
+    RunSummary
+        Its `exit_code` is 0, or 3 where some sessions are degraded or failed.
+    """
+    for name, value in _PREFECT.items():
+        os.environ.setdefault(name, value)
+    from cueflow.flows.extract import extract
+
+    with watched_by(watcher or Silent()):
+        return extract(
+            dataset=str(Path(dataset).resolve()),
+            tables=str(Path(out).resolve()),
+            dataset_name=dataset_name or Path(dataset).resolve().name,
+            sessions=list(sessions) if sessions else None,
+            modalities=[Group(m) for m in modalities] if modalities else None,
+            config=str(Path(config).resolve()) if config else "",
+            workers=workers or default_workers(),
+            fusion_model=str(Path(fusion_model).resolve()) if fusion_model else "",
+            force=force,
+            join=join,
+        )

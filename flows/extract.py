@@ -1,0 +1,200 @@
+"""The flow over a dataset: fan out over sessions, three stages each, then align, fuse and write.
+
+Prefect records what happened for people to look at; what counts as done is in the tables alone.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, get_run_logger, runtime, tags, task
+from prefect.cache_policies import NO_CACHE
+from prefect.futures import PrefectFuture
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from cueflow.flows.fuse import load_fuser
+from cueflow.flows.plan import Plan, Request, SessionPlan, plan_run
+from cueflow.flows.pool import WorkerPool
+from cueflow.flows.progress import watcher
+from cueflow.flows.stages import MODELS, model_store
+from cueflow.flows.summary import RunSummary, summarise
+from cueflow.flows.work import Execution, SessionWork
+from cueflow.schemas.config import load_config
+from cueflow.schemas.errors import DatasetError
+from cueflow.schemas.reasons import Reason
+from cueflow.schemas.session import Dataset, Group
+from cueflow.storage.fingerprints import HashMemo, root_fingerprint
+from cueflow.storage.rows import Stamp
+from cueflow.storage.tables import TableStore, read_fingerprints
+from cueflow.tasks.ingest.dataset import read_dataset
+
+_THREADS = 64  # tasks mostly wait for a worker process; this bounds the waiting, not the work
+
+_task: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False}
+
+
+@task(name="video", task_run_name="video · {session}", **_task)
+def video(work: SessionWork, session: str) -> None:
+    """Face and motion of every video of the session."""
+    work.run_stage(Group.VIDEO)
+
+
+@task(name="audio", task_run_name="audio · {session}", **_task)
+def audio(work: SessionWork, session: str) -> None:
+    """Voice of every audio track of the session."""
+    work.run_stage(Group.AUDIO)
+
+
+@task(name="physiology", task_run_name="physiology · {session}", **_task)
+def physiology(work: SessionWork, session: str) -> None:
+    """Heart, pulse, skin and breathing of the session."""
+    work.run_stage(Group.PHYSIOLOGY)
+
+
+@task(name="align", task_run_name="align · {session}", **_task)
+def align(work: SessionWork, session: str) -> None:
+    """Put the results of the stages on one clock."""
+    work.align()
+
+
+@task(name="fuse", task_run_name="fuse · {session}", **_task)
+def fuse(work: SessionWork, session: str) -> None:
+    """Make the rows; apply the fusion model, if there is one."""
+    work.tabulate()
+
+
+@task(name="write", task_run_name="write · {session}", **_task)
+def write(work: SessionWork, session: str) -> None:
+    """Commit the tables of the session, all at once."""
+    work.write()
+
+
+_STAGES = {Group.VIDEO: video, Group.AUDIO: audio, Group.PHYSIOLOGY: physiology}
+
+
+@flow(
+    name="extract",
+    flow_run_name="extract {dataset_name}",
+    task_runner=ThreadPoolTaskRunner(max_workers=_THREADS),  # type: ignore[arg-type]
+    persist_result=False,
+)
+def extract(  # noqa: PLR0913, PLR0917 - flat parameters become the form in Prefect's UI
+    dataset: str,
+    tables: str,
+    dataset_name: str = "",
+    sessions: list[str] | None = None,
+    modalities: list[Group] | None = None,
+    config: str = "",
+    workers: int = 2,
+    fusion_model: str = "",
+    *,
+    force: bool = False,
+    join: bool = False,
+) -> RunSummary:
+    """Process the sessions of a dataset that are new or changed.
+
+    Parameters
+    ----------
+    dataset : str
+        Folder with a manifest or a BIDS tree.
+    tables : str
+        Folder of the tables.
+    dataset_name : str
+        Name of the dataset in the tables; empty: the folder's name.
+    sessions : list of str, optional
+        Only these session ids.
+    modalities : list of Group, optional
+        Only these stages; results of others that are already there stay.
+    config : str
+        Configuration file; empty for the defaults.
+    workers : int
+        Worker processes.
+    fusion_model : str
+        Fusion model to apply; empty for none.
+    force : bool
+        Compute again what has not changed.
+    join : bool
+        Allow tables that hold another dataset too.
+
+    Returns
+    -------
+    RunSummary
+    """
+    loaded = _chosen(read_dataset(Path(dataset), name=dataset_name or None), sessions)
+    groups = frozenset(modalities or Group)
+    settings = load_config(Path(config) if config else None)
+    fuser = load_fuser(Path(fusion_model)) if fusion_model else None
+    _need_models(loaded, groups)
+    store = TableStore(Path(tables), loaded.name)
+    ids = [s.session_id for s in loaded.sessions]
+    with store.writing(root_fingerprint=root_fingerprint(loaded.root), session_ids=ids, join=join):
+        memo = HashMemo(store.root)
+        request = Request(store.root, settings, groups, force, fuser.sha256 if fuser else "")
+        plan = plan_run(loaded, request, written=read_fingerprints(store.root, store.dataset), file_hash=memo.sha256)
+        memo.save()
+        _tell(plan)
+        stamp = Stamp(run_id=str(runtime.flow_run.id), config_hash=settings.sha256)
+        with WorkerPool(workers, log=store.root / ".cueflow" / "workers.log") as pool:
+            execution = Execution(pool=pool, store=store, stamp=stamp, groups=groups, fuser=fuser)
+            works = _fan_out(execution, plan.todo, in_flight=2 * workers)
+    summary = summarise(stamp.run_id, plan, works, disk_full=execution.disk_full)
+    get_run_logger().info("%s", summary.line)
+    return summary
+
+
+def _chosen(dataset: Dataset, wanted: Sequence[str] | None) -> Dataset:
+    if not wanted:
+        return dataset
+    known = {s.session_id for s in dataset.sessions}
+    if missing := [w for w in wanted if w not in known]:
+        raise DatasetError(
+            f"{len(missing)} of the sessions asked for are not in the dataset, the first is {missing[0]!r}; "
+            "`cueflow check` lists what is there"
+        )
+    return replace(dataset, sessions=tuple(s for s in dataset.sessions if s.session_id in set(wanted)))
+
+
+def _need_models(dataset: Dataset, groups: frozenset[Group]) -> None:
+    present = {stream.modality.group for session in dataset.sessions for stream in session.streams}
+    model_store().pull([name for group in sorted(present & groups) for name in MODELS[group]])
+
+
+def _tell(plan: Plan) -> None:
+    jobs = {group: sum(1 for s in plan.todo for job in s.jobs if job.group is group) for group in Group}
+    watcher().planned(sessions=len(plan.todo), unchanged=len(plan.unchanged), jobs=jobs)
+
+
+def _fan_out(execution: Execution, plans: Sequence[SessionPlan], *, in_flight: int) -> list[SessionWork]:
+    works: list[SessionWork] = []
+    waiting: deque[tuple[SessionWork, PrefectFuture[None]]] = deque()
+    for plan in plans:
+        if len(waiting) >= in_flight:
+            _settle(*waiting.popleft())
+        if execution.disk_full:
+            break
+        work = SessionWork(execution, plan)
+        works.append(work)
+        waiting.append((work, _submit(work)))
+    while waiting:
+        _settle(*waiting.popleft())
+    return works
+
+
+def _submit(work: SessionWork) -> PrefectFuture[None]:
+    session = work.plan.session.session_id
+    stages = [_STAGES[group].submit(work, session) for group in work.jobs]
+    with tags("session"):
+        aligned = align.submit(work, session, wait_for=stages)
+        fused = fuse.submit(work, session, wait_for=[aligned])
+        return write.submit(work, session, wait_for=[fused])
+
+
+def _settle(work: SessionWork, written: PrefectFuture[None]) -> None:
+    """Wait for a session; one whose own tasks broke becomes a failed row, and the others go on."""
+    written.wait()
+    if work.outcome is None and not work.execution.disk_full:
+        work.write_failure(Reason.UNEXPECTED, Reason.UNEXPECTED.sentence)

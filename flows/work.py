@@ -1,0 +1,241 @@
+"""One session on its way through the flow: stage results in, tables out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cueflow.flows.jobs import StageJob
+from cueflow.flows.plan import SessionPlan
+from cueflow.flows.pool import WorkerPool
+from cueflow.flows.progress import watcher
+from cueflow.schemas.errors import DiskFullError
+from cueflow.schemas.reasons import Reason, Status
+from cueflow.schemas.results import Aligned, StreamResult
+from cueflow.schemas.session import Group, Modality
+from cueflow.storage.rows import (
+    SessionState,
+    Stamp,
+    biomarker_rows,
+    event_rows,
+    session_row,
+    to_table,
+    window_table,
+)
+from cueflow.storage.stage_cache import cache_path, read_results
+from cueflow.storage.tables import TableStore
+from cueflow.tasks.align import align
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from cueflow.flows.fuse import Fuser
+
+# A stage may take this long before it counts as hung: far above what any stage needs on one slow core.
+TIME_LIMIT_BASE_S = 300.0
+TIME_LIMIT_PER_BYTE_S = 2e-5  # 20 s per MB: compressed video of one minute is some MB
+_MACHINE_TROUBLE = frozenset({Reason.TIME_LIMIT, Reason.WORKER_DIED, Reason.OUT_OF_MEMORY, Reason.UNEXPECTED})
+
+
+class Execution:
+    """What all sessions of a run share. Not a dataclass: Prefect walks through dataclasses in parameters."""
+
+    def __init__(
+        self, *, pool: WorkerPool, store: TableStore, stamp: Stamp, groups: frozenset[Group], fuser: Fuser | None
+    ) -> None:
+        self.pool, self.store, self.stamp, self.groups, self.fuser = pool, store, stamp, groups, fuser
+        self.disk_full = False
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOutcome:
+    """How a session ended: status ok, degraded or failed."""
+
+    session_id: str
+    status: str
+    reason: Reason | None
+    message: str
+    duration_s: float
+    seconds: float
+
+
+class SessionWork:
+    """One session's state between its tasks."""
+
+    def __init__(self, execution: Execution, plan: SessionPlan) -> None:
+        self.execution, self.plan = execution, plan
+        self.jobs: dict[Group, StageJob] = {job.group: job for job in plan.jobs}
+        self.results: tuple[StreamResult, ...] = ()
+        self.aligned: Aligned = align((), ())
+        self.tables: dict[str, pa.Table] = {}
+        self.fusion_status = str(Reason.NO_FUSION_MODEL)
+        self.started = datetime.now(UTC)
+        self.outcome: SessionOutcome | None = None
+
+    def run_stage(self, group: Group) -> None:
+        """Have a worker run a stage; try once more with the second decoder where the first one hung or died."""
+        job = self.jobs[group]
+        told = 0.0
+
+        def tell(share: float) -> None:
+            nonlocal told
+            watcher().advanced(group, max(share - told, 0.0))
+            told = max(share, told)
+
+        limit = TIME_LIMIT_BASE_S + TIME_LIMIT_PER_BYTE_S * _size(job)
+        outcome = self.execution.pool.run(job, time_limit_s=limit, progress=tell)
+        if group is Group.VIDEO and outcome.reason in {Reason.TIME_LIMIT, Reason.WORKER_DIED}:
+            outcome = self.execution.pool.run(_with_second_decoder(job), time_limit_s=limit, progress=tell)
+        if outcome.reason is not None:
+            self.plan.failures[group] = (outcome.reason, outcome.message)
+            self.execution.disk_full |= outcome.reason is Reason.DISK_FULL
+        tell(1.0)
+
+    def align(self) -> None:
+        """Read the results of all stages and put them on one clock."""
+        results = list(self.plan.broken)
+        for group, key in self.plan.keys.items():
+            stored = None
+            if group not in self.plan.failures:
+                stored = read_results(self._cache_path(group, key))
+            results += stored if stored is not None else self._lost(group)
+        self.results = tuple(results)
+        self.aligned = align(self.results, self.plan.session.streams)
+
+    def tabulate(self) -> None:
+        """Make the rows, and let the fusion model, if there is one, add its own."""
+        session, stamp = self.plan.session, self.execution.stamp
+        self.tables = {
+            "biomarkers": to_table("biomarkers", biomarker_rows(session, self.results, self._absent(), stamp)),
+            "windows": window_table(session, self.aligned.grid, stamp),
+            "events": to_table("events", event_rows(session, self.results, session.markers, stamp)),
+            "predictions": to_table("predictions", []),
+            "explanations": to_table("explanations", []),
+        }
+        if self.execution.fuser is not None:
+            made = self.execution.fuser.tables(session, self.tables["biomarkers"], stamp)
+            self.fusion_status = made.status
+            self.tables |= {"predictions": made.predictions, "explanations": made.explanations}
+
+    def write(self) -> None:
+        """Commit the session's tables; a full disk stops the run and leaves what was there."""
+        status, reason, message = self._status()
+        retry = any(why in _MACHINE_TROUBLE for why, _ in self.plan.failures.values())
+        state = SessionState(
+            status=status,
+            reason=reason,
+            message=message,
+            fusion_status=self.fusion_status,
+            fingerprint="" if retry else self.plan.fingerprint,
+            started=self.started,
+        )
+        row = session_row(
+            self.plan.session,
+            self.results,
+            self.aligned,
+            self.execution.stamp,
+            state=state,
+            groups=self._group_states(),
+        )
+        self._commit({**self.tables, "sessions": to_table("sessions", [row])}, state)
+
+    def write_failure(self, reason: Reason, message: str) -> None:
+        """Write the session as failed: nothing of it could be assembled."""
+        self.results, self.aligned = (), align((), ())
+        self.plan.failures.update(dict.fromkeys(self.plan.keys, (reason, message)))
+        self.results = tuple(r for group in self.plan.keys for r in self._lost(group)) + self.plan.broken
+        self.tabulate()
+        self.write()
+
+    def _commit(self, tables: Mapping[str, pa.Table], state: SessionState) -> None:
+        session_id = self.plan.session.session_id
+        status, reason, message = state.status, state.reason, state.message
+        try:
+            self.execution.store.commit_session(session_id, tables, run_id=self.execution.stamp.run_id)
+        except DiskFullError as error:
+            self.execution.disk_full = True
+            status, reason, message = "failed", error.reason, error.message
+        self.outcome = SessionOutcome(
+            session_id=session_id,
+            status=status,
+            reason=reason,
+            message=message,
+            duration_s=self.aligned.duration_s,
+            seconds=(datetime.now(UTC) - self.started).total_seconds(),
+        )
+        watcher().finished(status)
+
+    def _cache_path(self, group: Group, key: str) -> Path:
+        store, session_id = self.execution.store, self.plan.session.session_id
+        return cache_path(store.root, store.dataset, session_id, group=group, key=key)
+
+    def _lost(self, group: Group) -> list[StreamResult]:
+        reason, message = self.plan.failures.setdefault(group, (Reason.WORKER_DIED, Reason.WORKER_DIED.sentence))
+        return [
+            StreamResult(
+                modality=s.modality,
+                role=s.role,
+                channel=s.channel,
+                status=Status.FAILED,
+                reason=reason,
+                message=message,
+                findings=None,
+                method_version="",
+                model_sha256="",
+                input_sha256="",
+                seconds=0.0,
+            )
+            for s in self.plan.session.streams
+            if s.modality.group is group
+        ]
+
+    def _absent(self) -> dict[str, tuple[Status, Reason]]:
+        tried = {r.modality for r in self.results}
+        skipped = {s.modality.value for s in self.plan.session.streams if s.modality.group not in self.execution.groups}
+        return {
+            m.value: (Status.ABSENT, Reason.NOT_REQUESTED if m.value in skipped else Reason.NO_STREAM)
+            for m in Modality
+            if m.value not in tried
+        }
+
+    def _status(self) -> tuple[str, Reason | None, str]:
+        failed = [r for r in self.results if r.findings is None]
+        if not any(r.findings for r in self.results):
+            first = failed[0] if len(failed) == 1 else None
+            reason = (first.reason if first else None) or Reason.NO_USABLE_STREAM
+            return "failed", reason, first.message if first else reason.sentence
+        if failed:
+            return "degraded", failed[0].reason, "; ".join(dict.fromkeys(r.message for r in failed))
+        return "ok", None, ""
+
+    def _group_states(self) -> dict[Group, tuple[str, Reason | None, float]]:
+        return {group: _group_state([r for r in self.results if _group_of(r) is group]) for group in Group}
+
+
+def _group_of(result: StreamResult) -> Group | None:
+    return Modality(result.modality).group if result.modality in set(Modality) else None
+
+
+def _group_state(results: Sequence[StreamResult]) -> tuple[str, Reason | None, float]:
+    if not results:
+        return Status.ABSENT, Reason.NO_STREAM, 0.0
+    seconds = sum(r.seconds for r in results)
+    worst = next((r for r in results if r.findings is None), None) or next(
+        (r for r in results if r.status is not Status.OK), results[0]
+    )
+    return worst.status, worst.reason, seconds
+
+
+def _size(job: StageJob) -> int:
+    total = 0
+    for stream in job.streams:
+        path = Path(job.dataset_root, stream.path)
+        total += path.stat().st_size if path.is_file() else 0
+    return total
+
+
+def _with_second_decoder(job: StageJob) -> StageJob:
+    return replace(job, decoder="av")

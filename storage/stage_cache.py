@@ -1,0 +1,137 @@
+"""Results of a stage, stored by content: the same input, parameters, method and weights are never computed twice.
+
+An entry is compressed JSON behind its own SHA-256; one that was cut or altered is not trusted, it is computed again.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import math
+import os
+import zlib
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cueflow.schemas.errors import DiskFullError
+from cueflow.schemas.reasons import Reason, Status
+from cueflow.schemas.results import Event, Findings, FloatArray, Measure, Series, StreamResult, Window
+
+_DIGEST = 64
+
+
+def cache_path(root: Path, dataset: str, session_id: str, *, group: str, key: str) -> Path:
+    """Where the results of a stage lie, under the session's name so that erasure finds them."""
+    return root / ".cueflow" / "cache" / f"dataset={dataset}" / f"session={session_id}" / f"{group}-{key[:32]}.json.z"
+
+
+def write_results(path: Path, results: tuple[StreamResult, ...]) -> None:
+    """Store the results of a stage atomically, in place of older ones of the same stage.
+
+    Parameters
+    ----------
+    path : Path
+        From `cache_path`.
+    results : tuple of StreamResult
+        One per stream.
+
+    Raises
+    ------
+    DiskFullError
+        If there is no space left; older entries stay.
+    OSError
+        If the file cannot be written for another reason.
+    """
+    body = zlib.compress(json.dumps([_encode(r) for r in results], allow_nan=False).encode(), 6)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        staged.write_bytes(hashlib.sha256(body).hexdigest().encode() + body)
+        staged.replace(path)
+    except OSError as error:
+        staged.unlink(missing_ok=True)
+        if error.errno == errno.ENOSPC:
+            raise DiskFullError("The disk is full: free some space and run again; what was written stays.") from error
+        raise
+    group = path.name.partition("-")[0]
+    for older in path.parent.glob(f"{group}-*.json.z"):
+        if older != path:
+            older.unlink(missing_ok=True)
+
+
+def read_results(path: Path) -> tuple[StreamResult, ...] | None:
+    """Read the results of a stage.
+
+    Parameters
+    ----------
+    path : Path
+        From `cache_path`.
+
+    Returns
+    -------
+    tuple of StreamResult or None
+        None where there are none or where the file is not what was written.
+    """
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    digest, body = raw[:_DIGEST], raw[_DIGEST:]
+    if hashlib.sha256(body).hexdigest().encode() != digest:
+        return None
+    return tuple(_decode(r) for r in json.loads(zlib.decompress(body)))
+
+
+def _encode(result: StreamResult) -> dict[str, Any]:
+    found = result.findings
+    head = {name: getattr(result, name) for name in StreamResult.__slots__ if name != "findings"}
+    return {**head, "findings": None if found is None else _encode_findings(found)}
+
+
+def _encode_findings(found: Findings) -> dict[str, Any]:
+    head = {n: getattr(found, n) for n in ("start_s", "end_s", "coverage", "quality", "status", "reason")}
+    return {
+        **head,
+        "measures": [asdict(m) for m in found.measures],
+        "events": [{**asdict(e), "evidence": dict(e.evidence)} for e in found.events],
+        "series": [[s.name, _numbers(s.t_s), _numbers(s.values)] for s in found.series],
+    }
+
+
+def _numbers(values: FloatArray) -> list[float | None]:
+    return [v if math.isfinite(v) else None for v in values.tolist()]
+
+
+def _decode(raw: dict[str, Any]) -> StreamResult:
+    found = raw.pop("findings")
+    head = raw | {"status": Status(raw["status"]), "reason": _reason(raw["reason"])}
+    return StreamResult(findings=None if found is None else _decode_findings(found), **head)
+
+
+def _decode_findings(raw: dict[str, Any]) -> Findings:
+    measures = tuple(
+        Measure(**m | {"window": Window(**m["window"]), "status": Status(m["status"]), "reason": _reason(m["reason"])})
+        for m in raw["measures"]
+    )
+    return Findings(
+        **raw
+        | {
+            "status": Status(raw["status"]),
+            "reason": _reason(raw["reason"]),
+            "measures": measures,
+            "events": tuple(Event(**e) for e in raw["events"]),
+            "series": tuple(Series(n, _array(t), _array(v)) for n, t, v in raw["series"]),
+        }
+    )
+
+
+def _reason(code: str | None) -> Reason | None:
+    return None if code is None else Reason(code)
+
+
+def _array(values: list[float | None]) -> FloatArray:
+    return np.array([math.nan if v is None else v for v in values], dtype=np.float64)
