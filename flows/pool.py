@@ -10,7 +10,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,19 +19,20 @@ from cueflow.flows.jobs import Outcome, StageJob, dump_job
 from cueflow.schemas.reasons import Reason
 
 Progress = Callable[[float], None]
+WORKER = (sys.executable, "-m", "cueflow.flows.worker")
 
 
 class _Worker:
     """One process; not thread-safe: the pool hands it to one job at a time."""
 
-    def __init__(self, *, threads: int, log: Path) -> None:
+    def __init__(self, command: Sequence[str], *, threads: int, log: Path) -> None:
         environment = dict(os.environ)
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"):
             environment[name] = str(threads)
         environment["GLOG_minloglevel"] = environment["TF_CPP_MIN_LOG_LEVEL"] = "3"
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "cueflow.flows.worker"],
+                list(command),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -103,13 +104,15 @@ class WorkerPool:
         File that takes what the workers print (traces; no ids, no paths of recordings).
     threads : int, optional
         Threads of the numerical libraries in each worker.
+    command : sequence of str, optional
+        The program that reads jobs and writes answers.
     """
 
-    def __init__(self, size: int, *, log: Path, threads: int = 1) -> None:
+    def __init__(self, size: int, *, log: Path, threads: int = 1, command: Sequence[str] = WORKER) -> None:
         self._slots: queue.Queue[_Worker | None] = queue.Queue()
         for _ in range(size):
             self._slots.put(None)
-        self.size, self._threads, self._log = size, threads, log
+        self.size, self._threads, self._log, self._command = size, threads, log, command
 
     def run(self, job: StageJob, *, time_limit_s: float, progress: Progress = lambda _: None) -> Outcome:
         """Run a job in a free worker; wait for one first.
@@ -131,7 +134,7 @@ class WorkerPool:
         worker = self._slots.get()
         try:
             if worker is None or not worker.alive:
-                worker = _Worker(threads=self._threads, log=self._log)
+                worker = _Worker(self._command, threads=self._threads, log=self._log)
             return worker.run(job, time_limit_s=time_limit_s, progress=progress)
         finally:
             self._slots.put(worker)

@@ -1,0 +1,68 @@
+"""Worker processes: time limits, deaths and replacement."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from cueflow.flows.jobs import StageJob, dump_job, load_job
+from cueflow.flows.pool import WorkerPool
+from cueflow.schemas.config import Config
+from cueflow.schemas.reasons import Reason
+from cueflow.schemas.session import Exclusion, Group, Marker, Modality, Stream
+
+# Answers each job by its key: hang, die, or tell progress and the number of jobs this process has done.
+PROGRAM = """
+import json, os, sys, time
+for number, line in enumerate(sys.stdin):
+    key = json.loads(line)["key"]
+    if key == "hang":
+        time.sleep(60)
+    if key == "die":
+        os.kill(os.getpid(), 9)
+    print(json.dumps({"progress": 0.5}), flush=True)
+    reason = "file_empty" if key == "bad" else None
+    print(json.dumps({"reason": reason, "message": str(number), "seconds": 0.1}), flush=True)
+"""
+
+
+def job(key: str) -> StageJob:
+    return StageJob(
+        group=Group.VIDEO,
+        dataset_root="data",
+        tables_root="tables",
+        dataset="d",
+        session_id="S1",
+        key=key,
+        streams=(Stream(Modality.VIDEO, "a.mp4", start_s=1.5),),
+        input_sha256={"a.mp4": "00"},
+        markers=(Marker(0.0, 1.0, "rest"),),
+        exclusions=(Exclusion(0.0, 1.0, "noise"),),
+        config=Config(),
+    )
+
+
+@pytest.fixture
+def pool(tmp_path):
+    with WorkerPool(1, log=tmp_path / "log", command=(sys.executable, "-c", PROGRAM)) as made:
+        yield made
+
+
+def test_a_job_survives_its_journey():
+    assert load_job(dump_job(job("k"))) == job("k")
+
+
+def test_a_worker_keeps_working_and_tells_its_progress(pool):
+    told = []
+    first = pool.run(job("a"), time_limit_s=20, progress=told.append)
+    second = pool.run(job("bad"), time_limit_s=20)
+    assert (first.reason, first.message, told) == (None, "0", [0.5])
+    assert (second.reason, second.message) == (Reason.FILE_EMPTY, "1")  # the same process: its second job
+
+
+@pytest.mark.parametrize(("key", "reason"), [("hang", Reason.TIME_LIMIT), ("die", Reason.WORKER_DIED)])
+def test_a_lost_worker_costs_only_its_own_job(pool, key, reason):
+    assert pool.run(job(key), time_limit_s=1.0).reason is reason
+    after = pool.run(job("a"), time_limit_s=20)
+    assert (after.reason, after.message) == (None, "0")  # a new process
