@@ -1,0 +1,136 @@
+"""Who may write into TABLES: one process at a time, and only into tables of its own dataset."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cueflow.schemas.errors import ForeignOutputError, TablesError
+from cueflow.schemas.tables import SCHEMA_VERSION
+from cueflow.storage.atomic import disk_errors, replace_bytes
+from cueflow.storage.layout import state_dir, written_datasets, written_sessions
+
+_HARMLESS = frozenset({".cueflow", ".DS_Store", ".gitkeep", ".gitignore", "lost+found"})
+
+
+@contextmanager
+def locked(root: Path) -> Iterator[None]:
+    """Hold TABLES for writing; the lock dies with its process.
+
+    Parameters
+    ----------
+    root : Path
+        TABLES; its `.cueflow` folder is made if needed.
+
+    Raises
+    ------
+    TablesError
+        If another process writes there now, or the folder cannot be written.
+    """
+    with disk_errors("opening the tables for writing"):
+        state_dir(root).mkdir(parents=True, exist_ok=True)
+        file = (state_dir(root) / "lock").open("ab")
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            message = "Another run writes these tables now: wait until it has ended, or choose another output folder."
+            raise TablesError(message) from error
+        except OSError as error:
+            message = f"These tables cannot be locked ({error.strerror}): choose a folder on another file system."
+            raise TablesError(message) from error
+        yield
+
+
+def refuse_foreign_folder(root: Path) -> None:
+    """Refuse a folder that holds something else than cueflow tables.
+
+    Parameters
+    ----------
+    root : Path
+        The output folder; it may be missing or empty.
+
+    Raises
+    ------
+    ForeignOutputError
+        If it is a file, or holds files and was not made by cueflow.
+    """
+    if not root.exists():
+        return
+    if not root.is_dir():
+        raise ForeignOutputError("The output is a file: name a folder.")
+    if _owner_path(root).is_file():
+        return
+    with disk_errors("looking at the output folder"):
+        foreign = sorted(p.name for p in root.iterdir() if p.name not in _HARMLESS)
+    if foreign:
+        message = f"The output folder holds other files ({foreign[0]!r} is one): choose an empty or a new folder."
+        raise ForeignOutputError(message)
+
+
+def claim(root: Path, dataset: str, *, root_fingerprint: str, session_ids: Iterable[str], join: bool) -> None:
+    """Note that a dataset's tables live here, or refuse because others do.
+
+    Parameters
+    ----------
+    root : Path
+        TABLES; the caller holds its lock.
+    dataset : str
+        Name of the dataset.
+    root_fingerprint : str
+        From `storage.fingerprints.root_fingerprint`: tells two datasets of one name apart.
+    session_ids : iterable of str
+        Sessions of the dataset; one that is already here proves that it is the same dataset, moved.
+    join : bool
+        Allow tables of another dataset side by side.
+
+    Raises
+    ------
+    ForeignOutputError
+        If the tables belong to another dataset.
+    """
+    owner = _read_owner(root)
+    others = {*owner, *written_datasets(root)} - {dataset}
+    if others and not join:
+        message = (
+            f"These tables belong to dataset {min(others)!r}: choose another output folder, or join them (--join)."
+        )
+        raise ForeignOutputError(message)
+    known = owner.get(dataset, {}).get("root_fingerprint")
+    here = set(written_sessions(root, dataset))
+    if here and known != root_fingerprint and here.isdisjoint(session_ids):
+        message = (
+            f"These tables hold another dataset that is also named {dataset!r} (no session in common): "
+            "choose another output folder, or another name (--name)."
+        )
+        raise ForeignOutputError(message)
+    if known != root_fingerprint:
+        since = owner.get(dataset, {}).get("since_utc") or datetime.now(UTC).isoformat(timespec="seconds")
+        owner[dataset] = {"root_fingerprint": root_fingerprint, "since_utc": since}
+        content = {"made_by": "cueflow", "schema_version": SCHEMA_VERSION, "datasets": owner}
+        replace_bytes(_owner_path(root), json.dumps(content, indent=1, sort_keys=True).encode())
+
+
+def is_tables(root: Path) -> bool:
+    """Whether a folder holds cueflow tables."""
+    return _owner_path(root).is_file() or (root / "sessions").is_dir()
+
+
+def _owner_path(root: Path) -> Path:
+    return state_dir(root) / "owner.json"
+
+
+def _read_owner(root: Path) -> dict[str, dict[str, Any]]:
+    try:
+        raw = json.loads(_owner_path(root).read_bytes())
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        return {}  # damaged: the folders of the tables still say whose they are
+    datasets = raw.get("datasets") if isinstance(raw, dict) else None
+    return {k: v for k, v in datasets.items() if isinstance(v, dict)} if isinstance(datasets, dict) else {}

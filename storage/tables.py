@@ -1,0 +1,271 @@
+"""The tables as a whole: who writes them, how a session gets in, and what readers see.
+
+A session is visible all at once or not at all: rows count where the `sessions` row of their dataset and session names
+their run. While a session is written again it is invisible for the moment between two renames (see `journal`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from cueflow.schemas.errors import TablesError
+from cueflow.schemas.tables import TABLES, arrow_schema
+from cueflow.storage.atomic import disk_errors
+from cueflow.storage.journal import commit, roll_forward
+from cueflow.storage.layout import PART, encoded, part_path
+from cueflow.storage.owner import claim, is_tables, locked, refuse_foreign_folder
+
+if TYPE_CHECKING:
+    import polars as pl
+    import pyarrow as pa
+
+KEY = ("dataset", "session_id", "run_id")
+
+
+class TableStore:
+    """Tables of one dataset, opened for writing by `writing`.
+
+    Parameters
+    ----------
+    root : Path
+        TABLES.
+    dataset : str
+        Name of the dataset.
+    """
+
+    def __init__(self, root: Path, dataset: str) -> None:
+        if not dataset:
+            raise TablesError("The dataset has no name: give it one.")
+        self.root, self.dataset = root, dataset
+        self._open = False
+
+    @contextmanager
+    def writing(self, *, root_fingerprint: str, session_ids: Iterable[str], join: bool = False) -> Iterator[Self]:
+        """Hold the tables for writing: lock, check whose they are, finish what a killed run left.
+
+        A folder with other files or another dataset's tables is a `ForeignOutputError`; one that another process
+        writes now, or that cannot be written, a `TablesError`.
+
+        Parameters
+        ----------
+        root_fingerprint : str
+            From `storage.fingerprints.root_fingerprint`.
+        session_ids : iterable of str
+            Sessions of the dataset.
+        join : bool
+            Allow tables that hold another dataset too.
+        """
+        refuse_foreign_folder(self.root)
+        with locked(self.root):
+            with disk_errors("opening the tables for writing"):
+                claim(self.root, self.dataset, root_fingerprint=root_fingerprint, session_ids=session_ids, join=join)
+                roll_forward(self.root)
+            self._open = True
+            try:
+                yield self
+            finally:
+                self._open = False
+
+    def commit_session(self, session_id: str, tables: Mapping[str, pa.Table], *, run_id: str) -> None:
+        """Write a session's tables so that all of them appear at once.
+
+        Without space left it is a `DiskFullError`, and nothing has changed.
+
+        Parameters
+        ----------
+        session_id : str
+            The session.
+        tables : mapping
+            Table name to its rows; `sessions` has exactly one. A table that is not given, or has no rows, takes
+            away the rows of an earlier run.
+        run_id : str
+            The run; every row carries it.
+
+        Raises
+        ------
+        TablesError
+            If the tables are not open, a column is missing, unknown or of another type, or a row names another session
+            or run; or if the file system refuses.
+        """
+        if not self._open:
+            raise TablesError("The tables are not open for writing: use `with store.writing(…)`.")
+        checked = _checked(session_id, tables, run_id)
+        parts = {
+            name: _parquet(table)
+            for name, table in checked.items()
+            if table.num_rows or part_path(self.root, name, self.dataset, session_id).exists()
+        }
+        no_session = _parquet(arrow_schema("sessions").empty_table())
+        with disk_errors("writing a session's tables"):
+            commit(self.root, self.dataset, session_id, parts=parts, no_session=no_session, run_id=run_id)
+
+
+def read_sessions(root: Path, *, dataset: str | None = None) -> pl.DataFrame:
+    """Read the `sessions` table.
+
+    Parameters
+    ----------
+    root : Path
+        TABLES.
+    dataset : str, optional
+        Only this dataset.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per visible session with a `dataset` column, sorted by dataset and session. A folder without tables,
+        or a damaged file, is a `TablesError`.
+    """
+    return collected(raw_scan(root, "sessions", dataset=dataset).sort("dataset", "session_id"))
+
+
+def read_fingerprints(root: Path, dataset: str) -> dict[str, str]:
+    """Fingerprint of every visible session of a dataset, by session id; empty where the next run must try again."""
+    rows = collected(raw_scan(root, "sessions", dataset=dataset).select("session_id", "fingerprint"))
+    return {session_id: fingerprint or "" for session_id, fingerprint in rows.iter_rows()}
+
+
+def scan(root: Path, table: str, *, dataset: str | None = None) -> pl.LazyFrame:
+    """One table, lazily: only rows of the run that the sessions row names.
+
+    Parameters
+    ----------
+    root : Path
+        TABLES.
+    table : str
+        A key of `schemas.tables.TABLES`.
+    dataset : str, optional
+        Only this dataset.
+
+    Returns
+    -------
+    polars.LazyFrame
+        The declared columns, null where an older version did not write one, and `dataset`. A folder or table that
+        is not there is a `TablesError`.
+    """
+    rows = raw_scan(root, table, dataset=dataset)
+    if table == "sessions":
+        return rows
+    visible = raw_scan(root, "sessions", dataset=dataset).select(KEY)
+    return rows.join(visible, on=list(KEY), how="semi")
+
+
+def raw_scan(root: Path, table: str, *, dataset: str | None = None) -> pl.LazyFrame:
+    """One table, lazily, as it lies in the files: also rows that do not count (see `scan`).
+
+    Parameters
+    ----------
+    root : Path
+        TABLES.
+    table : str
+        A key of `schemas.tables.TABLES`.
+    dataset : str, optional
+        Only this dataset.
+
+    Returns
+    -------
+    polars.LazyFrame
+        The declared columns and `dataset`.
+
+    Raises
+    ------
+    TablesError
+        If the folder holds no cueflow tables, or there is no such table.
+    """
+    import polars as pl
+
+    if table not in TABLES:
+        raise TablesError(f"There is no table {table!r}: the tables are {', '.join(TABLES)}.")
+    if not is_tables(root):
+        raise TablesError("This folder holds no cueflow tables: name the folder that `cueflow run` wrote.")
+    empty = pl.from_arrow(arrow_schema(table).empty_table())
+    schema = empty.schema  # type: ignore[union-attr]
+    files = part_files(root, table, dataset=dataset)
+    if not files:
+        return pl.LazyFrame(schema={**schema, "dataset": pl.String})
+    return pl.scan_parquet(
+        files,
+        glob=False,
+        schema=schema,
+        hive_schema={"dataset": pl.String, "session": pl.String},
+        missing_columns="insert",
+        extra_columns="ignore",
+    ).select(*schema, "dataset")
+
+
+def part_files(root: Path, table: str, *, dataset: str | None = None) -> list[Path]:
+    """All files of a table, in order of dataset and session."""
+    which = "dataset=*" if dataset is None else f"dataset={encoded(dataset)}"
+    return sorted((root / table).glob(f"{which}/session=*/{PART}"))
+
+
+def collected(frame: pl.LazyFrame) -> pl.DataFrame:
+    """Read a lazy frame of the tables.
+
+    Parameters
+    ----------
+    frame : polars.LazyFrame
+        From `scan` or `raw_scan`.
+
+    Returns
+    -------
+    polars.DataFrame
+
+    Raises
+    ------
+    TablesError
+        If a file is damaged or cannot be read.
+    """
+    import polars as pl
+
+    try:
+        return frame.collect()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise TablesError("A file of the tables is damaged or unreadable: run its dataset again.") from error
+
+
+def _checked(session_id: str, tables: Mapping[str, pa.Table], run_id: str) -> dict[str, pa.Table]:
+    if not session_id or not run_id:
+        raise TablesError("A session's tables need the id of the session and of the run.")
+    if unknown := sorted(set(tables) - set(TABLES)):
+        raise TablesError(f"There is no table {unknown[0]!r}: the tables are {', '.join(TABLES)}.")
+    if "sessions" not in tables or tables["sessions"].num_rows != 1:
+        raise TablesError("A session is written with exactly one row in the sessions table.")
+    checked = {name: arrow_schema(name).empty_table() for name in TABLES}
+    return checked | {name: _fitting(name, rows, session_id, run_id) for name, rows in tables.items()}
+
+
+def _fitting(name: str, rows: pa.Table, session_id: str, run_id: str) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    schema = arrow_schema(name)
+    wrong = {
+        "missing": set(schema.names) - set(rows.column_names),
+        "unknown": set(rows.column_names) - set(schema.names),
+    }
+    for how, columns in wrong.items():
+        if columns:
+            raise TablesError(f"Table {name}: column {min(columns)!r} is {how}.")
+    try:
+        fitting = rows.select(schema.names).cast(schema)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise TablesError(f"Table {name}: a column has another type than declared ({error}).") from error
+    expected: dict[str, Any] = {"session_id": session_id, "run_id": run_id}
+    for column, value in expected.items():
+        same = pc.equal(fitting[column], value)
+        if not pc.all(pc.fill_null(same, fill_value=False)).as_py():  # True for no rows
+            raise TablesError(f"Table {name}: a row's {column} is not the one being written.")
+    return fitting
+
+
+def _parquet(table: pa.Table) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", use_dictionary=True, write_statistics=True)
+    return bytes(sink.getvalue())
