@@ -71,4 +71,5 @@ def _resident_mib(pid: int) -> float:
 def heading(title: str) -> str:
     """Title, date and machine, as docs/benchmarks.md quotes them."""
     cores = len(os.sched_getaffinity(0))
-    return f"### {title}\n\n{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {cores} cores, Python {platform.python_version()}\n"
+    machine = f"{platform.machine()}, {cores} cores, Python {platform.python_version()}"
+    return f"### {title}\n\n{datetime.now(UTC):%Y-%m-%d}, {machine}\n"

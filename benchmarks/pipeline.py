@@ -54,7 +54,7 @@ def _stages(dataset: Path, tables: Path, title: str) -> None:
     length = rows["duration_s"].sum()
     print(heading(title))
     print(
-        f"{len(rows)} sessions, {length:.0f} s in all; shares are processor-side seconds of a stage per second recorded\n"
+        f"{len(rows)} sessions, {length:.0f} s in all; share: seconds of a stage per second recorded\n"
     )
     print("| stage | seconds | share of the length |\n|---|---|---|")
     for stage in _STAGES:

@@ -124,13 +124,14 @@ def extract(  # noqa: PLR0913, PLR0917 - flat parameters become the form in Pref
     -------
     RunSummary
     """
-    loaded = _chosen(read_dataset(Path(dataset), name=dataset_name or None), sessions)
+    whole = read_dataset(Path(dataset), name=dataset_name or None)
+    loaded = _chosen(whole, sessions)
     groups = frozenset(modalities or Group)
     settings = load_config(Path(config) if config else None)
     fuser = load_fuser(Path(fusion_model)) if fusion_model else None
     _need_models(loaded, groups)
     store = TableStore(Path(tables), loaded.name)
-    ids = [s.session_id for s in loaded.sessions]
+    ids = [s.session_id for s in whole.sessions]
     with store.writing(root_fingerprint=root_fingerprint(loaded.root), session_ids=ids, join=join):
         memo = HashMemo(store.root)
         request = Request(store.root, settings, groups, force, fuser.sha256 if fuser else "")

@@ -106,7 +106,7 @@ def claim(root: Path, dataset: str, *, root_fingerprint: str, session_ids: Itera
     if here and known != root_fingerprint and here.isdisjoint(session_ids):
         message = (
             f"These tables hold another dataset that is also named {dataset!r} (no session in common): "
-            "choose another output folder, or another name (--name)."
+            "choose another output folder, or another name (--dataset-name)."
         )
         raise ForeignOutputError(message)
     if known != root_fingerprint:
