@@ -1,0 +1,327 @@
+"""From tracks to the values of one window."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cueflow.schemas.biomarkers import voice
+from cueflow.schemas.biomarkers.voice_quality import VOICE
+from cueflow.schemas.reasons import Reason
+from cueflow.schemas.results import Measure, Window
+from cueflow.tasks.audio import perturbation as pb
+from cueflow.tasks.audio.level import POWER_FLOOR
+from cueflow.tasks.audio.stream import FRAME_S, HOP
+from cueflow.tasks.audio.timing import Flags, Talk, lengths_s, syllable_nuclei, turns_and_pauses
+from cueflow.tasks.audio.tracks import Tracks
+from cueflow.tasks.audio.vad import runs
+
+F64 = NDArray[np.float64]
+
+CLIPPED_SHARE_MAX = 0.001  # of the samples in speech: from here on, what depends on the waveform's tops is marked
+SNR_MIN_DB = 15.0  # below, measures of the voice's own noise are marked: they mostly see the room's
+_CLIP_HURTS = ("level_speech", "level_snr", "loudness_", "voice_shimmer", "voice_hnr", "voice_cpp")
+_NOISE_HURTS = ("voice_jitter", "voice_shimmer", "voice_hnr", "voice_cpp")
+_SEMITONE_REFERENCE_HZ = 27.5
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The frames of one window: `used` may be used, `speech` and `voice` are among them, `talk` is found in them."""
+
+    tracks: Tracks
+    used: Flags
+    speech: Flags
+    voice: Flags
+    talk: Talk
+    cycles_used: Flags
+
+
+def view_of(tracks: Tracks, speech: Flags, used: Flags, *, pause_min_s: float) -> View:
+    """Look at the frames that may be used.
+
+    Parameters
+    ----------
+    tracks : Tracks
+        Of the whole recording.
+    speech, used : ndarray of bool, shape (n,)
+        Frames with speech; frames of the window that are not excluded.
+    pause_min_s : float
+        Silence from which on it is a pause.
+
+    Returns
+    -------
+    View
+    """
+    spoken = speech & used
+    voiced = spoken & np.isfinite(tracks.frames.f0_hz)
+    turns, pauses = turns_and_pauses(speech, used, pause_min_s=pause_min_s)
+    nuclei = syllable_nuclei(tracks.frames.power, voiced)
+    marks = tracks.cycles.times_s
+    frame = np.where(np.isfinite(marks), marks / FRAME_S, 0).astype(np.int64)
+    # the NaN between two chunks stays: it is what keeps periods from reaching over the seam
+    kept = ~np.isfinite(marks) | voiced[np.clip(frame, 0, len(voiced) - 1)]
+    return View(tracks, used, spoken, voiced, Talk(turns, pauses, tuple(runs(voiced)), nuclei), kept)
+
+
+def evidence_of(view: View) -> dict[str, float]:
+    """How much there is of everything that an evidence rule counts.
+
+    Parameters
+    ----------
+    view : View
+        The window.
+
+    Returns
+    -------
+    dict
+        Amount by the rule's unit.
+    """
+    return {
+        voice.OBSERVED: float(view.used.sum()) * FRAME_S,
+        voice.SPEECH: float(view.speech.sum()) * FRAME_S,
+        VOICE: float(view.voice.sum()) * FRAME_S,
+        voice.SILENCE: float((view.used & ~view.speech).sum()) * FRAME_S,
+        voice.TURNS: float(len(view.talk.turns)),
+        voice.PAUSES: float(len(view.talk.pauses)),
+        voice.STRETCHES: float(len(view.talk.voiced)),
+    }
+
+
+def values_of(view: View) -> dict[str, float]:
+    """All values of a window; NaN where one is undefined.
+
+    Parameters
+    ----------
+    view : View
+        The window.
+
+    Returns
+    -------
+    dict
+        Value by biomarker.
+    """
+    return {
+        **_pitch_values(view),
+        **_loudness_values(view),
+        **_level_values(view),
+        **_talk_values(view),
+        **_cycle_values(view),
+        **_frame_values(view),
+    }
+
+
+def measures_of(view: View, window: Window) -> tuple[Measure, ...]:
+    """All declared measures of a window, each under its evidence rule.
+
+    Parameters
+    ----------
+    view : View
+        The window's frames.
+    window : Window
+        The window.
+
+    Returns
+    -------
+    tuple of Measure
+    """
+    values, amounts = values_of(view), evidence_of(view)
+    coverage = amounts[voice.OBSERVED] / max(window.duration_s, FRAME_S)
+    quality = quality_of(values["level_snr"]) if view.speech.any() else None
+    marks = _marks(view, values)
+    return tuple(
+        b.measure(
+            values[b.name],
+            window,
+            n_evidence=amounts[b.evidence.unit],
+            coverage=coverage,
+            quality=quality,
+            reason=_reason(b.name, b.evidence.unit, view, marks),
+        )
+        for b in voice.BIOMARKERS
+    )
+
+
+def quality_of(snr_db: float) -> float | None:
+    """Quality of the recording from its speech-to-noise ratio: 0 at 0 dB, 1 from 30 dB on.
+
+    Parameters
+    ----------
+    snr_db : float
+        Speech-to-noise ratio; NaN where nothing but speech was heard.
+
+    Returns
+    -------
+    float or None
+    """
+    return float(np.clip(snr_db / 30.0, 0.0, 1.0)) if np.isfinite(snr_db) else None
+
+
+def clipped_in_speech(view: View) -> float:
+    """Share of the samples in speech that are clipped.
+
+    Parameters
+    ----------
+    view : View
+        The window.
+
+    Returns
+    -------
+    float
+        0 without speech.
+    """
+    return _mean(view.tracks.frames.clipped[view.speech]) / HOP if view.speech.any() else 0.0
+
+
+def _marks(view: View, values: Mapping[str, float]) -> dict[Reason, tuple[str, ...]]:
+    marks: dict[Reason, tuple[str, ...]] = {}
+    if clipped_in_speech(view) > CLIPPED_SHARE_MAX:
+        marks[Reason.CLIPPED] = _CLIP_HURTS
+    if values["level_snr"] < SNR_MIN_DB:
+        marks[Reason.LOW_SIGNAL] = _NOISE_HURTS
+    return marks
+
+
+def _reason(name: str, unit: str, view: View, marks: Mapping[Reason, tuple[str, ...]]) -> Reason | None:
+    if not view.speech.any() and unit not in {voice.OBSERVED, voice.SILENCE}:
+        return Reason.NO_VOICE
+    return next((reason for reason, hurt in marks.items() if name.startswith(hurt)), None)
+
+
+def _mean(values: NDArray[np.floating] | NDArray[np.integer]) -> float:
+    return float(np.mean(values, dtype=np.float64)) if len(values) else float("nan")
+
+
+def _sd(values: NDArray[np.floating]) -> float:
+    return float(np.std(values, ddof=1, dtype=np.float64)) if len(values) > 1 else float("nan")
+
+
+def _percentiles(values: NDArray[np.floating]) -> tuple[float, float, float]:
+    if not len(values):
+        return (float("nan"),) * 3
+    low, middle, high = (float(v) for v in np.quantile(values.astype(np.float64), (0.2, 0.5, 0.8)))
+    return low, middle, high
+
+
+def _per(count: float, seconds: float) -> float:
+    return count / seconds if seconds > 0 else float("nan")
+
+
+def _pitch_values(view: View) -> dict[str, float]:
+    hertz = view.tracks.frames.f0_hz[view.voice].astype(np.float64)
+    tones = 12.0 * np.log2(hertz / _SEMITONE_REFERENCE_HZ)
+    out = {"f0_hz_mean": _mean(hertz), "f0_hz_sd": _sd(hertz)}
+    out["f0_hz_p20"], out["f0_hz_p50"], out["f0_hz_p80"] = _percentiles(hertz)
+    low, middle, high = _percentiles(tones)
+    out |= {"f0_st_mean": _mean(tones), "f0_st_sd": _sd(tones), "f0_st_cv": _sd(tones) / _mean(tones)}
+    return out | {"f0_st_p20": low, "f0_st_p50": middle, "f0_st_p80": high, "f0_st_range": high - low}
+
+
+def _loudness_values(view: View) -> dict[str, float]:
+    loud = view.tracks.spectra.loudness[view.speech].astype(np.float64)
+    low, middle, high = _percentiles(loud)
+    mean = _mean(loud)
+    return {
+        "loudness_mean": mean,
+        "loudness_cv": _sd(loud) / mean if mean > 0 else float("nan"),
+        "loudness_p20": low,
+        "loudness_p50": middle,
+        "loudness_p80": high,
+        "loudness_range": high - low,
+    }
+
+
+def _level_values(view: View) -> dict[str, float]:
+    power = view.tracks.frames.power.astype(np.float64)
+    silent = power[view.used & ~view.speech]
+    speech = _mean(power[view.speech])
+    noise = float(np.median(silent)) if len(silent) else float("nan")
+    level = _decibels(power)
+    return {
+        "level_speech_mean": float(_decibels(np.asarray([speech]))[0]),
+        "level_speech_sd": _sd(level[view.voice]),
+        "level_noise_p10": float(_decibels(np.asarray([np.quantile(silent, 0.1)]))[0]) if len(silent) else float("nan"),
+        "level_snr": float(10 * np.log10(max(speech - noise, POWER_FLOOR) / max(noise, POWER_FLOOR)))
+        if np.isfinite(speech) and len(silent)
+        else float("nan"),
+        "level_clipped_share": _mean(view.tracks.frames.clipped[view.used]) / HOP,
+    }
+
+
+def _decibels(power: F64) -> F64:
+    return np.asarray(10.0 * np.log10(np.maximum(power, POWER_FLOOR)))
+
+
+def _talk_values(view: View) -> dict[str, float]:
+    observed, spoken, voiced = (float(f.sum()) * FRAME_S for f in (view.used, view.speech, view.voice))
+    talk = view.talk
+    turns, pauses, stretches = lengths_s(talk.turns), lengths_s(talk.pauses), lengths_s(talk.voiced)
+    nuclei = float(len(talk.nuclei))
+    return {
+        "speech_time_total": spoken,
+        "speech_share": _per(spoken, observed),
+        "speech_voiced_share": _per(voiced, spoken),
+        "speech_turn_count": float(len(turns)),
+        "speech_turn_rate": _per(60.0 * len(turns), observed),
+        "speech_turn_mean": _mean(turns),
+        "speech_turn_p50": _percentiles(turns)[1],
+        "speech_turn_sd": _sd(turns),
+        "speech_turn_weighted": _per(float(np.square(turns).sum()), float(turns.sum())),
+        "speech_pause_rate": _per(60.0 * len(pauses), observed),
+        "speech_pause_share": _per(float(pauses.sum()), observed),
+        "speech_pause_mean": _mean(pauses),
+        "speech_pause_p50": _percentiles(pauses)[1],
+        "speech_pause_sd": _sd(pauses),
+        "speech_pause_max": float(pauses.max()) if len(pauses) else float("nan"),
+        "speech_syllables_rate": _per(nuclei, observed),
+        "speech_articulation_rate": _per(nuclei, spoken),
+        "speech_voiced_rate": _per(float(len(stretches)), spoken),
+        "speech_voiced_mean": _mean(stretches),
+        "speech_voiced_sd": _sd(stretches),
+    }
+
+
+def _cycle_values(view: View) -> dict[str, float]:
+    marks = view.tracks.cycles
+    periods, amplitudes = pb.comparable(marks.times_s[view.cycles_used], marks.amplitude[view.cycles_used])
+    rap, apq3 = pb.jitter_smoothed(periods, 3), pb.shimmer_smoothed(amplitudes, 3)
+    return {
+        "voice_jitter_local": pb.jitter_local(periods),
+        "voice_jitter_abs": 1000.0 * pb.jitter_abs(periods),
+        "voice_jitter_rap": rap,
+        "voice_jitter_ppq5": pb.jitter_smoothed(periods, 5),
+        "voice_jitter_ddp": 3.0 * rap,
+        "voice_shimmer_local": pb.shimmer_local(amplitudes),
+        "voice_shimmer_db": pb.shimmer_db(amplitudes),
+        "voice_shimmer_apq3": apq3,
+        "voice_shimmer_apq5": pb.shimmer_smoothed(amplitudes, 5),
+        "voice_shimmer_apq11": pb.shimmer_smoothed(amplitudes, 11),
+        "voice_shimmer_dda": 3.0 * apq3,
+    }
+
+
+def _frame_values(view: View) -> dict[str, float]:
+    frames, spectra, voiced = view.tracks.frames, view.tracks.spectra, view.voice
+    out: dict[str, float] = {}
+    for name, track in (("hnr", frames.hnr_db), ("cpp", frames.cpp_db)):
+        chosen = track[voiced]
+        out |= {f"voice_{name}_mean": _mean(chosen), f"voice_{name}_sd": _sd(chosen)}
+    for i in range(3):
+        formant = frames.formants_hz[voiced, i]
+        found = formant[np.isfinite(formant)]
+        out |= {f"voice_formant_f{i + 1}_p50": _percentiles(found)[1], f"voice_formant_f{i + 1}_mean": _mean(found)}
+    for name, track in (
+        ("alpha_ratio", spectra.alpha_ratio_db),
+        ("hammarberg", spectra.hammarberg_db),
+        ("slope_low", spectra.slope_low),
+        ("slope_mid", spectra.slope_mid),
+        ("flux", spectra.flux),
+    ):
+        out[f"voice_{name}_mean"] = _mean(track[voiced])
+    for i in range(4):
+        chosen = spectra.mfcc[voiced, i]
+        out |= {f"voice_mfcc{i + 1}_mean": _mean(chosen), f"voice_mfcc{i + 1}_sd": _sd(chosen)}
+    return out

@@ -1,0 +1,109 @@
+"""When somebody speaks: turns, pauses, voiced stretches, syllables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cueflow.tasks.audio.level import decibels
+from cueflow.tasks.audio.stream import FRAME_S
+from cueflow.tasks.audio.vad import runs
+
+Flags = NDArray[np.bool_]
+Spans = tuple[tuple[int, int], ...]
+
+_DIP_DB = 2.0  # between two nuclei the level falls by at least this
+_RANGE_DB = 25.0  # below the loudest voice: no nucleus
+_SMOOTH_FRAMES = 1.0  # standard deviation: 10 ms, about that of Praat's intensity window at a floor of 50 Hz
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """Half-open spans of frames: `turns`, `pauses` between them, `voiced` stretches; `nuclei` (k,) of syllables."""
+
+    turns: Spans
+    pauses: Spans
+    voiced: Spans
+    nuclei: NDArray[np.int64]
+
+
+def turns_and_pauses(speech: Flags, used: Flags, *, pause_min_s: float) -> tuple[Spans, Spans]:
+    """Speech closed over short silences, and the silences between.
+
+    Parameters
+    ----------
+    speech : ndarray of bool, shape (n,)
+        Frames with speech.
+    used : ndarray of bool, shape (n,)
+        Frames that may be used; one that may not ends a turn, and a silence with one inside is not a pause.
+    pause_min_s : float
+        Silence from which on it is a pause.
+
+    Returns
+    -------
+    turns, pauses : tuple of tuple of int
+        Half-open spans of frames.
+    """
+    shortest = round(pause_min_s / FRAME_S)
+    pieces = runs(speech & used)
+    turns: list[tuple[int, int]] = []
+    pauses: list[tuple[int, int]] = []
+    for first, last in pieces:
+        if not turns:
+            turns.append((first, last))
+            continue
+        seen = bool(used[turns[-1][1] : first].all())
+        if seen and first - turns[-1][1] < shortest:
+            turns[-1] = (turns[-1][0], last)
+            continue
+        if seen:
+            pauses.append((turns[-1][1], first))
+        turns.append((first, last))
+    return tuple(turns), tuple(pauses)
+
+
+def syllable_nuclei(power: NDArray[np.float32], voice: Flags) -> NDArray[np.int64]:
+    """Frames of syllable nuclei: peaks of the smoothed level in voice that stand 2 dB above the dips around them.
+
+    Parameters
+    ----------
+    power : ndarray, shape (n,)
+        Mean squares of the frames.
+    voice : ndarray of bool, shape (n,)
+        Voiced frames within speech.
+
+    Returns
+    -------
+    ndarray of int, shape (k,)
+
+    References
+    ----------
+    de Jong and Wempe (2009), doi:10.3758/BRM.41.2.385
+    """
+    from scipy.ndimage import gaussian_filter1d
+    from scipy.signal import find_peaks
+
+    if not voice.any():
+        return np.empty(0, dtype=np.int64)
+    level = decibels(gaussian_filter1d(power.astype(np.float64), _SMOOTH_FRAMES))
+    loudest = float(np.quantile(level[voice], 0.99))
+    peaks, _ = find_peaks(level, height=loudest - _RANGE_DB, prominence=_DIP_DB)
+    return np.asarray(peaks[voice[peaks]], dtype=np.int64)
+
+
+def lengths_s(spans: Spans) -> NDArray[np.float64]:
+    """Durations of spans.
+
+    Parameters
+    ----------
+    spans : tuple of tuple of int
+        Half-open spans of frames.
+
+    Returns
+    -------
+    ndarray, shape (k,)
+        In s.
+    """
+    return np.asarray([last - first for first, last in spans], dtype=np.float64) * FRAME_S
