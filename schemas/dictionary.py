@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 _RESOLVERS = {"doi:": "https://doi.org/", "arxiv:": "https://arxiv.org/abs/"}
 _INTRO = """# Data dictionary
 
-Generated from the registry by `cueflow dictionary`; every row of the `biomarkers` table is one of these. A value outside
-the plausible range is kept and marked `low_quality`; below the evidence rule there is no value, only a reason.
+Generated from the registry by `cueflow dictionary`; every row of the `biomarkers` table is one of these.
+A value outside the plausible range is kept and marked `low_quality`; below the evidence rule there is no value, only a
+reason.
 """
 
 
@@ -52,7 +53,7 @@ def evidence_rule(evidence: Evidence) -> str:
         Such as "at least 30 beats, over at least 80 % of the window".
     """
     least = f"at least {evidence.n_min:g} {evidence.unit}"
-    return f"{least}, over at least {evidence.coverage_min:.0%} of the window" if evidence.coverage_min else least
+    return f"{least}, over at least {100 * evidence.coverage_min:.0f} % of the window" if evidence.coverage_min else least
 
 
 def dictionary_json() -> list[dict[str, Any]]:

@@ -63,7 +63,7 @@ def test_markdown_groups_by_modality_in_the_order_of_the_manifest():
     text = dictionary.dictionary_markdown()
     assert text.index("## video (1 ") < text.index("`motion_still_share`") < text.index("## ecg (1 ")
     assert "[doi:10.1161/01.CIR.93.5.1043](https://doi.org/10.1161/01.CIR.93.5.1043)" in text
-    assert "at least 30 beats, over at least 80% of the window" in text
+    assert "at least 30 beats, over at least 80 % of the window" in text
     assert "| `hr` | ecg | 1/min | Heart rate in the second. |" in text
 
 
