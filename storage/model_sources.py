@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import shutil
 import ssl
 import subprocess
@@ -47,7 +48,13 @@ def fetch(source: Source, model: LockedModel, into: Path, *, converters: Mapping
     elif isinstance(source, UrlSource):
         _from_url(source.url, into / model.files[0].name, model.files[0].size)
     else:
-        _from_hub(source, into / model.files[0].name)
+        _from_url(hub_url(source), into / model.files[0].name, model.files[0].size)
+
+
+def hub_url(source: HubSource) -> str:
+    """Address of a file on the hub, or on the mirror of it that HF_ENDPOINT names."""
+    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+    return f"{endpoint}/{source.repository}/resolve/{source.revision}/{source.file}"
 
 
 def check_file(path: Path, *, size: int, sha256: str) -> None:
@@ -152,18 +159,6 @@ def _from_url(url: str, target: Path, limit: int) -> None:
 def _need_https(url: str) -> None:
     if not url.startswith("https://"):
         raise ModelError("not an https address")
-
-
-def _from_hub(source: HubSource, target: Path) -> None:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    try:
-        with tempfile.TemporaryDirectory(prefix="cueflow-") as folder:
-            found = hf_hub_download(source.repository, source.file, revision=source.revision, local_dir=folder)
-            shutil.copyfile(found, target)
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise ModelError("not reachable") from error
 
 
 def _copy(source: IO[bytes], out: IO[bytes], *, limit: int) -> None:
