@@ -1,0 +1,222 @@
+"""Additive experts: every prediction is a bias plus one term per biomarker, and missing is a term of its own."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cueflow.tasks.fusion.baseline import Baseline, Block, Scaler, fit_scaler
+from cueflow.tasks.fusion.features import FloatArray, IntArray
+from cueflow.tasks.fusion.linear import deviance, elastic_net_path, logit
+
+SHARES = (0.5, 0.25, 0.12, 0.06, 0.03, 0.01, 0.003)
+L1_RATIOS = (0.1, 0.9)
+BOOSTED_ROUNDS = (40, 120)
+BOOSTED_BINS = 24
+BOOSTED_RATE = 0.05
+BOOSTED_ROWS = 20_000
+MISSING_MIN = 5  # sessions with and without the value before its absence may mean something
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A way to fit an expert: `kind` is linear (with `l1_ratio` and penalty `share`) or boosted (with `rounds`)."""
+
+    kind: str
+    l1_ratio: float = 0.0
+    share: float = 0.0
+    rounds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Expert:
+    """An additive model of p biomarkers of one modality.
+
+    The term of biomarker j is `slope[j]` · z plus a step function (`cuts[j]`, one score more in `steps[j]`), less its
+    value at the reference z = 0, so that a value like the reference contributes nothing; a missing value contributes
+    `missing[j]`. z is the scaled value, kept inside the range that was seen in training.
+    """
+
+    scaler: Scaler
+    bias: float
+    slope: FloatArray
+    missing: FloatArray
+    cuts: tuple[FloatArray, ...]
+    steps: tuple[FloatArray, ...]
+    candidate: Candidate
+
+    def terms(self, block: Block) -> FloatArray:
+        """Contribution (n, p) of each biomarker to this expert's log-odds."""
+        return self.terms_of(self.scaler.apply(block))
+
+    def terms_of(self, scaled: FloatArray) -> FloatArray:
+        """The same from scaled values (n, p)."""
+        gone = ~np.isfinite(scaled)
+        kept = np.clip(np.where(gone, 0.0, scaled), self.scaler.low, self.scaler.high)
+        made = kept * self.slope
+        for j, cuts in enumerate(self.cuts):
+            if cuts.size:
+                made[:, j] += self.steps[j][np.searchsorted(cuts, kept[:, j], side="right")]
+        return np.asarray(np.where(gone, self.missing, made))
+
+    def log_odds(self, block: Block) -> FloatArray:
+        """Log-odds (n,)."""
+        return np.asarray(self.terms(block).sum(axis=1) + self.bias)
+
+
+def candidates(kinds: Sequence[str]) -> tuple[Candidate, ...]:
+    """Every way of fitting that takes part in the choice.
+
+    Parameters
+    ----------
+    kinds : sequence of str
+        linear, boosted or both.
+
+    Returns
+    -------
+    tuple of Candidate
+    """
+    linear = [Candidate("linear", l1_ratio=ratio, share=share) for ratio in L1_RATIOS for share in SHARES]
+    boosted = [Candidate("boosted", rounds=rounds) for rounds in BOOSTED_ROUNDS]
+    return tuple((linear if "linear" in kinds else []) + (boosted if "boosted" in kinds else []))
+
+
+def fit_experts(
+    block: Block, y: FloatArray, tried: Sequence[Candidate], *, baseline: Baseline, seed: int
+) -> list[Expert]:
+    """Fit every candidate on the same training sessions.
+
+    Parameters
+    ----------
+    block : Block
+        n training sessions of one modality.
+    y : ndarray, shape (n,)
+        0/1 labels.
+    tried : sequence of Candidate
+        What to fit; the linear ones share their path of penalties.
+    baseline : Baseline
+        How the sessions were compared.
+    seed : int
+        Of the boosted kind.
+
+    Returns
+    -------
+    list of Expert
+        In the order of `tried`.
+    """
+    scaler = fit_scaler(block, baseline)
+    if len(np.unique(y)) < 2:
+        return [_constant(scaler, y, candidate) for candidate in tried]
+    scaled = scaler.apply(block)
+    fitted: dict[Candidate, Expert] = {}
+    for ratio in {c.l1_ratio for c in tried if c.kind == "linear"}:
+        mine = [c for c in tried if c.kind == "linear" and c.l1_ratio == ratio]
+        fitted |= _fit_linear(scaled, y, scaler, mine)
+    for candidate in tried:
+        if candidate.kind == "boosted":
+            fitted[candidate] = _fit_boosted(scaled, y, scaler, candidate, seed=seed)
+    return [fitted[candidate] for candidate in tried]
+
+
+def _usable(scaled: FloatArray) -> tuple[IntArray, IntArray]:
+    """Columns with a scale, and those of them whose absence is frequent enough to be learned from."""
+    seen = np.isfinite(scaled)
+    count = seen.sum(axis=0)
+    use = np.flatnonzero(count >= MISSING_MIN)
+    gone = seen.shape[0] - count
+    return use, use[gone[use] >= MISSING_MIN]
+
+
+def _fit_linear(
+    scaled: FloatArray, y: FloatArray, scaler: Scaler, tried: Sequence[Candidate]
+) -> dict[Candidate, Expert]:
+    p = scaled.shape[1]
+    use, flagged = _usable(scaled)
+    kept = np.clip(np.where(np.isfinite(scaled), scaled, 0.0), scaler.low, scaler.high)
+    design = np.hstack([kept[:, use], (~np.isfinite(scaled[:, flagged])).astype(np.float64)])
+    ordered = sorted(tried, key=lambda c: -c.share)
+    path = elastic_net_path(design, y, shares=[c.share for c in ordered], l1_ratio=ordered[0].l1_ratio)
+    none = (np.empty(0),) * p
+    made = {}
+    for candidate, beta in zip(ordered, path, strict=True):
+        slope, missing = np.zeros(p), np.zeros(p)
+        slope[use], missing[flagged] = beta[1 : 1 + use.size], beta[1 + use.size :]
+        made[candidate] = Expert(scaler, float(beta[0]), slope, missing, none, none, candidate)
+    return made
+
+
+def _fit_boosted(scaled: FloatArray, y: FloatArray, scaler: Scaler, candidate: Candidate, *, seed: int) -> Expert:
+    from interpret.glassbox import ExplainableBoostingClassifier
+
+    p = scaled.shape[1]
+    use, flagged = _usable(scaled)
+    if not use.size:
+        return _constant(scaler, y, candidate)
+    kept = np.where(np.isfinite(scaled), np.clip(scaled, scaler.low, scaler.high), np.nan)[:, use]
+    rows = np.arange(len(y))
+    if rows.size > BOOSTED_ROWS:
+        rows = np.random.default_rng(seed).choice(rows, BOOSTED_ROWS, replace=False)
+    machine = ExplainableBoostingClassifier(
+        interactions=0,
+        n_jobs=1,
+        random_state=seed,
+        outer_bags=1,
+        validation_size=0,  # rounds are chosen by subject-wise folds: sessions of one person would leak across its own split
+        max_rounds=candidate.rounds,
+        max_bins=BOOSTED_BINS,
+        learning_rate=BOOSTED_RATE,
+        feature_types=["continuous"] * use.size,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about missing values, which are meant here
+        machine.fit(kept[rows], y[rows].astype(int))
+    cuts, steps, missing = [np.empty(0)] * p, [np.empty(0)] * p, np.zeros(p)
+    bias = float(machine.intercept_[0])
+    for term, j in enumerate(use):
+        edges = np.asarray(machine.bins_[term][0], dtype=np.float64)
+        scores = np.asarray(machine.term_scores_[term], dtype=np.float64)
+        at_reference = float(scores[1 + np.searchsorted(edges, 0.0, side="right")])
+        cuts[j], steps[j] = edges, scores[1:-1] - at_reference
+        missing[j] = scores[0] - at_reference if j in flagged else 0.0
+        bias += at_reference
+    return Expert(scaler, bias, np.zeros(p), missing, tuple(cuts), tuple(steps), candidate)
+
+
+def _constant(scaler: Scaler, y: FloatArray, candidate: Candidate) -> Expert:
+    p = scaler.scale.size
+    none = (np.empty(0),) * p
+    return Expert(scaler, logit(float(y.mean())), np.zeros(p), np.zeros(p), none, none, candidate)
+
+
+def choose(scores: FloatArray, y: FloatArray, subjects: IntArray, tried: Sequence[Candidate]) -> int:
+    """The candidate with the least out-of-fold deviance; a boosted one must beat the best linear one clearly.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (c, n)
+        Calibrated out-of-fold log-odds of c candidates.
+    y : ndarray, shape (n,)
+        0/1 labels.
+    subjects : ndarray, shape (n,)
+        Number of the subject of each session.
+    tried : sequence of Candidate
+        What the rows of `scores` are.
+
+    Returns
+    -------
+    int
+        Row of the choice: a boosted one only where it gains more than half a standard error (over subjects).
+    """
+    costs = np.stack([deviance(row, y) for row in scores])
+    mean = costs.mean(axis=1)
+    best = int(mean.argmin())
+    linear = [i for i, c in enumerate(tried) if c.kind == "linear"]
+    if tried[best].kind == "linear" or not linear:
+        return best
+    rival = min(linear, key=lambda i: mean[i])
+    gain = np.bincount(subjects, weights=costs[rival] - costs[best])
+    error = float(gain.std(ddof=1)) / np.sqrt(gain.size) if gain.size > 1 else np.inf
+    return best if float(gain.mean()) > 0.5 * error else rival

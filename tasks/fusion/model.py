@@ -1,0 +1,238 @@
+"""A fusion model: what it learned, what it was shown, and the hash that names it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from cueflow.schemas.errors import FusionError
+from cueflow.schemas.reasons import Reason
+from cueflow.tasks.fusion.baseline import Baseline, Own, Scaler
+from cueflow.tasks.fusion.experts import Candidate, Expert
+from cueflow.tasks.fusion.features import FloatArray
+from cueflow.tasks.fusion.labels import Target
+from cueflow.tasks.fusion.pipeline import Part, Pipeline, Settings
+from cueflow.tasks.fusion.spread import Spread
+from cueflow.tasks.fusion.weights import Fusion, PatternWeights, Platt
+
+FORMAT = "cueflow-fusion"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class FusionModel:
+    """A trained model.
+
+    `columns` are the biomarkers of each modality in the order of the parts; `references` the own baselines of training
+    subjects by `subject_key` (only with a subject baseline); `methods` the versions of the methods behind each biomarker;
+    `decision` the probability from which on the answer is "present"; `level` the coverage of intervals; `counts` what it
+    was shown; `warnings` what to know before believing it.
+    """
+
+    target: Target
+    pipeline: Pipeline
+    columns: Mapping[str, tuple[str, ...]]
+    references: Mapping[str, Mapping[str, Own]]
+    methods: Mapping[str, tuple[str, ...]]
+    rest_phase: str | None
+    decision: float
+    level: float
+    min_support: float
+    counts: Mapping[str, int]
+    warnings: tuple[str, ...]
+    agreement: float
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of everything in the model."""
+        return digest(self.to_json())
+
+    def to_json(self) -> dict[str, Any]:
+        """The model as JSON values; numbers keep every bit."""
+        return {
+            "target": {"name": self.target.name, "threshold": self.target.threshold},
+            "pipeline": _pipeline_json(self.pipeline),
+            "columns": {name: list(columns) for name, columns in self.columns.items()},
+            "references": {
+                modality: {who: _own_json(own) for who, own in owns.items()}
+                for modality, owns in self.references.items()
+            },
+            "methods": {name: list(versions) for name, versions in self.methods.items()},
+            "rest_phase": self.rest_phase,
+            "decision": self.decision,
+            "level": self.level,
+            "min_support": self.min_support,
+            "counts": dict(self.counts),
+            "warnings": list(self.warnings),
+            "agreement": _number(self.agreement),
+        }
+
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> FusionModel:
+        """Rebuild a model.
+
+        Parameters
+        ----------
+        values : mapping
+            What `to_json` made.
+
+        Returns
+        -------
+        FusionModel
+
+        Raises
+        ------
+        FusionError
+            If a part is missing or of the wrong kind.
+        """
+        try:
+            return _rebuild(values)
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise FusionError("the model file is incomplete; train it again", reason=Reason.MODEL_HASH) from error
+
+
+def digest(values: Mapping[str, Any]) -> str:
+    """SHA-256 of JSON values, independent of the order they were written in.
+
+    Parameters
+    ----------
+    values : mapping
+        JSON values.
+
+    Returns
+    -------
+    str
+        Hex digits.
+    """
+    return hashlib.sha256(json.dumps(values, sort_keys=True, allow_nan=False).encode()).hexdigest()
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN and no infinity: NaN is null, infinity is left to the caller."""
+    return float(value) if np.isfinite(value) else None
+
+
+def _list(values: FloatArray) -> list[Any]:
+    return [_number(v) if v.ndim == 0 else _list(v) for v in np.asarray(values)]
+
+
+def _array(values: list[Any]) -> FloatArray:
+    return np.array(values, dtype=np.float64)
+
+
+def _own_json(own: Own) -> dict[str, Any]:
+    return {"location": _list(own.location), "scale": _list(own.scale), "count": _list(own.count)}
+
+
+def _expert_json(expert: Expert) -> dict[str, Any]:
+    scaler, c = expert.scaler, expert.candidate
+    return {
+        "scaler": {name: _list(getattr(scaler, name)) for name in ("location", "scale", "low", "high")},
+        "bias": expert.bias,
+        "slope": _list(expert.slope),
+        "missing": _list(expert.missing),
+        "cuts": [_list(cuts) for cuts in expert.cuts],
+        "steps": [_list(steps) for steps in expert.steps],
+        "candidate": {"kind": c.kind, "l1_ratio": c.l1_ratio, "share": c.share, "rounds": c.rounds},
+    }
+
+
+def _expert(values: Mapping[str, Any]) -> Expert:
+    return Expert(
+        scaler=Scaler(**{name: _array(numbers) for name, numbers in values["scaler"].items()}),
+        bias=values["bias"],
+        slope=_array(values["slope"]),
+        missing=_array(values["missing"]),
+        cuts=tuple(_array(v) for v in values["cuts"]),
+        steps=tuple(_array(v) for v in values["steps"]),
+        candidate=Candidate(**values["candidate"]),
+    )
+
+
+def _pipeline_json(pipeline: Pipeline) -> dict[str, Any]:
+    settings, fusion = pipeline.settings, pipeline.fusion
+    return {
+        "settings": {
+            "baseline": settings.baseline.value,
+            "kinds": list(settings.kinds),
+            "folds": settings.folds,
+            "seed": settings.seed,
+        },
+        "parts": [
+            {
+                "modality": part.modality,
+                "expert": _expert_json(part.expert),
+                "refits": [_expert_json(refit) for refit in part.refits],
+                "platt": [part.platt.intercept, part.platt.slope],
+                "importance": _list(part.importance),
+                "strength": part.strength,
+                "limit": _number(part.limit),
+            }
+            for part in pipeline.parts
+        ],
+        "fusion": {
+            "usual": _list(fusion.usual),
+            "patterns": [[list(e.pattern), e.bias, list(e.weights)] for e in fusion.patterns],
+            "shrinkage": _number(fusion.shrinkage),
+            "best": fusion.best,
+        },
+        "final": [pipeline.final.intercept, pipeline.final.slope],
+        "spread": {"between": pipeline.spread.between, "covariance": _list(pipeline.spread.covariance)},
+        "prior": pipeline.prior,
+    }
+
+
+def _pipeline(values: Mapping[str, Any]) -> Pipeline:
+    settings, fusion = values["settings"], values["fusion"]
+    return Pipeline(
+        settings=Settings(
+            Baseline(settings["baseline"]), tuple(settings["kinds"]), settings["folds"], settings["seed"]
+        ),
+        parts=tuple(
+            Part(
+                modality=part["modality"],
+                expert=_expert(part["expert"]),
+                refits=tuple(_expert(refit) for refit in part["refits"]),
+                platt=Platt(*part["platt"]),
+                importance=_array(part["importance"]),
+                strength=part["strength"],
+                limit=np.inf if part["limit"] is None else part["limit"],
+            )
+            for part in values["parts"]
+        ),
+        fusion=Fusion(
+            usual=_array(fusion["usual"]),
+            patterns=tuple(PatternWeights(tuple(p), bias, tuple(w)) for p, bias, w in fusion["patterns"]),
+            shrinkage=np.inf if fusion["shrinkage"] is None else fusion["shrinkage"],
+            best=fusion["best"],
+        ),
+        final=Platt(*values["final"]),
+        spread=Spread(values["spread"]["between"], _array(values["spread"]["covariance"])),
+        prior=values["prior"],
+    )
+
+
+def _rebuild(values: Mapping[str, Any]) -> FusionModel:
+    return FusionModel(
+        target=Target(values["target"]["name"], values["target"]["threshold"]),
+        pipeline=_pipeline(values["pipeline"]),
+        columns={name: tuple(columns) for name, columns in values["columns"].items()},
+        references={
+            modality: {who: Own(**{k: _array(v) for k, v in own.items()}) for who, own in owns.items()}
+            for modality, owns in values["references"].items()
+        },
+        methods={name: tuple(versions) for name, versions in values["methods"].items()},
+        rest_phase=values["rest_phase"],
+        decision=values["decision"],
+        level=values["level"],
+        min_support=values["min_support"],
+        counts=dict(values["counts"]),
+        warnings=tuple(values["warnings"]),
+        agreement=np.nan if values["agreement"] is None else values["agreement"],
+    )

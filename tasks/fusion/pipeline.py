@@ -1,0 +1,275 @@
+"""Fit everything on one set of subjects, and apply it to others: experts, calibration, weights, spread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cueflow.tasks.fusion.baseline import Baseline, Block
+from cueflow.tasks.fusion.experts import Candidate, Expert, candidates, choose, fit_experts
+from cueflow.tasks.fusion.features import FloatArray, IntArray
+from cueflow.tasks.fusion.folds import effective_weights, subject_folds, without
+from cueflow.tasks.fusion.spread import Spread, distance_limit, distances, fit_spread
+from cueflow.tasks.fusion.weights import Fusion, Platt, fit_fusion, fit_platt
+
+Progress = Callable[[float, str], None]
+KINDS = ("linear", "boosted")
+INNER_FOLDS = 5
+CHOICE_ROWS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to fit: what values are compared with, which kinds of experts, how many inner folds, which seed."""
+
+    baseline: Baseline = Baseline.NONE
+    kinds: tuple[str, ...] = KINDS
+    folds: int = INNER_FOLDS
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """n labelled sessions: a block per modality, reliabilities (n, m), labels (n,) and numbers of subjects (n,)."""
+
+    blocks: Mapping[str, Block]
+    reliability: FloatArray
+    y: FloatArray
+    subjects: IntArray
+
+    def rows(self, index: IntArray) -> Problem:
+        """The sessions `index` of it."""
+        blocks = {name: block.rows(index) for name, block in self.blocks.items()}
+        return Problem(blocks, self.reliability[index], self.y[index], self.subjects[index])
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """All that is known of one modality.
+
+    `refits` are experts that each did without one fold of subjects; `importance` (p,) is the mean size of each term in
+    training; `strength` the spread of the calibrated log-odds; `limit` the distance of the farthest believable session.
+    """
+
+    modality: str
+    expert: Expert
+    refits: tuple[Expert, ...]
+    platt: Platt
+    importance: FloatArray
+    strength: float
+    limit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """A fitted model without names of sessions."""
+
+    settings: Settings
+    parts: tuple[Part, ...]
+    fusion: Fusion
+    final: Platt
+    spread: Spread
+    prior: float
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a pipeline says of n sessions.
+
+    `log_odds` (n,) = `bias` (n,) + the sum of all `contributions` (modality to (n, p)). `alone` (n, m) is each modality's own
+    calibrated log-odds (NaN where missing), `deviation` (n,) the standard deviation of the log-odds, `support` (n,) the share of the usual
+    evidence that is there, `distance` (n,) is above 1 for sessions unlike any seen.
+    """
+
+    log_odds: FloatArray
+    bias: FloatArray
+    contributions: Mapping[str, FloatArray]
+    alone: FloatArray
+    weights: FloatArray
+    deviation: FloatArray
+    support: FloatArray
+    distance: FloatArray
+
+
+def _quiet(_share: float, _what: str) -> None:
+    return None
+
+
+def fit_pipeline(problem: Problem, settings: Settings, tell: Progress = _quiet) -> Pipeline:
+    """Fit experts, calibration, fusion weights and spread; everything on folds that keep subjects apart.
+
+    Parameters
+    ----------
+    problem : Problem
+        Labelled sessions.
+    settings : Settings
+        How to fit.
+    tell : callable, optional
+        Called with the share done and what is being done.
+
+    Returns
+    -------
+    Pipeline
+    """
+    folds = subject_folds(problem.subjects, problem.y, folds=settings.folds, seed=settings.seed)
+    sample = effective_weights(problem.y, problem.subjects)
+    parts, evidence = [], np.full(problem.reliability.shape, np.nan)
+    for m, name in enumerate(problem.blocks):
+        tell(m / (len(problem.blocks) + 1), name)
+        part, evidence[:, m] = _fit_part(problem, name, folds, settings)
+        parts.append(part)
+    tell(len(parts) / (len(parts) + 1), "fusion")
+    fusion, fused = fit_fusion(evidence, problem.reliability, problem.y, sample, folds=folds)
+    final = fit_platt(fused, problem.y, sample)
+    spread = fit_spread(fused, (final.intercept, final.slope), problem.y, problem.subjects)
+    return Pipeline(settings, tuple(parts), fusion, final, spread, float(problem.y.mean()))
+
+
+def _fit_part(problem: Problem, name: str, folds: Sequence[IntArray], settings: Settings) -> tuple[Part, FloatArray]:
+    """One modality's expert, and its calibrated out-of-fold log-odds (n,), NaN where the modality is missing."""
+    m = list(problem.blocks).index(name)
+    there = np.flatnonzero(problem.reliability[:, m] > 0)
+    place = np.full(problem.y.size, -1)
+    place[there] = np.arange(there.size)
+    mine = problem.rows(there)
+    block, y = mine.blocks[name], mine.y
+    inner = [fold for fold in (place[f][place[f] >= 0] for f in folds) if fold.size]
+    tried = _narrowed(mine, name, candidates(settings.kinds), inner, settings)
+    scores, refits = np.zeros((len(tried), y.size)), []
+    for held_out in inner:
+        train = without(y.size, held_out, mine.subjects)
+        made = fit_experts(block.rows(train), y[train], tried, baseline=settings.baseline, seed=settings.seed)
+        refits.append(made)
+        for c, expert in enumerate(made):
+            scores[c, held_out] = expert.log_odds(block.rows(held_out))
+    sample = effective_weights(y, mine.subjects)
+    platts = [fit_platt(row, y, sample) for row in scores]
+    calibrated = np.stack([platt.apply(row) for platt, row in zip(platts, scores, strict=True)])
+    best = choose(calibrated, y, mine.subjects, tried)
+    (expert,) = fit_experts(block, y, [tried[best]], baseline=settings.baseline, seed=settings.seed)
+    kept = tuple(made[best] for made in refits)
+    evidence = np.full(problem.y.size, np.nan)
+    evidence[there] = calibrated[best]
+    return _describe(name, block, (expert, kept, platts[best]), inner, calibrated[best]), evidence
+
+
+def _narrowed(
+    mine: Problem, name: str, tried: Sequence[Candidate], inner: Sequence[IntArray], settings: Settings
+) -> Sequence[Candidate]:
+    """In large cohorts the way of fitting is chosen on some of the subjects only; the rest is fitted once that way."""
+    if mine.y.size <= CHOICE_ROWS or len(tried) == 1:
+        return tried
+    people = np.random.default_rng(settings.seed).permutation(np.unique(mine.subjects))
+    some = np.isin(mine.subjects, people[: max(8, int(people.size * CHOICE_ROWS / mine.y.size))])
+    few = mine.rows(np.flatnonzero(some))
+    if few.y.size >= mine.y.size:
+        return tried
+    one = replace(few, blocks={name: few.blocks[name]}, reliability=np.ones((few.y.size, 1)))
+    folds = subject_folds(one.subjects, one.y, folds=len(inner), seed=settings.seed)
+    part, _ = _fit_part(one, name, folds, settings)
+    return (part.expert.candidate,)
+
+
+def _describe(
+    name: str,
+    block: Block,
+    fitted: tuple[Expert, tuple[Expert, ...], Platt],
+    inner: Sequence[IntArray],
+    calibrated: FloatArray,
+) -> Part:
+    expert, refits, platt = fitted
+    active = active_columns(expert)
+    apart = [distances(refit.scaler.apply(block.rows(fold)), active) for refit, fold in zip(refits, inner, strict=True)]
+    importance = np.abs(expert.terms(block)).mean(axis=0)
+    limit = distance_limit(np.concatenate(apart))
+    return Part(name, expert, refits, platt, importance, float(calibrated.std()), limit)
+
+
+def active_columns(expert: Expert) -> IntArray:
+    """Columns that an expert's scaler can scale.
+
+    Parameters
+    ----------
+    expert : Expert
+        Fitted.
+
+    Returns
+    -------
+    ndarray
+    """
+    return np.flatnonzero(np.isfinite(expert.scaler.scale))
+
+
+def apply_pipeline(pipeline: Pipeline, blocks: Mapping[str, Block], reliability: FloatArray) -> Applied:
+    """Predict sessions, with every biomarker's exact share.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Fitted.
+    blocks : mapping
+        Modality to block of n sessions, in the order of the pipeline's parts.
+    reliability : ndarray, shape (n, m)
+        Coverage × quality, 0 where missing.
+
+    Returns
+    -------
+    Applied
+    """
+    offset, weight = pipeline.fusion.coefficients(reliability)
+    there = reliability > 0
+    gamma = pipeline.final.slope
+    bias = pipeline.final.intercept + gamma * offset
+    alone = np.full(reliability.shape, np.nan)
+    refits = np.zeros((max(len(p.refits) for p in pipeline.parts), reliability.shape[0]))
+    contributions = {}
+    for m, part in enumerate(pipeline.parts):
+        block = blocks[part.modality]
+        terms = part.expert.terms(block)
+        own = part.platt.apply(terms.sum(axis=1) + part.expert.bias)
+        alone[there[:, m], m] = own[there[:, m]]
+        contributions[part.modality] = terms * (gamma * weight[:, m] * part.platt.slope)[:, None]
+        bias = bias + gamma * weight[:, m] * (part.platt.intercept + part.platt.slope * part.expert.bias)
+        for k in range(refits.shape[0]):
+            other = part.refits[k % len(part.refits)]
+            refits[k] += gamma * weight[:, m] * part.platt.slope * other.log_odds(block)
+    log_odds = bias + np.sum([c.sum(axis=1) for c in contributions.values()], axis=0)
+    fused = (log_odds - pipeline.final.intercept) / gamma if gamma > 0 else np.zeros_like(log_odds)
+    return Applied(
+        log_odds=log_odds,
+        bias=bias,
+        contributions=contributions,
+        alone=alone,
+        weights=weight,
+        deviation=pipeline.spread.deviation(fused, refits),
+        support=_support(pipeline, blocks, reliability),
+        distance=_distance(pipeline, blocks, reliability),
+    )
+
+
+def _support(pipeline: Pipeline, blocks: Mapping[str, Block], reliability: FloatArray) -> FloatArray:
+    """Share (n,) of the evidence usually there: reliable modalities, and in them the biomarkers that matter."""
+    full = max(pipeline.fusion.patterns, key=lambda entry: len(entry.pattern))
+    trust = np.clip(reliability / pipeline.fusion.usual, 0.0, 1.0)
+    weight = dict(zip(full.pattern, full.weights, strict=True))
+    pull = np.array([weight.get(m, 0.0) * part.strength for m, part in enumerate(pipeline.parts)])
+    if not pull.sum() > 0:
+        pull = np.ones(len(pipeline.parts))
+    total = np.zeros(reliability.shape[0])
+    for m, part in enumerate(pipeline.parts):
+        matter = part.importance if part.importance.sum() > 0 else np.ones_like(part.importance)
+        seen = np.isfinite(blocks[part.modality].difference) @ matter / matter.sum()
+        total += pull[m] * trust[:, m] * seen
+    return np.asarray(total / pull.sum())
+
+
+def _distance(pipeline: Pipeline, blocks: Mapping[str, Block], reliability: FloatArray) -> FloatArray:
+    """Largest distance (n,) over the modalities that count, in units of what was seen in training."""
+    found = np.zeros(reliability.shape[0])
+    for m, part in enumerate(pipeline.parts):
+        scaled = part.expert.scaler.apply(blocks[part.modality])
+        ratio = distances(scaled, active_columns(part.expert)) / part.limit
+        found = np.where(reliability[:, m] > 0, np.maximum(found, ratio), found)
+    return found

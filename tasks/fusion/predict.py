@@ -1,0 +1,200 @@
+"""Apply a model: a probability, how sure it is, and the exact share of every biomarker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cueflow.schemas.errors import FusionError
+from cueflow.schemas.reasons import Reason
+from cueflow.tasks.fusion.cohort import Comparison, blocks_of
+from cueflow.tasks.fusion.features import Features, FloatArray, prepare, to_features
+from cueflow.tasks.fusion.linear import sigmoid
+from cueflow.tasks.fusion.model import FusionModel
+from cueflow.tasks.fusion.pipeline import Applied, apply_pipeline
+from cueflow.tasks.fusion.spread import quantile_of
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from cueflow.tasks.fusion.baseline import Block
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """What one biomarker adds to the log-odds, compared with its reference (None where there is none)."""
+
+    modality: str
+    biomarker: str
+    contribution: float
+    value: float | None
+    reference: float | None
+    span_start_s: float | None
+    span_end_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The answer for a session and target; `log_odds` = `bias` + the sum of the contributions.
+
+    `support` is the share of the usual evidence that is there; `distance` above 1 means unlike any session seen.
+    Where `abstained` is true, `reason` says why, and the numbers are what the model would have said.
+    """
+
+    session_id: str
+    target: str
+    probability: float
+    interval_low: float
+    interval_high: float
+    log_odds: float
+    bias: float
+    abstained: bool
+    reason: Reason | None
+    contributions: tuple[Contribution, ...]
+    support: float
+    distance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Sessions as a model sees them."""
+
+    features: Features
+    blocks: dict[str, Block]
+    reliability: FloatArray
+    applied: Applied
+
+
+def read_sessions(model: FusionModel, frame: pl.DataFrame) -> Read:
+    """Compare, scale and score the sessions of a long table.
+
+    Parameters
+    ----------
+    model : FusionModel
+        Trained.
+    frame : polars.DataFrame
+        Rows of one or more sessions; biomarkers that the model does not know are not used.
+
+    Returns
+    -------
+    Read
+
+    Raises
+    ------
+    FusionError
+        If the table cannot be used or its biomarkers were made by other versions of their methods.
+    """
+    comparison = Comparison(model.pipeline.settings.baseline, model.rest_phase)
+    features = to_features(prepare(frame), columns=model.columns, rest_phase=comparison.rest_phase, with_spans=True)
+    _same_methods(model, features)
+    blocks, reliability = blocks_of(features, comparison, model.references)
+    return Read(features, blocks, reliability, apply_pipeline(model.pipeline, blocks, reliability))
+
+
+def _same_methods(model: FusionModel, features: Features) -> None:
+    differ = [
+        f"{name} ({', '.join(features.methods[name])} instead of {', '.join(known)})"
+        for name, known in model.methods.items()
+        if name in features.methods and not set(features.methods[name]) <= set(known)
+    ]
+    if differ:
+        raise FusionError(
+            f"{len(differ)} biomarkers were made by other method versions than the model's: {'; '.join(differ[:5])}; "
+            "process the sessions again or train anew",
+            reason=Reason.MODEL_HASH,
+        )
+
+
+def predict(model: FusionModel, frame: pl.DataFrame) -> tuple[Prediction, ...]:
+    """Predict every session of a long table.
+
+    Parameters
+    ----------
+    model : FusionModel
+        Trained.
+    frame : polars.DataFrame
+        Rows of one or more sessions.
+
+    Returns
+    -------
+    tuple of Prediction
+        In the order of session ids.
+
+    Raises
+    ------
+    FusionError
+        If the table cannot be used or its biomarkers were made by other versions of their methods.
+    """
+    read = read_sessions(model, frame)
+    return tuple(prediction_of(model, read, i) for i in range(len(read.features.session_ids)))
+
+
+def prediction_of(model: FusionModel, read: Read, i: int) -> Prediction:
+    """The answer for one of the sessions read.
+
+    Parameters
+    ----------
+    model : FusionModel
+        Trained.
+    read : Read
+        Its sessions.
+    i : int
+        Which one.
+
+    Returns
+    -------
+    Prediction
+    """
+    applied = read.applied
+    centre = float(applied.log_odds[i])
+    reach = quantile_of(model.level) * float(applied.deviation[i])
+    low, middle, high = (float(v) for v in sigmoid(np.array([centre - reach, centre, centre + reach])))
+    reason = _why_not(model, float(applied.support[i]), float(applied.distance[i]))
+    return Prediction(
+        session_id=read.features.session_ids[i],
+        target=model.target.name,
+        probability=middle,
+        interval_low=low,
+        interval_high=high,
+        log_odds=centre,
+        bias=float(applied.bias[i]),
+        abstained=reason is not None,
+        reason=reason,
+        contributions=_contributions(model, read, i),
+        support=float(applied.support[i]),
+        distance=float(applied.distance[i]),
+    )
+
+
+def _why_not(model: FusionModel, support: float, distance: float) -> Reason | None:
+    if support < model.min_support:
+        return Reason.FEW_EVIDENCE
+    return Reason.OUT_OF_DISTRIBUTION if distance > 1.0 else None
+
+
+def _contributions(model: FusionModel, read: Read, i: int) -> tuple[Contribution, ...]:
+    made = []
+    for part in model.pipeline.parts:
+        matrix, block = read.features.modalities[part.modality], read.blocks[part.modality]
+        offset = 0.0 if block.offset is None else block.offset[i]
+        reference = offset + np.where(np.isfinite(part.expert.scaler.scale), part.expert.scaler.location, np.nan)
+        for j, name in enumerate(matrix.biomarkers):
+            spans = (np.nan, np.nan) if matrix.spans is None else matrix.spans[:, i, j]
+            made.append(
+                Contribution(
+                    modality=part.modality,
+                    biomarker=name,
+                    contribution=float(read.applied.contributions[part.modality][i, j]),
+                    value=_known(matrix.values[i, j]),
+                    reference=_known(reference[j]),
+                    span_start_s=_known(spans[0]),
+                    span_end_s=_known(spans[1]),
+                )
+            )
+    return tuple(made)
+
+
+def _known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,168 @@
+"""Train a fusion model on labelled sessions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cueflow.schemas.errors import FusionError
+from cueflow.schemas.reasons import Reason
+from cueflow.tasks.fusion.baseline import Baseline
+from cueflow.tasks.fusion.cohort import SUBJECTS_MIN, Cohort, Comparison, build_cohort
+from cueflow.tasks.fusion.features import FloatArray
+from cueflow.tasks.fusion.labels import Target
+from cueflow.tasks.fusion.model import FusionModel
+from cueflow.tasks.fusion.pipeline import KINDS, Pipeline, Progress, Settings, fit_pipeline
+
+if TYPE_CHECKING:
+    import polars as pl
+
+LEVEL = 0.9
+SUPPORT_MIN = 0.25
+
+
+def _quiet(_share: float, _what: str) -> None:
+    return None
+
+
+def train(  # noqa: PLR0913 - the options of the command line
+    frame: pl.DataFrame,
+    labels: pl.DataFrame,
+    *,
+    target: str,
+    baseline: str = "none",
+    seed: int = 0,
+    progress: Progress | None = None,
+    threshold: float | None = None,
+    rest_phase: str | None = None,
+    kinds: tuple[str, ...] = KINDS,
+    min_subjects: int = SUBJECTS_MIN,
+    decision: float | None = None,
+    level: float = LEVEL,
+    min_support: float = SUPPORT_MIN,
+) -> FusionModel:
+    """Train on a long table of biomarkers and labels of its sessions.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        session_id, subject_id, modality, biomarker, value; optionally coverage, quality, role, phase, windows.
+    labels : polars.DataFrame
+        session_id, target, value.
+    target : str
+        Which target to learn.
+    baseline : str, optional
+        none, cohort, subject (needs 3 sessions of a person; uses the sessions given, without their labels) or phase.
+    seed : int, optional
+        Of folds and boosting; equal seeds give equal models.
+    progress : callable, optional
+        Called with the share done and what is being done.
+    threshold : float, optional
+        Value from which on an ordinal or continuous score counts as present.
+    rest_phase : str, optional
+        Phase that a phase baseline compares with.
+    kinds : tuple of str, optional
+        Kinds of experts that take part in the choice: linear, boosted.
+    min_subjects : int, optional
+        Fewer labelled subjects are refused.
+    decision : float, optional
+        Probability from which on the answer is "present"; default: the share of training sessions where it is.
+    level : float, optional
+        Coverage of the intervals.
+    min_support : float, optional
+        Share of the usual evidence below which the model abstains.
+
+    Returns
+    -------
+    FusionModel
+
+    Raises
+    ------
+    FusionError
+        If the labels or values cannot be used, or there are too few subjects.
+    """
+    if not set(kinds) <= set(KINDS) or not kinds or not 0.5 <= level < 1:
+        raise FusionError("kinds must be of linear, boosted; level between 0.5 and 1", reason=Reason.CONFIG_INVALID)
+    comparison = Comparison.of(baseline, rest_phase)
+    wanted = Target(target, threshold)
+    cohort = build_cohort(frame, labels, wanted, comparison, min_subjects=min_subjects)
+    settings = Settings(comparison.baseline, tuple(kinds), seed=seed)
+    pipeline = fit_pipeline(cohort.problem, settings, progress or _quiet)
+    share = pipeline.prior if decision is None else decision
+    return FusionModel(
+        target=wanted,
+        pipeline=pipeline,
+        columns=cohort.columns,
+        references=cohort.references if comparison.baseline is Baseline.SUBJECT else {},
+        methods=_used(cohort),
+        rest_phase=comparison.rest_phase,
+        decision=float(share),
+        level=level,
+        min_support=min_support,
+        counts=_counts(cohort),
+        warnings=cohort.notes,
+        agreement=rank_agreement(pipeline),
+    )
+
+
+def _used(cohort: Cohort) -> dict[str, tuple[str, ...]]:
+    names = {name for columns in cohort.columns.values() for name in columns}
+    return {name: versions for name, versions in cohort.methods.items() if name in names}
+
+
+def _counts(cohort: Cohort) -> dict[str, int]:
+    problem = cohort.problem
+    return {
+        "subjects": int(np.unique(problem.subjects).size),
+        "sessions": int(problem.y.size),
+        "present": int(problem.y.sum()),
+        "biomarkers": sum(len(names) for names in cohort.columns.values()),
+    }
+
+
+def rank_agreement(pipeline: Pipeline) -> float:
+    """How alike the refits rank the biomarkers.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        With its refits, each without one fold of the subjects.
+
+    Returns
+    -------
+    float
+        Mean Spearman correlation of the sizes of terms (spread over the range seen) between pairs of refits, −1 to 1;
+        NaN with fewer than two refits or where no term differs.
+    """
+    k = min(len(part.refits) for part in pipeline.parts)
+    sizes = []
+    for fold in range(k):
+        parts = []
+        for m, part in enumerate(pipeline.parts):
+            scale = part.platt.slope * _weight(pipeline, m)
+            parts.append(scale * _sizes(pipeline, m, fold))
+        sizes.append(np.concatenate(parts))
+    pairs = [_spearman(sizes[i], sizes[j]) for i in range(k) for j in range(i)]
+    known = [pair for pair in pairs if np.isfinite(pair)]
+    return float(np.mean(known)) if known else float("nan")
+
+
+def _weight(pipeline: Pipeline, m: int) -> float:
+    full = max(pipeline.fusion.patterns, key=lambda entry: len(entry.pattern))
+    return dict(zip(full.pattern, full.weights, strict=True)).get(m, 0.0)
+
+
+def _sizes(pipeline: Pipeline, m: int, fold: int) -> FloatArray:
+    """Spread of each term over an even grid of the usual range of scaled values."""
+    refit = pipeline.parts[m].refits[fold]
+    grid = np.repeat(np.linspace(-2.0, 2.0, 41)[:, None], refit.slope.size, axis=1)
+    return np.asarray(refit.terms_of(grid).std(axis=0))
+
+
+def _spearman(a: FloatArray, b: FloatArray) -> float:
+    from scipy.stats import rankdata
+
+    if a.size < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return float("nan")
+    return float(np.corrcoef(rankdata(a), rankdata(b))[0, 1])

@@ -1,0 +1,257 @@
+"""Calibration and fusion weights: non-negative, shrunk, one set for every pattern of modalities that is there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from cueflow.tasks.fusion.features import FloatArray, IntArray
+from cueflow.tasks.fusion.linear import deviance, logit, sigmoid
+
+SHRINKAGE = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0)
+MODALITIES_MAX = 8  # patterns double with every modality
+PLATT_PRIOR = 2.0  # the slope is drawn towards 1 like by this many sessions at even odds
+PATTERN_MIN = 30  # sessions that have all modalities of a pattern before it gets weights of its own
+STEPS = 30
+
+Pattern = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Platt:
+    """Calibrated log-odds = intercept + slope · log-odds, slope ≥ 0."""
+
+    intercept: float
+    slope: float
+
+    def apply(self, log_odds: FloatArray) -> FloatArray:
+        """Calibrated log-odds, same shape."""
+        return np.asarray(self.intercept + self.slope * log_odds)
+
+
+@dataclass(frozen=True, slots=True)
+class PatternWeights:
+    """Weights of one pattern: log-odds = bias + Σ weights · evidence over the modalities of the pattern."""
+
+    pattern: Pattern
+    bias: float
+    weights: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fusion:
+    """How evidence of m modalities becomes one log-odds.
+
+    `usual` (m,) is the reliability that a modality usually has: sessions at or above it count fully. `patterns` has an
+    entry for every subset of the modalities that carry weight, the empty one included.
+    """
+
+    usual: FloatArray
+    patterns: tuple[PatternWeights, ...]
+    shrinkage: float
+    best: int
+
+    def coefficients(self, reliability: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Bias (n,) and weight (n, m) of each session, from its reliabilities (n, m), 0 where a modality is missing.
+
+        A modality is believed with the probability of its relative reliability; the result is the mean over what may
+        be believed, so that a bad recording fades smoothly into a missing one and the rest takes over its weight.
+        """
+        n, m = reliability.shape
+        trust = np.clip(reliability / self.usual, 0.0, 1.0)
+        carriers = self.carriers
+        bias, weight = np.zeros(n), np.zeros((n, m))
+        for entry in self.patterns:
+            chance = np.ones(n)
+            for modality in carriers:
+                chance = chance * (trust[:, modality] if modality in entry.pattern else 1 - trust[:, modality])
+            bias += chance * entry.bias
+            for modality, value in zip(entry.pattern, entry.weights, strict=True):
+                weight[:, modality] += chance * value
+        return bias, weight
+
+    @property
+    def carriers(self) -> Pattern:
+        """Modalities that carry weight."""
+        return max((entry.pattern for entry in self.patterns), key=len)
+
+
+def fit_platt(log_odds: FloatArray, y: FloatArray, sample: FloatArray) -> Platt:
+    """Calibrate by logistic regression with a slope that is never negative and drawn towards 1.
+
+    Parameters
+    ----------
+    log_odds, y : ndarray, shape (n,)
+        Out-of-fold log-odds and 0/1 labels.
+    sample : ndarray, shape (n,)
+        How much each session counts.
+
+    Returns
+    -------
+    Platt
+
+    References
+    ----------
+    Platt (1999), Probabilistic outputs for support vector machines, isbn:9780262194488
+    """
+    spread = float(np.average((log_odds - np.average(log_odds, weights=sample)) ** 2, weights=sample))
+    pull = np.array([PLATT_PRIOR * 0.25 * max(spread, 1e-6)])
+    bias, slope = fit_nonnegative(log_odds[:, None], y, sample, prior=np.ones(1), pull=pull)
+    return Platt(bias, float(slope[0]))
+
+
+def fit_nonnegative(
+    evidence: FloatArray, y: FloatArray, sample: FloatArray, *, prior: FloatArray, pull: FloatArray
+) -> tuple[float, FloatArray]:
+    """Logistic regression with weights ≥ 0 and a ridge towards a prior.
+
+    Parameters
+    ----------
+    evidence : ndarray, shape (n, k)
+        Predictors.
+    y, sample : ndarray, shape (n,)
+        0/1 labels and how much each session counts.
+    prior, pull : ndarray, shape (k,)
+        Where the weights are drawn to, and how strongly.
+
+    Returns
+    -------
+    bias : float
+    weights : ndarray, shape (k,)
+    """
+    k = evidence.shape[1]
+    beta = np.concatenate([[logit(float(np.average(y, weights=sample)))], prior])
+    target = np.concatenate([[0.0], prior])
+    ridge = np.concatenate([[1e-6], pull])
+    design = np.hstack([np.ones((y.size, 1)), evidence])
+    for _ in range(STEPS):
+        chance = sigmoid(design @ beta)
+        gradient = design.T @ (sample * (chance - y)) + ridge * (beta - target)
+        weight = sample * np.maximum(chance * (1 - chance), 1e-4)
+        hessian = (design * weight[:, None]).T @ design + np.diag(ridge) + 1e-9 * np.eye(k + 1)
+        proposal = _bounded(hessian, hessian @ beta - gradient, beta)
+        moved = float(np.abs(proposal - beta).max())
+        beta = beta + min(1.0, 4.0 / max(moved, 1e-12)) * (proposal - beta)
+        if moved < 1e-7:
+            break
+    return float(beta[0]), np.asarray(np.maximum(beta[1:], 0.0))
+
+
+def _bounded(hessian: FloatArray, linear: FloatArray, start: FloatArray) -> FloatArray:
+    """Minimise ½ xᵀHx − linearᵀx with all but the first entry ≥ 0 (coordinate descent on a few numbers)."""
+    x = start.copy()
+    for _ in range(200):
+        largest = 0.0
+        for j in range(x.size):
+            free = (linear[j] - hessian[j] @ x + hessian[j, j] * x[j]) / hessian[j, j]
+            new = free if j == 0 else max(free, 0.0)
+            largest, x[j] = max(largest, abs(new - x[j])), new
+        if largest < 1e-9:
+            break
+    return np.asarray(x)
+
+
+def fit_fusion(
+    evidence: FloatArray, reliability: FloatArray, y: FloatArray, sample: FloatArray, *, folds: Sequence[IntArray]
+) -> tuple[Fusion, FloatArray]:
+    """Learn the weights of all patterns on calibrated out-of-fold log-odds.
+
+    Parameters
+    ----------
+    evidence : ndarray, shape (n, m)
+        Calibrated out-of-fold log-odds of each modality; NaN where it is missing.
+    reliability : ndarray, shape (n, m)
+        Coverage × quality, 0 where missing.
+    y, sample : ndarray, shape (n,)
+        0/1 labels and how much each session counts.
+    folds : sequence of ndarray
+        Sessions of subject-disjoint folds.
+
+    Returns
+    -------
+    fusion : Fusion
+    out_of_fold : ndarray, shape (n,)
+        Fused log-odds of every session from weights that did not see its subject.
+    """
+    usual = np.array([_usual(column) for column in reliability.T])
+    trusted = np.where(np.isfinite(evidence), reliability, 0.0)
+    costs = []
+    for shrinkage in (*SHRINKAGE, np.inf):
+        made = _cross_fit((evidence, trusted, y, sample), folds, (shrinkage, usual))
+        costs.append(deviance(made, y) * sample)
+    chosen = _cautious(costs)
+    shrinkage = (*SHRINKAGE, np.inf)[chosen]
+    out = _cross_fit((evidence, trusted, y, sample), folds, (shrinkage, usual))
+    return _fit_patterns(evidence, y, sample, shrinkage=shrinkage, usual=usual), out
+
+
+def _usual(column: FloatArray) -> float:
+    there = column[column > 0]
+    return float(np.median(there)) if there.size else 1.0
+
+
+def _cautious(costs: Sequence[FloatArray]) -> int:
+    """The strongest shrinkage whose cost is within a quarter standard error of the least."""
+    mean = np.array([cost.mean() for cost in costs])
+    best = int(mean.argmin())
+    for i in range(len(costs) - 1, best, -1):
+        difference = costs[i] - costs[best]
+        if mean[i] - mean[best] <= 0.25 * float(difference.std()) / np.sqrt(difference.size):
+            return i
+    return best
+
+
+def _cross_fit(
+    data: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
+    folds: Sequence[IntArray],
+    how: tuple[float, FloatArray],
+) -> FloatArray:
+    evidence, trusted, y, sample = data
+    made = np.empty(y.size)
+    for held_out in folds:
+        train = np.setdiff1d(np.arange(y.size), held_out)
+        fusion = _fit_patterns(evidence[train], y[train], sample[train], shrinkage=how[0], usual=how[1])
+        bias, weight = fusion.coefficients(trusted[held_out])
+        made[held_out] = bias + (weight * np.nan_to_num(evidence[held_out])).sum(axis=1)
+    return made
+
+
+def _fit_patterns(
+    evidence: FloatArray, y: FloatArray, sample: FloatArray, *, shrinkage: float, usual: FloatArray
+) -> Fusion:
+    there = np.isfinite(evidence)
+    prior = logit(float(np.average(y, weights=sample)))
+    centred = np.where(there, evidence, prior)
+    gain = np.array([(deviance(np.full(y.size, prior), y) - deviance(c, y)) @ sample for c in centred.T])
+    carriers = sorted(int(m) for m in np.argsort(-gain)[:MODALITIES_MAX] if there[:, m].any())
+    entries = [PatternWeights((), prior, ())]
+    for size in range(1, len(carriers) + 1):
+        for pattern in combinations(carriers, size):
+            entries.append(_fit_pattern((evidence, there, gain), (y, sample), pattern, shrinkage))
+    return Fusion(usual, tuple(entries), shrinkage, int(np.argmax(gain)))
+
+
+def _fit_pattern(
+    seen: tuple[FloatArray, np.ndarray[tuple[int, ...], np.dtype[np.bool_]], FloatArray],
+    truth: tuple[FloatArray, FloatArray],
+    pattern: Pattern,
+    shrinkage: float,
+) -> PatternWeights:
+    evidence, there, gain = seen
+    y, sample = truth
+    members = list(pattern)
+    best = int(np.argmax(gain[members]))
+    lone = np.zeros(len(members))
+    lone[best] = 1.0
+    rows = there[:, members].all(axis=1)
+    both = len(np.unique(y[rows])) == 2
+    if len(members) == 1 or not np.isfinite(shrinkage) or rows.sum() < PATTERN_MIN or not both:
+        return PatternWeights(pattern, 0.0, tuple(lone))
+    part = evidence[np.ix_(rows, members)]
+    chance = sigmoid(part[:, best])
+    information = ((part - part.mean(axis=0)) ** 2 * (sample[rows] * chance * (1 - chance))[:, None]).sum(axis=0)
+    bias, weights = fit_nonnegative(part, y[rows], sample[rows], prior=lone, pull=shrinkage * information + 1e-3)
+    return PatternWeights(pattern, bias, tuple(float(w) for w in weights))
