@@ -1,0 +1,197 @@
+"""Reading the tables: lazy Polars frames by name, a DuckDB connection, and read-only SQL."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from cueflow.schemas.errors import QueryError, TablesError
+from cueflow.schemas.tables import TABLES
+from cueflow.storage.examples import EXAMPLES
+from cueflow.storage.tables import KEY, raw_scan, read_sessions
+from cueflow.storage.views import close_off, connect, wide_view
+
+if TYPE_CHECKING:
+    import polars as pl
+    import pyarrow as pa
+
+__all__ = ["EXAMPLES", "Tables", "open_tables", "query"]
+
+_EXPLAIN = re.compile(r"\s*explain\s+(analyze\s+)?(\([^)]*\)\s*)?", re.IGNORECASE)
+_ONE = "Ask one question at a time: a single SELECT, WITH, DESCRIBE, SHOW or EXPLAIN."
+
+
+class Tables:
+    """The tables as they were when they were opened: lazy Polars frames by name, and DuckDB.
+
+    `tables.biomarkers`, `tables["biomarkers"]` and `for name in tables` work; every frame has only rows that count
+    and a `dataset` column. Open again to see what was written since.
+
+    Parameters
+    ----------
+    path : Path
+        Folder that `cueflow run` wrote.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._sessions = read_sessions(path)
+
+    def __getitem__(self, name: str) -> pl.LazyFrame:
+        if name == "sessions":
+            return self._sessions.lazy()
+        rows = raw_scan(self.path, name)
+        return rows.join(self._sessions.lazy().select(KEY), on=list(KEY), how="semi")
+
+    def __getattr__(self, name: str) -> pl.LazyFrame:
+        if name.startswith("_") or name not in TABLES:
+            raise AttributeError(f"no table {name!r}: the tables are {', '.join(TABLES)}")
+        return self[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(TABLES)
+
+    def __len__(self) -> int:
+        return len(TABLES)
+
+    def __contains__(self, name: object) -> bool:
+        return name in TABLES
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *TABLES]
+
+    def __repr__(self) -> str:
+        return f"Tables({self._sessions.height} sessions: {', '.join(TABLES)})"
+
+    @cached_property
+    def duckdb(self) -> duckdb.DuckDBPyConnection:
+        """In-memory DuckDB connection with a view per table and `wide`."""
+        return connect(self.path, self._sessions)
+
+    def wide(self, *, phase: str = "session", role: str = "patient") -> pl.LazyFrame:
+        """One row per session, one column per biomarker.
+
+        Parameters
+        ----------
+        phase : str
+            Phase whose values are taken: "session", or a label of events.csv.
+        role : str
+            Whose recordings are taken: patient, clinician or room.
+
+        Returns
+        -------
+        polars.LazyFrame
+            dataset, session_id, subject_id, visit, n_values and every declared biomarker; null where the session has
+            no value with status ok. The connection's `wide` view is replaced by the same rows.
+        """
+        self.duckdb.execute(wide_view("wide", phase=phase, role=role))
+        frame: pl.DataFrame = self.duckdb.sql("FROM wide ORDER BY dataset, session_id").pl()
+        return frame.lazy()
+
+
+def open_tables(path: str | Path) -> Tables:
+    """Open what `cueflow run` wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+        Folder of the tables.
+
+    Returns
+    -------
+    Tables
+        Lazy Polars frames by table name, and `.duckdb`. A folder without tables is a `TablesError`.
+    """
+    return Tables(Path(path))
+
+
+def query(path: str | Path, sql: str, *, memory_limit: str = "2GB", timeout_s: float = 300.0) -> pa.Table:
+    """Ask the tables in SQL: reading only, and nothing but the tables.
+
+    Parameters
+    ----------
+    path : str or Path
+        Folder of the tables.
+    sql : str
+        One SELECT, WITH, DESCRIBE, SHOW or EXPLAIN, in DuckDB's dialect.
+    memory_limit : str
+        Memory that DuckDB may use, as "2GB".
+    timeout_s : float
+        Time after which the query is stopped, in s.
+
+    Returns
+    -------
+    pyarrow.Table
+        The rows.
+
+    Raises
+    ------
+    QueryError
+        If the SQL is wrong, not allowed, or needs more time or memory than it may have.
+    TablesError
+        If the folder holds no tables, or a file is damaged.
+    """
+    root = Path(path)
+    sessions = read_sessions(root)
+    try:
+        with connect(root, sessions) as connection:
+            close_off(connection, root, memory_limit=memory_limit)
+            statement = _single_question(connection, sql)
+            return _answer(connection, statement, timeout_s)
+    except duckdb.InterruptException as error:
+        raise QueryError(f"The query took longer than {timeout_s:g} s and was stopped: ask for less.") from error
+    except duckdb.OutOfMemoryException as error:
+        raise QueryError(f"The query needs more than {memory_limit} of memory: ask for less.") from error
+    except duckdb.PermissionException as error:
+        raise QueryError(f"Only the tables can be read ({', '.join(TABLES)}, wide), and nothing written.") from error
+    except (duckdb.IOException, duckdb.InternalException) as error:
+        raise TablesError("A file of the tables is damaged or unreadable: run its dataset again.") from error
+    except duckdb.Error as error:
+        raise QueryError(_one_line(str(error))) from error
+
+
+def _answer(connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement, timeout_s: float) -> pa.Table:
+    # A WITH may hold an INSERT or DELETE: in a read-only transaction it fails.
+    connection.execute("BEGIN TRANSACTION READ ONLY")
+    timer = threading.Timer(timeout_s, connection.interrupt)
+    timer.start()
+    try:
+        return connection.sql(statement).to_arrow_table()
+    finally:
+        timer.cancel()
+
+
+def _single_question(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
+    """Return the one statement that only asks.
+
+    Raises
+    ------
+    QueryError
+        If there are none, several, or one that does something else.
+    """
+    statements = connection.extract_statements(sql)
+    if len(statements) != 1:
+        raise QueryError(_ONE)
+    statement = statements[0]
+    kind = statement.type
+    if kind == duckdb.StatementType.EXPLAIN:
+        # EXPLAIN ANALYZE runs what it explains, so that must be a question too.
+        explained = connection.extract_statements(_EXPLAIN.sub("", statement.query, count=1))
+        kind = explained[0].type if len(explained) == 1 else duckdb.StatementType.INVALID
+    if kind != duckdb.StatementType.SELECT:
+        raise QueryError(f"{kind.name} is not allowed, only reading is. {_ONE}")
+    return statement
+
+
+def _one_line(message: str) -> str:
+    """DuckDB's message on one line: without its kind and its drawing of the place, with its candidates."""
+    said = message.split("\n\nLINE ")[0]
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    text = re.sub(r"^[A-Z][A-Za-z ]* Error: ", "", " ".join(lines) or "The query failed.")
+    return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -1,0 +1,132 @@
+"""DuckDB over the tables: one view per table, filtered to the rows that count, and a wide one."""
+
+# ruff: noqa: S608 - names come from the declared schemas, every other text goes through _quoted
+from __future__ import annotations
+
+import glob
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from cueflow.schemas.biomarkers import BIOMARKERS
+from cueflow.schemas.tables import TABLES, arrow_schema
+from cueflow.storage.layout import PART
+from cueflow.storage.tables import KEY, part_files
+
+if TYPE_CHECKING:
+    import polars as pl
+
+# No settings may be changed after these; nothing outside the tables can be read, nothing is fetched or written.
+_CLOSED = (
+    "SET autoinstall_known_extensions = false",
+    "SET autoload_known_extensions = false",
+    "SET allow_community_extensions = false",
+    "SET python_enable_replacements = false",
+    "SET temp_directory = ''",
+    "SET enable_external_access = false",
+    "SET lock_configuration = true",
+)
+
+
+def connect(root: Path, sessions: pl.DataFrame) -> duckdb.DuckDBPyConnection:
+    """Open an in-memory database with a view per table.
+
+    Parameters
+    ----------
+    root : Path
+        TABLES.
+    sessions : polars.DataFrame
+        From `storage.tables.read_sessions`: what counts.
+
+    Returns
+    -------
+    duckdb.DuckDBPyConnection
+        With `sessions`, `biomarkers`, `windows`, `events`, `predictions`, `explanations` and `wide`.
+    """
+    connection = duckdb.connect(":memory:")
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("CREATE SCHEMA internal")
+    connection.register("given", sessions.to_arrow())
+    connection.execute("CREATE TABLE internal.sessions AS FROM given")
+    connection.unregister("given")
+    connection.execute("CREATE VIEW sessions AS FROM internal.sessions")
+    # Files of one version have the same columns, and reading every file's schema first takes twice as long.
+    same = sessions.select("cueflow_version", "schema_version").n_unique() <= 1
+    for table in TABLES:
+        if table != "sessions":
+            _create_view(connection, root, table, union_by_name=not same)
+    connection.execute(wide_view("wide"))
+    return connection
+
+
+def close_off(connection: duckdb.DuckDBPyConnection, root: Path, *, memory_limit: str) -> None:
+    """Take every right from a connection but the one to read the tables.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+        From `connect`.
+    root : Path
+        TABLES.
+    memory_limit : str
+        As DuckDB reads it, for example "2GB".
+    """
+    folders = ", ".join(_quoted(f"{root.resolve() / table}/") for table in TABLES)
+    connection.execute(f"SET memory_limit = {_quoted(memory_limit)}")
+    connection.execute(f"SET allowed_directories = [{folders}]")
+    for statement in _CLOSED:
+        connection.execute(statement)
+
+
+def wide_view(name: str, *, phase: str = "session", role: str = "patient") -> str:
+    """Statement that makes a view with one row per session and one column per biomarker.
+
+    Parameters
+    ----------
+    name : str
+        Name of the view.
+    phase : str
+        Phase whose values are taken.
+    role : str
+        Whose recordings are taken.
+
+    Returns
+    -------
+    str
+        SQL. Only values with status ok are taken; where a session has several, the one with the largest coverage.
+    """
+    columns = "".join(
+        f",\n  arg_max(value, coverage) FILTER (WHERE biomarker = {_quoted(b)}) AS {b}" for b in sorted(BIOMARKERS)
+    )
+    wanted = f"status = 'ok' AND value IS NOT NULL AND phase = {_quoted(phase)} AND role = {_quoted(role)}"
+    return (
+        f"CREATE OR REPLACE VIEW {name} AS\n"
+        "SELECT s.dataset, s.session_id, s.subject_id, s.visit, v.* EXCLUDE (dataset, session_id)\n"
+        "FROM sessions s LEFT JOIN (\n"
+        f"  SELECT dataset, session_id, count(*) AS n_values{columns}\n"
+        f"  FROM biomarkers WHERE {wanted} GROUP BY dataset, session_id\n"
+        ") v ON v.dataset = s.dataset AND v.session_id = s.session_id"
+    )
+
+
+def _create_view(connection: duckdb.DuckDBPyConnection, root: Path, table: str, *, union_by_name: bool) -> None:
+    connection.register("given", arrow_schema(table).empty_table())
+    connection.execute(f"CREATE TABLE internal.{table} AS SELECT *, NULL::VARCHAR AS dataset FROM given")
+    connection.unregister("given")
+    rows = f"SELECT * FROM internal.{table}"
+    if part_files(root, table):
+        pattern = f"{glob.escape(str(root.resolve() / table))}/dataset=*/session=*/{PART}"
+        options = (
+            "hive_partitioning = true, hive_types = {'dataset': VARCHAR, 'session': VARCHAR}, "
+            f"union_by_name = {str(union_by_name).lower()}"
+        )
+        rows += f" UNION ALL BY NAME SELECT * EXCLUDE (session) FROM read_parquet({_quoted(pattern)}, {options})"
+    columns = ", ".join([*arrow_schema(table).names, "dataset"])
+    connection.execute(
+        f"CREATE VIEW {table} AS SELECT {columns} FROM ({rows}) SEMI JOIN internal.sessions USING ({', '.join(KEY)})"
+    )
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
