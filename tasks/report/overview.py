@@ -1,0 +1,176 @@
+"""The top of a session's page: what it is, how it went, and what each stage measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cueflow.schemas.session import Group, Modality
+from cueflow.tasks.report.text import (
+    NOTHING,
+    as_float,
+    as_text,
+    clock,
+    instant,
+    number,
+    percent,
+    sentence_of,
+    title_of_modality,
+    word_of,
+)
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_HASH_SHOWN = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """What one stage measured."""
+
+    group: str
+    title: str
+    status: str
+    word: str
+    reason: str
+    coverage: str
+    coverage_share: float
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """Where a stream begins on the session clock."""
+
+    stream: str
+    offset: str
+    uncertainty: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The top of the page; `facts` are pairs of a label and a text."""
+
+    session_id: str
+    status: str
+    word: str
+    reason: str
+    message: str
+    facts: tuple[tuple[str, str], ...]
+    run: tuple[tuple[str, str], ...]
+    tiles: tuple[Tile, ...]
+    sync: tuple[Sync, ...]
+
+
+def overview(session: Mapping[str, object], biomarkers: pl.DataFrame, events: pl.DataFrame) -> Overview:
+    """Say what the row of a session says.
+
+    Parameters
+    ----------
+    session : mapping
+        Row of the `sessions` table.
+    biomarkers : polars.DataFrame
+        Its rows of the `biomarkers` table.
+    events : polars.DataFrame
+        Its rows of the `events` table.
+
+    Returns
+    -------
+    Overview
+    """
+    values, found = _values_by_group(biomarkers), _events_by_group(events)
+    modalities = session.get("modalities")
+    known = list(Modality)
+    used = [title_of_modality(m) for m in known if m in modalities] if isinstance(modalities, list | tuple) else []
+    return Overview(
+        session_id=as_text(session.get("session_id")) or "unnamed session",
+        status=as_text(session.get("status")),
+        word=word_of(session.get("status")),
+        reason=sentence_of(session.get("reason")),
+        message=as_text(session.get("message")),
+        facts=(
+            ("Subject", as_text(session.get("subject_id")) or NOTHING),
+            ("Visit", as_text(session.get("visit")) or NOTHING),
+            ("Length", clock(session.get("duration_s"))),
+            ("Used", ", ".join(used) or "nothing"),
+        ),
+        run=_run(session),
+        tiles=tuple(_tile(session, g.value, values.get(g.value, (0, 0)), found.get(g.value, 0)) for g in Group),
+        sync=_sync(session.get("sync")),
+    )
+
+
+def _run(session: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+    version, layout = as_text(session.get("cueflow_version")), as_text(session.get("schema_version"))
+    return (
+        ("cueflow", version or NOTHING),
+        ("Table layout", layout or NOTHING),
+        ("Run", as_text(session.get("run_id")) or NOTHING),
+        ("Parameters", as_text(session.get("config_hash"))[:_HASH_SHOWN] or NOTHING),
+        ("Started", instant(session.get("started_utc"))),
+        ("Finished", instant(session.get("finished_utc"))),
+    )
+
+
+def _group_of(modality: object) -> str:
+    try:
+        return Modality(as_text(modality)).group.value
+    except ValueError:
+        return ""
+
+
+def _values_by_group(biomarkers: pl.DataFrame) -> dict[str, tuple[int, int]]:
+    counts: dict[str, tuple[int, int]] = {}
+    for modality, status in biomarkers.select("modality", "status").iter_rows():
+        ok, n = counts.get(_group_of(modality), (0, 0))
+        counts[_group_of(modality)] = (ok + (status == "ok"), n + 1)
+    return counts
+
+
+def _events_by_group(events: pl.DataFrame) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for source, n in events["source"].value_counts().iter_rows():
+        counts[_group_of(source)] = counts.get(_group_of(source), 0) + n
+    return counts
+
+
+def _tile(session: Mapping[str, object], group: str, values: tuple[int, int], n_events: int) -> Tile:
+    status, coverage = as_text(session.get(f"{group}_status")), as_float(session.get(f"{group}_coverage"))
+    lines = [f"{number(values[0])} of {number(values[1])} values ok", f"{number(n_events)} events"]
+    seconds = as_float(session.get(f"{group}_seconds"))
+    if seconds is not None:
+        lines.append(f"processed in {number(round(seconds, 1))} s")
+    return Tile(
+        group=group,
+        title=title_of_modality(group),
+        status=status,
+        word=word_of(status or None),
+        reason=sentence_of(session.get(f"{group}_reason")),
+        coverage=percent(coverage),
+        coverage_share=min(max(coverage or 0.0, 0.0), 1.0),
+        lines=tuple(lines),
+    )
+
+
+def _sync(text: object) -> tuple[Sync, ...]:
+    try:
+        records = json.loads(as_text(text) or "[]")
+    except json.JSONDecodeError:
+        return ()
+    return tuple(_record(r) for r in records if isinstance(r, dict)) if isinstance(records, list) else ()
+
+
+def _record(record: Mapping[str, Any]) -> Sync:
+    uncertainty = as_float(record.get("uncertainty_s"))
+    parts = (title_of_modality(record.get("modality")), as_text(record.get("role")), as_text(record.get("channel")))
+    offset = as_float(record.get("offset_s"))
+    return Sync(
+        stream=", ".join(part for part in parts if part),
+        offset=NOTHING if offset is None else f"{number(round(offset, 3))} s",
+        uncertainty="unknown" if uncertainty is None else f"± {number(uncertainty)} s",
+        source=as_text(record.get("source")) or NOTHING,
+    )

@@ -1,0 +1,64 @@
+"""The page of one session: self-contained HTML, readable without a network and without scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from cueflow.tasks.report.explanation import explain
+from cueflow.tasks.report.overview import overview
+from cueflow.tasks.report.render import render
+from cueflow.tasks.report.text import as_text, sentence_of
+from cueflow.tasks.report.timeline import make_timeline
+from cueflow.tasks.report.values import WHOLE, value_groups
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def session_page(
+    *,
+    session: Mapping[str, object],
+    biomarkers: pl.DataFrame,
+    windows: pl.DataFrame,
+    events: pl.DataFrame,
+    predictions: pl.DataFrame,
+    explanations: pl.DataFrame,
+    generated: str | None = None,
+) -> str:
+    """Render the page of one session.
+
+    Parameters
+    ----------
+    session : mapping
+        Row of the `sessions` table.
+    biomarkers, windows, events, predictions, explanations : polars.DataFrame
+        Rows of these tables for the session; may be empty.
+    generated : str, optional
+        When the page is made, as it shall be printed.
+
+    Returns
+    -------
+    str
+        HTML that makes no request.
+    """
+    groups = value_groups(biomarkers)
+    phases = biomarkers["phase"].drop_nulls().unique(maintain_order=True).to_list()
+    explained = explain(predictions, explanations)
+    return render(
+        "session.html",
+        top=overview(session, biomarkers, events),
+        timeline=make_timeline(windows, events, session.get("duration_s")),
+        groups=groups,
+        phases=[phase for phase in phases if phase != WHOLE],
+        explained=explained,
+        no_prediction=_no_prediction(session),
+        generated=generated,
+    )
+
+
+def _no_prediction(session: Mapping[str, object]) -> str:
+    state = as_text(session.get("fusion_status"))
+    if state in {"", "ok"}:
+        return "The tables hold no prediction for this session."
+    return sentence_of(state)
