@@ -68,6 +68,8 @@ _PITCH = (
     _pitch("p20", "Hz", "20th percentile", (50, 400), scale="hz"),
     _pitch("p50", "Hz", "Median", (60, 450), "f0_p50_hz", scale="hz"),
     _pitch("p80", "Hz", "80th percentile", (60, 500), scale="hz"),
+    _pitch("floor", "Hz", "Half the first quartile, below which frames are left out,", (25, 250), scale="hz"),
+    _pitch("ceiling", "Hz", "2.5 times the third quartile, above which frames are left out,", (120, 1250), scale="hz"),
     _pitch("mean", "st", "Mean, in semitones over 27.5 Hz,", (10, 50), f"{_F0_NAME}_amean"),
     _pitch("sd", "st", "Standard deviation, in semitones,", (0.2, 15)),
     _pitch("cv", "1", "Standard deviation over mean, in semitones,", (0.01, 0.6), f"{_F0_NAME}_stddevNorm"),
@@ -177,16 +179,16 @@ _TALK = (
         "articulation_rate", evidence=Evidence(5.0, SPEECH), plausible=(1, 9), how=_BY_PEAKS,
     ),
     _timing(
-        "speech_voiced_rate", "1/s", "rate", "Voiced stretches per second of speech.", "VoicedSegmentsPerSec",
+        "speech_voiced_rate", "1/s", "rate", "Voiced stretches per second of speech.",
         evidence=Evidence(5.0, SPEECH), plausible=(0, 10), how=_BY_PITCH,
     ),
     _timing(
-        "speech_voiced_mean", "s", "mean", "Mean duration of a voiced stretch.", "MeanVoicedSegmentLengthSec",
+        "speech_voiced_mean", "s", "mean", "Mean duration of a voiced stretch.",
         evidence=Evidence(5, STRETCHES), plausible=(0.02, 5), how=_BY_PITCH,
     ),
     _timing(
         "speech_voiced_sd", "s", "sd", "Standard deviation of the duration of a voiced stretch.",
-        "StddevVoicedSegmentLengthSec", evidence=Evidence(5, STRETCHES), plausible=(0, 5), how=_BY_PITCH,
+        evidence=Evidence(5, STRETCHES), plausible=(0, 5), how=_BY_PITCH,
     ),
 )  # fmt: skip
 

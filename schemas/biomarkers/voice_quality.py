@@ -39,21 +39,19 @@ _AWAY = "Mean distance of a cycle from the mean of"
 _AWAY_TOP = "Mean distance of an amplitude from the mean of"
 
 VOICE_QUALITY: tuple[Biomarker, ...] = (
-    _cycles("jitter_local", "%", f"{_DIFFERENCE} glottal cycles {_MEAN_CYCLE}", (0, 10), "localJitter",
-            "jitterLocal_sma3nz_amean"),
+    _cycles("jitter_local", "%", f"{_DIFFERENCE} glottal cycles {_MEAN_CYCLE}", (0, 10), "localJitter"),
     _cycles("jitter_abs", "ms", f"{_DIFFERENCE} glottal cycles", (0, 1), "localabsoluteJitter"),
     _cycles("jitter_rap", "%", f"{_AWAY} three {_MEAN_CYCLE}", (0, 6), "rapJitter"),
     _cycles("jitter_ppq5", "%", f"{_AWAY} five {_MEAN_CYCLE}", (0, 6), "ppq5Jitter"),
     _cycles("jitter_ddp", "%", "Three times the relative average perturbation of cycles", (0, 18), "ddpJitter"),
     _cycles("shimmer_local", "%", f"{_DIFFERENCE} amplitudes over the mean amplitude", (0, 30), "localShimmer"),
-    _cycles("shimmer_db", "dB", "Mean absolute ratio of successive amplitudes", (0, 3), "localdbShimmer",
-            "shimmerLocaldB_sma3nz_amean"),
+    _cycles("shimmer_db", "dB", "Mean absolute ratio of successive amplitudes", (0, 3), "localdbShimmer"),
     _cycles("shimmer_apq3", "%", f"{_AWAY_TOP} three over the mean", (0, 20), "apq3Shimmer"),
     _cycles("shimmer_apq5", "%", f"{_AWAY_TOP} five over the mean", (0, 20), "apq5Shimmer"),
     _cycles("shimmer_apq11", "%", f"{_AWAY_TOP} eleven over the mean", (0, 30), "apq11Shimmer"),
     _cycles("shimmer_dda", "%", "Three times the three-point amplitude perturbation", (0, 60), "ddaShimmer"),
     _frames("hnr_mean", "dB", "harmonics-to-noise ratio, by cross-correlation of neighbouring periods", "HNR",
-            "HNRdBACF_sma3nz_amean", plausible=(-5, 40), how=("cross_correlation", _BOERSMA)),
+            plausible=(-5, 40), how=("cross_correlation", _BOERSMA)),
     _frames("hnr_sd", "dB", "harmonics-to-noise ratio", plausible=(0, 20), how=("cross_correlation", _BOERSMA)),
     _frames("cpp_mean", "dB", "cepstral peak prominence, smoothed over .5 ms and 20 ms, peak 60 to 330 Hz", "CPPS",
             plausible=(2, 30), how=("cepstrum", _CPP)),
@@ -68,7 +66,7 @@ VOICE_SPECTRUM: tuple[Biomarker, ...] = (
     *(
         _frames(f"formant_f{i}_{statistic}", "Hz", f"frequency of formant {i}", alias, plausible=limits, how=_BURG)
         for i, limits in _FORMANTS.items()
-        for statistic, alias in (("p50", f"F{i}"), ("mean", f"F{i}frequency_sma3nz_amean"))
+        for statistic, alias in (("p50", f"F{i}_median"), ("mean", f"F{i}_mean"))
     ),
     _frames("alpha_ratio_mean", "dB", "energy of 1–5 kHz over that of 50–1000 Hz", "alphaRatioV_sma3nz_amean",
             plausible=(-60, 30), how=_SPECTRAL),
@@ -76,7 +74,7 @@ VOICE_SPECTRUM: tuple[Biomarker, ...] = (
             "hammarbergIndexV_sma3nz_amean", plausible=(-20, 70), how=_SPECTRAL),
     _frames("slope_low_mean", "dB/Hz", "slope of the spectrum over 0–500 Hz", "slopeV0-500_sma3nz_amean",
             plausible=(-0.3, 0.3), how=_SPECTRAL),
-    _frames("slope_mid_mean", "dB/Hz", "slope of the spectrum over 500–1500 Hz", "slopeV500-1500_sma3nz_amean",
+    _frames("slope_mid_mean", "dB/Hz", "slope of the spectrum over 500–1500 Hz",
             plausible=(-0.2, 0.2), how=_SPECTRAL),
     _frames("flux_mean", "a.u.", "distance of the auditory spectrum from the one 10 ms before", plausible=(0, 100),
             how=_SPECTRAL),

@@ -28,15 +28,33 @@ def periods_of(times_s: F64) -> F64:
     return np.where((steps >= SHORTEST_S) & (steps <= LONGEST_S), steps, np.nan)
 
 
-def _groups(values: F64, size: int, factor: float) -> F64:
-    """Runs of `size` neighbours of which none is missing and no two successive ones differ by more than the factor."""
-    if len(values) < size:
-        return np.empty((0, size))
-    rows = np.lib.stride_tricks.sliding_window_view(values, size)
-    ratio = rows[:, 1:] / rows[:, :-1]
+def _alike(values: F64, factor: float) -> NDArray[np.bool_]:
+    """True where two neighbours are there and differ by no more than the factor, shape (n - 1,)."""
+    first, second = values[:-1], values[1:]
     with np.errstate(invalid="ignore"):
-        fits = (np.maximum(ratio, 1.0 / ratio) <= factor).all(axis=1)
-    return rows[fits]
+        return np.asarray((first <= factor * second) & (second <= factor * first))
+
+
+def _pairs(values: F64, factor: float) -> tuple[F64, F64]:
+    """Neighbours that may be compared."""
+    fits = _alike(values, factor)
+    return values[:-1][fits], values[1:][fits]
+
+
+def _away(values: F64, size: int, factor: float) -> float:
+    """Mean distance of a value from the mean of `size` around it, of which successive ones may be compared."""
+    if len(values) < size:
+        return float("nan")
+    starts = len(values) - size + 1
+    alike = _alike(values, factor)
+    fits = np.ones(starts, dtype=bool)
+    total = np.zeros(starts)
+    for shift in range(size):
+        total += values[shift : shift + starts]
+        if shift:
+            fits &= alike[shift - 1 : shift - 1 + starts]
+    middle = values[size // 2 : size // 2 + starts]
+    return _mean(np.abs(middle - total / size)[fits])
 
 
 def _mean(values: F64) -> float:
@@ -56,7 +74,8 @@ def mean_period(periods: F64) -> float:
     float
         NaN without two comparable cycles.
     """
-    return _mean(_groups(periods, 2, PERIOD_FACTOR).mean(axis=1))
+    first, second = _pairs(periods, PERIOD_FACTOR)
+    return _mean((first + second) / 2)
 
 
 def jitter_abs(periods: F64) -> float:
@@ -72,8 +91,8 @@ def jitter_abs(periods: F64) -> float:
     float
         NaN without two comparable cycles.
     """
-    pairs = _groups(periods, 2, PERIOD_FACTOR)
-    return _mean(np.abs(pairs[:, 1] - pairs[:, 0]))
+    first, second = _pairs(periods, PERIOD_FACTOR)
+    return _mean(np.abs(second - first))
 
 
 def jitter_local(periods: F64) -> float:
@@ -107,8 +126,7 @@ def jitter_smoothed(periods: F64, size: int) -> float:
     float
         NaN without so many comparable cycles.
     """
-    groups = _groups(periods, size, PERIOD_FACTOR)
-    return 100.0 * _mean(np.abs(groups[:, size // 2] - groups.mean(axis=1))) / mean_period(periods)
+    return 100.0 * _away(periods, size, PERIOD_FACTOR) / mean_period(periods)
 
 
 def shimmer_local(amplitudes: F64) -> float:
@@ -124,8 +142,8 @@ def shimmer_local(amplitudes: F64) -> float:
     float
         NaN without two comparable cycles.
     """
-    pairs = _groups(amplitudes, 2, AMPLITUDE_FACTOR)
-    return 100.0 * _mean(np.abs(pairs[:, 1] - pairs[:, 0])) / _mean(amplitudes[np.isfinite(amplitudes)])
+    first, second = _pairs(amplitudes, AMPLITUDE_FACTOR)
+    return 100.0 * _mean(np.abs(second - first)) / _mean(amplitudes[np.isfinite(amplitudes)])
 
 
 def shimmer_db(amplitudes: F64) -> float:
@@ -141,8 +159,8 @@ def shimmer_db(amplitudes: F64) -> float:
     float
         NaN without two comparable cycles.
     """
-    pairs = _groups(amplitudes, 2, AMPLITUDE_FACTOR)
-    return _mean(np.abs(20.0 * np.log10(pairs[:, 1] / pairs[:, 0])))
+    first, second = _pairs(amplitudes, AMPLITUDE_FACTOR)
+    return _mean(np.abs(20.0 * np.log10(second / first)))
 
 
 def shimmer_smoothed(amplitudes: F64, size: int) -> float:
@@ -160,9 +178,7 @@ def shimmer_smoothed(amplitudes: F64, size: int) -> float:
     float
         NaN without so many comparable cycles.
     """
-    groups = _groups(amplitudes, size, AMPLITUDE_FACTOR)
-    away = np.abs(groups[:, size // 2] - groups.mean(axis=1))
-    return 100.0 * _mean(away) / _mean(amplitudes[np.isfinite(amplitudes)])
+    return 100.0 * _away(amplitudes, size, AMPLITUDE_FACTOR) / _mean(amplitudes[np.isfinite(amplitudes)])
 
 
 def comparable(times_s: F64, amplitudes: NDArray[np.floating]) -> tuple[F64, F64]:
@@ -185,8 +201,5 @@ def comparable(times_s: F64, amplitudes: NDArray[np.floating]) -> tuple[F64, F64
     periods = periods_of(times_s)
     kept = np.full(len(times_s), np.nan)
     if len(times_s) > 2:
-        ratio = periods[1:] / periods[:-1]
-        with np.errstate(invalid="ignore"):
-            even = np.maximum(ratio, 1.0 / ratio) <= PERIOD_FACTOR
-        kept[1:-1] = np.where(even, amplitudes[1:-1], np.nan)
+        kept[1:-1] = np.where(_alike(periods, PERIOD_FACTOR), amplitudes[1:-1], np.nan)
     return periods, np.insert(kept, np.flatnonzero(~np.isfinite(periods)) + 1, np.nan)

@@ -72,8 +72,8 @@ def track_pitch(
     quiet = np.maximum(0.0, 2.0 - loudness / max(peak, 1e-12) / (costs.silence / (1.0 + costs.voicing)))
     unvoiced = (costs.voicing + quiet).astype(np.float32)
     f0 = np.divide(RATE_HZ, lags, out=np.zeros_like(lags), where=lags > 0)
-    octave = np.log2(np.maximum(f0, floor_hz) / floor_hz) * costs.octave
-    score = np.where(f0 > 0, heights + octave, -np.inf).astype(np.float32)
+    below = np.log2(ceiling_hz / np.maximum(f0, 1.0)) * costs.octave  # of two equal peaks the shorter lag is the period
+    score = np.where(f0 > 0, heights - below, -np.inf).astype(np.float32)
     chosen = best_path(f0, score, unvoiced, costs=costs)[_LEAD : _LEAD + n_frames]
     row = np.arange(_LEAD, _LEAD + n_frames)
     voiced = chosen >= 0
@@ -129,6 +129,30 @@ def _maxima(auto: F32, *, shortest: float, longest: int) -> tuple[F32, F32]:
     lags[:, :k] = np.where(there, low + best + shift, 0.0)
     heights[:, :k] = np.where(there, height, 0.0)
     return lags, heights
+
+
+def speaker_range(f0_hz: F32) -> tuple[float, float]:
+    """Floor and ceiling of the pitch of whoever speaks: half the first and 2.5 times the third quartile.
+
+    Parameters
+    ----------
+    f0_hz : ndarray, shape (n,)
+        Pitch of the voiced frames of speech.
+
+    Returns
+    -------
+    tuple of float
+        Hz; NaN without voiced frames.
+
+    References
+    ----------
+    Hirst (2011), The analysis by synthesis of speech melody, Journal of Speech Sciences 1, 55-83, has .75 and 2.5 for
+    one expressive speaker; our lower floor also keeps the lower of two voices in a room.
+    """
+    if not len(f0_hz):
+        return float("nan"), float("nan")
+    low, high = np.quantile(f0_hz.astype(np.float64), (0.25, 0.75))
+    return 0.5 * float(low), 2.5 * float(high)
 
 
 def best_path(f0: F32, score: F32, unvoiced: F32, *, costs: PathCosts = COSTS) -> NDArray[np.int64]:

@@ -14,6 +14,7 @@ from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Measure, Window
 from cueflow.tasks.audio import perturbation as pb
 from cueflow.tasks.audio.level import POWER_FLOOR
+from cueflow.tasks.audio.pitch import speaker_range
 from cueflow.tasks.audio.stream import FRAME_S, HOP
 from cueflow.tasks.audio.timing import Flags, Talk, lengths_s, syllable_nuclei, turns_and_pauses
 from cueflow.tasks.audio.tracks import Tracks
@@ -30,7 +31,10 @@ _SEMITONE_REFERENCE_HZ = 27.5
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The frames of one window: `used` may be used, `speech` and `voice` are among them, `talk` is found in them."""
+    """The frames of one window: `used` may be used, `speech` and `voice` are among them, `talk` is found in them.
+
+    `f0_range` is the speaker's pitch floor and ceiling over the whole recording: frames beyond are errors, not voice.
+    """
 
     tracks: Tracks
     used: Flags
@@ -38,6 +42,7 @@ class View:
     voice: Flags
     talk: Talk
     cycles_used: Flags
+    f0_range: tuple[float, float]
 
 
 def view_of(tracks: Tracks, speech: Flags, used: Flags, *, pause_min_s: float) -> View:
@@ -57,14 +62,17 @@ def view_of(tracks: Tracks, speech: Flags, used: Flags, *, pause_min_s: float) -
     View
     """
     spoken = speech & used
-    voiced = spoken & np.isfinite(tracks.frames.f0_hz)
+    f0 = tracks.frames.f0_hz
+    f0_range = speaker_range(f0[speech & np.isfinite(f0)])
+    with np.errstate(invalid="ignore"):
+        voiced = spoken & (f0 >= f0_range[0]) & (f0 <= f0_range[1])
     turns, pauses = turns_and_pauses(speech, used, pause_min_s=pause_min_s)
     nuclei = syllable_nuclei(tracks.frames.power, voiced)
     marks = tracks.cycles.times_s
     frame = np.where(np.isfinite(marks), marks / FRAME_S, 0).astype(np.int64)
     # the NaN between two chunks stays: it is what keeps periods from reaching over the seam
     kept = ~np.isfinite(marks) | voiced[np.clip(frame, 0, len(voiced) - 1)]
-    return View(tracks, used, spoken, voiced, Talk(turns, pauses, tuple(runs(voiced)), nuclei), kept)
+    return View(tracks, used, spoken, voiced, Talk(turns, pauses, tuple(runs(voiced)), nuclei), kept, f0_range)
 
 
 def evidence_of(view: View) -> dict[str, float]:
@@ -215,6 +223,7 @@ def _pitch_values(view: View) -> dict[str, float]:
     tones = 12.0 * np.log2(hertz / _SEMITONE_REFERENCE_HZ)
     out = {"f0_hz_mean": _mean(hertz), "f0_hz_sd": _sd(hertz)}
     out["f0_hz_p20"], out["f0_hz_p50"], out["f0_hz_p80"] = _percentiles(hertz)
+    out["f0_hz_floor"], out["f0_hz_ceiling"] = view.f0_range
     low, middle, high = _percentiles(tones)
     out |= {"f0_st_mean": _mean(tones), "f0_st_sd": _sd(tones), "f0_st_cv": _sd(tones) / _mean(tones)}
     return out | {"f0_st_p20": low, "f0_st_p50": middle, "f0_st_p80": high, "f0_st_range": high - low}
