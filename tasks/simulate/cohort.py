@@ -14,7 +14,7 @@ from cueflow.tasks.simulate.devices import CHANNELS, cut, record, write_csv, wri
 from cueflow.tasks.simulate.effects import Effects, Kind
 from cueflow.tasks.simulate.people import Subject, draw_subject
 from cueflow.tasks.simulate.plan import DEVICE_OF, Plan, draw_plan
-from cueflow.tasks.simulate.sound import patient_track, room_track, write_wav
+from cueflow.tasks.simulate.sound import ROOM_RATE, patient_track, room_track, write_wav
 from cueflow.tasks.simulate.timeline import Episode
 from cueflow.tasks.simulate.truth import devices_of, truth_rows
 from cueflow.tasks.simulate.video import write_video
@@ -231,7 +231,7 @@ def _write_camera_and_sound(job: _Job, folder: Path) -> list[Row]:
         rows.append(_row(plan, "audio", f"{plan.session_id}/{name}", rate=plan.audio_rate, unit=""))
     if "room" in devices:
         write_wav(folder / "room.wav", *room_track(plan, effects))
-        rows.append(_row(plan, "audio", f"{plan.session_id}/room.wav", role="room", rate=16000, unit=""))
+        rows.append(_row(plan, "audio", f"{plan.session_id}/room.wav", role="room", rate=ROOM_RATE, unit=""))
     return rows
 
 

@@ -34,6 +34,8 @@ class Effects:
         Every other session with video gets jittered time stamps and dropped frames.
     blink_rate_per_min, nods_per_min, shakes_per_min, smiles_per_min, patches_per_min : float
         Episodes per minute (patches: hands that move).
+    absent_per_min : float
+        Spans of 1.5 to 3 s per minute in which nobody is in the picture.
     camera_shift_px, zoom, lean : float
         Size of a camera shift (pixels at a width of 640), of a zoom and of a lean towards the camera (shares); 0: none.
     light : float
@@ -81,6 +83,7 @@ class Effects:
     shakes_per_min: float = 1.5
     smiles_per_min: float = 2.0
     patches_per_min: float = 3.0
+    absent_per_min: float = 0.0
     camera_shift_px: float = 30.0
     zoom: float = 0.15
     lean: float = 0.12

@@ -13,7 +13,7 @@ _CENTRE = (264.0, 228.0)
 _RADII = (108.0, 140.0)
 _BULGE, _PIVOT = 105.0, 45.0
 """Depth of the face before its outline, and of the outline before the axis it turns about, in portrait pixels."""
-_PITCH_GAIN, _YAW_GAIN = 1.12, 1.75
+_PITCH_GAIN, _YAW_GAIN = 1.15, 2.0
 """So that a face landmarker's pose agrees with the angle asked for, between -12 and 12 degrees."""
 _CHEST_RISE = 2.5
 

@@ -109,6 +109,8 @@ def _camera(rng: np.random.Generator, plan_s: float, effects: Effects) -> list[E
     found: list[Episode] = []
     times = max(round(plan_s / 40.0), 1)
     span = (0.5, plan_s - 0.5)
+    gone = rng.uniform(1.5, 3.0, count(rng, effects.absent_per_min, plan_s))
+    found += [Episode("absent", "absent", on, long, 1.0, "1") for on, long in place(rng, list(gone), span, gap_s=3.0)]
     shifts = place(rng, [min(5.0, 0.5 * plan_s)] * times, span) if effects.camera_shift_px else []
     for onset, length in shifts:
         size = effects.camera_shift_px * effects.width / 640.0

@@ -32,6 +32,7 @@ class Instant:
     camera: tuple[float, float]
     zoom: float
     light: float
+    present: bool = True
 
 
 def wall(rng: np.random.Generator, rows: int, columns: int) -> Image:
@@ -178,11 +179,9 @@ class Scene:
         """
         import cv2
 
-        person = self._person
-        person[EYES][..., :3] = self._eyes[round(min(max(instant.closure, 0.0), 1.0) * LEVELS)]
-        person[MOUTH][..., :3] = self._mouth.at(instant.smile, instant.opening)
         canvas = self._wall.copy()
-        _lay(canvas, self._head.render(person, instant.pose), self._at)
+        if instant.present:
+            _lay(canvas, self._act(instant), self._at)
         for sprite, rest, move in zip(self._hands, self._rests, instant.hands, strict=True):
             self._lay_hand(canvas, sprite, (rest[0] + move[0], rest[1] + move[1]))
         frame = self._look(canvas, instant)
@@ -194,6 +193,13 @@ class Scene:
             planes = np.asarray(cv2.subtract(cv2.add(planes, grain), 8), dtype=np.uint8)
         self._frame += 1
         return planes
+
+    def _act(self, instant: Instant) -> Image:
+        """The person as it looks now."""
+        person = self._person
+        person[EYES][..., :3] = self._eyes[round(min(max(instant.closure, 0.0), 1.0) * LEVELS)]
+        person[MOUTH][..., :3] = self._mouth.at(instant.smile, instant.opening)
+        return self._head.render(person, instant.pose)
 
     @staticmethod
     def _lay_hand(canvas: Image, sprite: Image, at: tuple[float, float]) -> None:

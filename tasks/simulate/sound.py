@@ -6,14 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from cueflow.schemas.results import FloatArray
 from cueflow.tasks.simulate.effects import Effects
 from cueflow.tasks.simulate.plan import Clock, Plan
 from cueflow.tasks.simulate.talk import Span, Syllable
-from cueflow.tasks.simulate.voice import LEVEL, Cycles, Voice, background, draw_cycles, speak
+from cueflow.tasks.simulate.voice import LEVEL, Cycles, Samples, Voice, background, draw_cycles, speak
 
 _VOICE, _NOISE = 30, 31
-_ROOM_RATE = 16_000
+ROOM_RATE = 16_000
 
 
 def voices(plan: Plan) -> dict[str, Voice]:
@@ -58,8 +57,8 @@ def cycles_of(plan: Plan, speaker: str) -> Cycles:
     return draw_cycles(rng, [p for p in plan.talk.phrases if p.speaker == speaker], voices(plan)[speaker])
 
 
-def _spoken(plan: Plan, speaker: str, clock: Clock, *, samples: int, rate: int) -> FloatArray:
-    """One speaker as a device with the given clock hears it."""
+def _hear(plan: Plan, speaker: str, clock: Clock, *, rate: int, into: Samples) -> None:
+    """Add one speaker, as a device with the given clock hears it."""
     cycles = cycles_of(plan, speaker)
     shrink = 1.0 / (1.0 + 1e-6 * clock.drift_ppm)
     phrases = [
@@ -72,22 +71,31 @@ def _spoken(plan: Plan, speaker: str, clock: Clock, *, samples: int, rate: int) 
         for s in plan.talk.syllables[speaker]
     ]
     heard = Cycles(clock.local(cycles.starts_s), cycles.periods_s * shrink, cycles.amplitudes, cycles.phrase)
-    return speak(
+    speak(
         plan.rng(_VOICE + (4 if speaker == "patient" else 5)),
         phrases,
         syllables,
         heard,
         formant_scale=voices(plan)[speaker].formant_scale,
-        samples=samples,
         rate=float(rate),
+        into=into,
     )
 
 
-def _samples(plan: Plan, clock: Clock, rate: int) -> int:
-    return max(int(float(clock.local(plan.duration_s)) * rate), rate // 10)
+def _mix(
+    plan: Plan, clock: Clock, rate: int, *, levels_db: dict[str, float], noise_db: float, noise_seed: int
+) -> Samples:
+    """Speakers at their levels over background noise, 4 bytes a sample and nothing else of that length."""
+    sound = np.zeros(max(int(float(clock.local(plan.duration_s)) * rate), rate // 10), np.float32)
+    for speaker in ("clinician", "patient"):
+        # the clinician is written first and then attenuated with all that is there: no second recording in memory
+        _hear(plan, speaker, clock, rate=rate, into=sound)
+        sound *= np.float32(10.0 ** (levels_db[speaker] / 20.0))
+    background(plan.rng(noise_seed), sound, LEVEL * 10.0 ** (noise_db / 20.0))
+    return sound
 
 
-def patient_track(plan: Plan, effects: Effects, clock: Clock) -> FloatArray:
+def patient_track(plan: Plan, effects: Effects, clock: Clock) -> Samples:
     """What the patient's microphone records.
 
     Parameters
@@ -104,15 +112,12 @@ def patient_track(plan: Plan, effects: Effects, clock: Clock) -> FloatArray:
     ndarray, shape (n,)
         At `plan.audio_rate`, full scale 1.
     """
-    rate = plan.audio_rate
-    samples = _samples(plan, clock, rate)
-    sound = _spoken(plan, "patient", clock, samples=samples, rate=rate)
-    sound += 10.0 ** (effects.crosstalk_db / 20.0) * _spoken(plan, "clinician", clock, samples=samples, rate=rate)
-    return sound + background(plan.rng(_NOISE), samples, LEVEL * 10.0 ** (effects.noise_db / 20.0))
+    levels = {"clinician": effects.crosstalk_db, "patient": 0.0}
+    return _mix(plan, clock, plan.audio_rate, levels_db=levels, noise_db=effects.noise_db, noise_seed=_NOISE)
 
 
-def room_track(plan: Plan, effects: Effects) -> tuple[FloatArray, int]:
-    """What a microphone in the room records: both speakers at like levels, 6 dB more noise.
+def room_track(plan: Plan, effects: Effects) -> tuple[Samples, int]:
+    """What a microphone in the room records: both speakers 4 dB lower, the clinician 1 dB louder, 6 dB more noise.
 
     Parameters
     ----------
@@ -126,15 +131,12 @@ def room_track(plan: Plan, effects: Effects) -> tuple[FloatArray, int]:
     tuple of ndarray and int
         Samples and sampling rate in Hz.
     """
+    levels, noise = {"clinician": 1.0, "patient": -4.0}, effects.noise_db + 6.0
     clock = plan.clocks["room"]
-    samples = _samples(plan, clock, _ROOM_RATE)
-    sound = 0.6 * _spoken(plan, "patient", clock, samples=samples, rate=_ROOM_RATE)
-    sound += 0.7 * _spoken(plan, "clinician", clock, samples=samples, rate=_ROOM_RATE)
-    noise = background(plan.rng(_NOISE + 1), samples, LEVEL * 10.0 ** ((effects.noise_db + 6.0) / 20.0))
-    return sound + noise, _ROOM_RATE
+    return _mix(plan, clock, ROOM_RATE, levels_db=levels, noise_db=noise, noise_seed=_NOISE + 1), ROOM_RATE
 
 
-def write_wav(path: Path, sound: FloatArray, rate: int) -> None:
+def write_wav(path: Path, sound: Samples, rate: int) -> None:
     """Write 16-bit samples.
 
     Parameters
@@ -148,4 +150,6 @@ def write_wav(path: Path, sound: FloatArray, rate: int) -> None:
     """
     import soundfile
 
-    soundfile.write(path, np.clip(sound, -1.0, 1.0), rate, subtype="PCM_16")
+    with soundfile.SoundFile(path, "w", samplerate=rate, channels=1, subtype="PCM_16") as file:
+        for lo in range(0, len(sound), 1 << 18):
+            file.write(np.clip(sound[lo : lo + (1 << 18)], -1.0, 1.0))

@@ -18,6 +18,7 @@ from cueflow.tasks.simulate.scene import Instant, Scene
 from cueflow.tasks.simulate.slow import breathing, hand_path
 from cueflow.tasks.simulate.talk import mouth_opening
 from cueflow.tasks.simulate.timeline import Episode, blink_closure, raised, swings
+from cueflow.tasks.simulate.voice import Samples
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -111,6 +112,7 @@ def instants(plan: Plan, effects: Effects, session_s: FloatArray) -> Iterator[In
     lean = _add(zeros.copy(), session_s, of("lean"), plateau(0.8))
     zoom = _add(zeros.copy(), session_s, of("zoom"), plateau(0.8))
     light = _add(zeros + 1.0, session_s, of("light"), plateau(0.5))
+    there = _add(zeros.copy(), session_s, of("absent"), lambda t, _: np.ones(len(t))) < 0.5
     breath = breathing(session_s, plan.body.breaths, plan.body.depths)
     camera = [_camera_path(session_s, of("camera_shift", name)) for name in ("x", "y")]
     hands = [hand_path(session_s, of("hand_motion"), side) for side in ("left", "right")]
@@ -124,17 +126,18 @@ def instants(plan: Plan, effects: Effects, session_s: FloatArray) -> Iterator[In
             camera=(float(camera[0][k]), float(camera[1][k])),
             zoom=float(zoom[k]),
             light=float(light[k]),
+            present=bool(there[k]),
         )
 
 
 class _Sound:
     """Feeds a sound track to the muxer in step with the pictures."""
 
-    def __init__(self, container: OutputContainer, sound: FloatArray, rate: int) -> None:
+    def __init__(self, container: OutputContainer, sound: Samples, rate: int) -> None:
         self._container, self._rate, self._at = container, rate, 0
         self._stream: AudioStream = container.add_stream("aac", rate=rate, layout="mono")
         self._stream.bit_rate = 96_000
-        self._samples = sound.astype(np.float32)
+        self._samples = sound
 
     def until(self, seconds: float) -> None:
         """Encode what lies before a time."""
@@ -161,7 +164,7 @@ def encode(
     times_s: FloatArray,
     *,
     fps: float,
-    sound: tuple[FloatArray, int] | None = None,
+    sound: tuple[Samples, int] | None = None,
 ) -> None:
     """Write an H.264 file with the given time stamps, frame by frame.
 
@@ -200,7 +203,7 @@ def encode(
             track.finish()
 
 
-def write_video(path: Path, plan: Plan, effects: Effects, sound: tuple[FloatArray, int] | None = None) -> FloatArray:
+def write_video(path: Path, plan: Plan, effects: Effects, sound: tuple[Samples, int] | None = None) -> FloatArray:
     """Draw and write the video of a session; memory does not grow with its length.
 
     Parameters

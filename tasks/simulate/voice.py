@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cueflow.schemas.results import FloatArray
 from cueflow.tasks.simulate.talk import Span, Syllable
 from cueflow.tasks.simulate.timeline import raised
+
+Samples = NDArray[np.float32]
 
 _FORMANTS_HZ = (
     (730.0, 1090.0, 2440.0, 3400.0),
@@ -191,10 +194,10 @@ def speak(
     cycles: Cycles,
     *,
     formant_scale: float,
-    samples: int,
     rate: float,
-) -> FloatArray:
-    """The sound of a speaker.
+    into: Samples,
+) -> None:
+    """Add the sound of a speaker to a recording, phrase by phrase; silence stays as it is.
 
     Parameters
     ----------
@@ -206,20 +209,14 @@ def speak(
         Glottal cycles of the same phrases.
     formant_scale : float
         1 for a man's tract, about 1.17 for a woman's.
-    samples : int
-        Length of the recording.
     rate : float
         Sampling rate in Hz.
-
-    Returns
-    -------
-    ndarray, shape (samples,)
-        Phrases have a root mean square of `LEVEL`; silence is exactly 0.
+    into : ndarray, shape (samples,)
+        The recording; each phrase adds a root mean square of `LEVEL`.
     """
     from scipy.signal import butter, resample_poly, sosfilt
 
-    sound = np.zeros(samples, dtype=np.float64)
-    fine = rate * _OVERSAMPLING
+    samples, fine = len(into), rate * _OVERSAMPLING
     hiss_filter = butter(2, [2800.0, 0.47 * rate], btype="band", fs=rate, output="sos")
     onsets = np.array([s.onset_s for s in syllables])
     for number, phrase in enumerate(phrases):
@@ -237,30 +234,28 @@ def speak(
         weights, hiss = _envelopes(syllables[first:last], times)
         voiced = np.sum(weights * _vowels(source, rate, formant_scale), axis=0)
         voiced += hiss * sosfilt(hiss_filter, rng.normal(size=length))
-        sound[lo : lo + length] = LEVEL * voiced / max(float(np.sqrt(np.mean(voiced**2))), 1e-12)
-    return sound
+        into[lo : lo + length] += LEVEL * voiced / max(float(np.sqrt(np.mean(voiced**2))), 1e-12)
 
 
-def background(rng: np.random.Generator, samples: int, level: float) -> FloatArray:
-    """Room noise that falls by 3 dB per octave.
+def background(rng: np.random.Generator, into: Samples, level: float) -> None:
+    """Add room noise that falls by 3 dB per octave, in blocks.
 
     Parameters
     ----------
     rng : numpy.random.Generator
         Source of chance.
-    samples : int
-        Length.
+    into : ndarray, shape (samples,)
+        The recording.
     level : float
-        Root mean square.
-
-    Returns
-    -------
-    ndarray, shape (samples,)
-        Made by a filter, so that its length does not matter.
+        Root mean square that is added.
     """
     from scipy.signal import lfilter
 
     # Kellet's three-pole approximation of a 1/f spectrum
     b, a = [0.049922035, -0.095993537, 0.050612699, -0.004408786], [1.0, -2.494956002, 2.017265875, -0.522189400]
-    pink = lfilter(b, a, rng.normal(size=samples + 2048))[2048:]
-    return np.asarray(level * pink / max(float(np.std(pink)), 1e-12))
+    pink, state = lfilter(b, a, rng.normal(size=1 << 18), zi=np.zeros(3))  # settles the filter and tells its gain
+    gain = level / float(np.std(pink))
+    for lo in range(0, len(into), 1 << 18):
+        part = into[lo : lo + (1 << 18)]
+        pink, state = lfilter(b, a, rng.normal(size=len(part)), zi=state)
+        part += gain * pink
