@@ -17,6 +17,7 @@ from cueflow.storage.atomic import disk_errors
 from cueflow.storage.journal import commit, roll_forward
 from cueflow.storage.layout import PART, encoded, part_path
 from cueflow.storage.owner import claim, is_tables, locked, refuse_foreign_folder
+from cueflow.storage.removal import finish_removal
 
 if TYPE_CHECKING:
     import polars as pl
@@ -62,6 +63,7 @@ class TableStore:
         with locked(self.root):
             with disk_errors("opening the tables for writing"):
                 claim(self.root, self.dataset, root_fingerprint=root_fingerprint, session_ids=session_ids, join=join)
+                finish_removal(self.root)
                 roll_forward(self.root)
             self._open = True
             try:
@@ -186,14 +188,16 @@ def raw_scan(root: Path, table: str, *, dataset: str | None = None) -> pl.LazyFr
     files = part_files(root, table, dataset=dataset)
     if not files:
         return pl.LazyFrame(schema={**schema, "dataset": pl.String})
-    return pl.scan_parquet(
+    rows = pl.scan_parquet(
         files,
         glob=False,
         schema=schema,
         hive_schema={"dataset": pl.String, "session": pl.String},
         missing_columns="insert",
         extra_columns="ignore",
-    ).select(*schema, "dataset")
+    )
+    # The id is taken from the path, so that a question about one session opens one file.
+    return rows.drop("session_id").rename({"session": "session_id"}).select(*schema, "dataset")
 
 
 def part_files(root: Path, table: str, *, dataset: str | None = None) -> list[Path]:

@@ -121,7 +121,9 @@ def _create_view(connection: duckdb.DuckDBPyConnection, root: Path, table: str, 
             "hive_partitioning = true, hive_types = {'dataset': VARCHAR, 'session': VARCHAR}, "
             f"union_by_name = {str(union_by_name).lower()}"
         )
-        rows += f" UNION ALL BY NAME SELECT * EXCLUDE (session) FROM read_parquet({_quoted(pattern)}, {options})"
+        # The id is taken from the path, so that a question about one session opens one file.
+        own = "* EXCLUDE (session, session_id), session AS session_id"
+        rows += f" UNION ALL BY NAME SELECT {own} FROM read_parquet({_quoted(pattern)}, {options})"
     columns = ", ".join([*arrow_schema(table).names, "dataset"])
     connection.execute(
         f"CREATE VIEW {table} AS SELECT {columns} FROM ({rows}) SEMI JOIN internal.sessions USING ({', '.join(KEY)})"

@@ -1,0 +1,85 @@
+"""The proof after an erasure: what is left under TABLES is read, decoded, and searched for the ids."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from urllib.parse import unquote
+
+from cueflow.schemas.tables import TABLES
+from cueflow.storage.layout import PART
+from cueflow.storage.removal import pattern_of
+from cueflow.storage.tables import collected, raw_scan
+
+_CHECKSUM = 64  # bytes in front of a cached stage's compressed JSON
+
+
+def traces(root: Path, *, subject_id: str, sessions: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Search everything under TABLES for ids.
+
+    Rows of the tables are searched decoded (Parquet compresses them), cached stages decompressed, any other file byte
+    by byte, and every path. Session ids are unique within a dataset only: in files of another dataset they are not
+    looked for.
+
+    Parameters
+    ----------
+    root : Path
+        TABLES.
+    subject_id : str
+        Subject.
+    sessions : mapping
+        Dataset to its session ids.
+
+    Returns
+    -------
+    tuple of str
+        Where a trace is left: a path inside TABLES, or a table's name.
+    """
+    found = [*_in_rows(root, subject_id, sessions), *_in_files(root, subject_id, sessions)]
+    return tuple(sorted(set(found)))
+
+
+def _in_rows(root: Path, subject_id: str, sessions: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    import polars as pl
+
+    datasets = {unquote(p.name.removeprefix("dataset=")) for t in TABLES for p in (root / t).glob("dataset=*")}
+    for table in TABLES:
+        for dataset in sorted(datasets):
+            ids = [subject_id, *sessions.get(dataset, ())]
+            rows = raw_scan(root, table, dataset=dataset).drop("dataset")
+            named = pl.any_horizontal(pl.col(pl.String).str.contains(pattern_of(ids)).fill_null(value=False))
+            if collected(rows.filter(named).select(pl.len())).item():
+                yield table
+
+
+def _in_files(root: Path, subject_id: str, sessions: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    everything = [s for ids in sessions.values() for s in ids]
+    for path in sorted(p for p in root.rglob("*") if p.is_file()):
+        relative = path.relative_to(root).as_posix()
+        dataset = next((unquote(p.removeprefix("dataset=")) for p in path.parts if p.startswith("dataset=")), None)
+        ids = [subject_id, *(everything if dataset is None else sessions.get(dataset, ()))]
+        named = re.compile(pattern_of(ids).encode())
+        if named.search(relative.encode()) or (path.name != PART and named.search(_content(path))):
+            yield relative
+
+
+def _content(path: Path) -> bytes:
+    raw = path.read_bytes()
+    if path.name.endswith(".json.z"):
+        try:
+            return zlib.decompress(raw[_CHECKSUM:])
+        except zlib.error:
+            return raw
+    if path.suffix == ".parquet":
+        return _texts(path)
+    return raw
+
+
+def _texts(path: Path) -> bytes:
+    """All text in a Parquet file that is not one of the tables, a value a line."""
+    import polars as pl
+
+    frame = collected(pl.scan_parquet(path, glob=False, hive_partitioning=False).select(pl.col(pl.String)))
+    return "\n".join(v for column in frame for v in column.drop_nulls().unique()).encode()
