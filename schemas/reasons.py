@@ -25,6 +25,7 @@ class Reason(StrEnum):
     IMPLAUSIBLE = "implausible"
     NOT_COMPUTABLE = "not_computable"
     FRAME_RATE_LOW = "frame_rate_low"
+    SAMPLING_RATE_LOW = "sampling_rate_low"
     CLIPPED = "clipped"
     CONTACT_LOSS = "contact_loss"
     NO_FACE = "no_face"
@@ -83,6 +84,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.IMPLAUSIBLE: "The value lies outside the plausible range.",
     Reason.NOT_COMPUTABLE: "The measure is undefined for this data.",
     Reason.FRAME_RATE_LOW: "The frame rate is too low for this measure.",
+    Reason.SAMPLING_RATE_LOW: "The sampling rate is too low for this kind of signal.",
     Reason.CLIPPED: "The signal is clipped.",
     Reason.CONTACT_LOSS: "The electrode had no contact.",
     Reason.NO_FACE: "No face was found.",

@@ -5,13 +5,13 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TypeVar
 
-from cueflow.schemas.biomarkers import breathing, cardiac, face, motion, pulse, skin, voice
+from cueflow.schemas.biomarkers import breathing, cardiac, face, motion, movement, pulse, skin, temperature, voice
 from cueflow.schemas.biomarkers.base import Biomarker, Evidence, SeriesSpec
 
 __all__ = ["BIOMARKERS", "SERIES", "Biomarker", "Evidence", "SeriesSpec", "of_modality"]
 
 T = TypeVar("T", Biomarker, SeriesSpec)
-_MODULES = (face, motion, voice, cardiac, pulse, skin, breathing)
+_MODULES = (face, motion, voice, cardiac, pulse, skin, breathing, temperature, movement)
 
 
 def _unique(rows: list[T]) -> MappingProxyType[str, T]:

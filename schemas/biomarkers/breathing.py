@@ -2,7 +2,61 @@
 
 from __future__ import annotations
 
-from cueflow.schemas.biomarkers.base import Biomarker, SeriesSpec
+from cueflow.schemas.biomarkers.base import Biomarker, Evidence, SeriesSpec
 
-BIOMARKERS: tuple[Biomarker, ...] = ()
-SERIES: tuple[SeriesSpec, ...] = ()
+_NEUROKIT = "doi:10.3758/s13428-020-01516-y"
+_OURS = "cueflow:docs/methods/physiology.md"
+_FEW, _MANY, _PAIRS = Evidence(3, "breaths", 0.5), Evidence(8, "breaths", 0.5), Evidence(8, "breath pairs", 0.5)
+
+
+def _row(
+    name: str, unit: str, definition: str, *, evidence: Evidence, plausible: tuple[float, float],
+    alias: str = "", source: str = _NEUROKIT,
+) -> Biomarker:  # fmt: skip
+    return Biomarker(
+        name=name, modality="respiration", unit=unit, statistic=name.rpartition("_")[2], definition=definition,
+        source=source, method="trough-to-trough", evidence=evidence, plausible=plausible,
+        aliases=(alias,) if alias else (),
+    )  # fmt: skip
+
+
+BIOMARKERS: tuple[Biomarker, ...] = (
+    _row("rsp_rate_mean", "1/min", "60 over the mean breath-to-breath interval in s.",
+         evidence=_FEW, plausible=(3, 60), alias="RSP_Rate_Mean"),
+    _row("rsp_rate_sd", "1/min", "Standard deviation of the rate, each breath weighted by its length.",
+         evidence=_MANY, plausible=(0, 30)),
+    _row("rsp_breaths_count", "count", "Whole breaths, trough to trough, in the window.",
+         evidence=Evidence(1, "breaths"), plausible=(1, 1e6), source=_OURS),
+    _row("rrv_meanbb", "ms", "Mean breath-to-breath interval.",
+         evidence=_FEW, plausible=(1000, 20000), alias="RRV_MeanBB"),
+    _row("rrv_medianbb", "ms", "Median breath-to-breath interval.",
+         evidence=_MANY, plausible=(1000, 20000), alias="RRV_MedianBB"),
+    _row("rrv_sdbb", "ms", "Standard deviation (n - 1) of the breath-to-breath intervals.",
+         evidence=_MANY, plausible=(0, 10000), alias="RRV_SDBB"),
+    _row("rrv_madbb", "ms", "Median absolute deviation of the breath-to-breath intervals, times 1.4826.",
+         evidence=_MANY, plausible=(0, 10000), alias="RRV_MadBB"),
+    _row("rrv_cvbb", "1", "Standard deviation of the breath-to-breath intervals over their mean.",
+         evidence=_MANY, plausible=(0, 2), alias="RRV_CVBB"),
+    _row("rrv_rmssd", "ms", "Root mean square of successive differences of touching breath-to-breath intervals.",
+         evidence=_PAIRS, plausible=(0, 15000), alias="RRV_RMSSD"),
+    _row("rrv_sdsd", "ms", "Standard deviation (n - 1) of differences of touching breath-to-breath intervals.",
+         evidence=_PAIRS, plausible=(0, 15000), alias="RRV_SDSD"),
+    _row("rsp_amplitude_mean", "sensor unit", "Mean depth of the breaths: peak less the mean of the two troughs.",
+         evidence=_FEW, plausible=(0, 1e9), alias="RAV_Mean"),
+    _row("rsp_amplitude_sd", "sensor unit", "Standard deviation (n - 1) of the depth of the breaths.",
+         evidence=_MANY, plausible=(0, 1e9), alias="RAV_SD"),
+    _row("rsp_amplitude_cv", "1", "Standard deviation of the depth of the breaths over their mean.",
+         evidence=_MANY, plausible=(0, 3)),
+    _row("rsp_inspiration_mean", "s", "Mean time from trough to peak.",
+         evidence=_FEW, plausible=(0.3, 10), alias="RSP_Phase_Duration_Inspiration"),
+    _row("rsp_expiration_mean", "s", "Mean time from peak to the next trough.",
+         evidence=_FEW, plausible=(0.3, 15), alias="RSP_Phase_Duration_Expiration"),
+    _row("rsp_phase_ratio", "1", "Mean time of inspiration over that of expiration.",
+         evidence=_FEW, plausible=(0.1, 4), alias="RSP_Phase_Duration_Ratio"),
+    _row("rsp_sigh_rate", "1/min", "Breaths at least twice as deep as the median one, per minute of usable recording.",
+         evidence=_MANY, plausible=(0, 10), source=_OURS),
+)  # fmt: skip
+SERIES: tuple[SeriesSpec, ...] = (
+    SeriesSpec("respiration", "respiration", "sensor unit", "Mean of the signal from 0.05 to 0.7 Hz in the second."),
+    SeriesSpec("respiration_rate", "respiration", "1/min", "60 over the length in s of the breath that is running."),
+)

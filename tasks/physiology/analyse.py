@@ -1,0 +1,175 @@
+"""The physiology stage: one signal in, findings out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from cueflow.schemas.config import PhysiologyConfig
+from cueflow.schemas.errors import StreamError
+from cueflow.schemas.reasons import Reason, Status
+from cueflow.schemas.results import Findings, Signal, Window
+from cueflow.schemas.session import Exclusion, Modality
+from cueflow.tasks.physiology import eda
+from cueflow.tasks.physiology.breath_stage import breath_parts
+from cueflow.tasks.physiology.heart_stage import heart_parts, list_parts, pulse_parts
+from cueflow.tasks.physiology.recording import MOSTLY, Parts, Recording
+from cueflow.tasks.physiology.segments import BoolArray, flat, segments, whole_recording
+from cueflow.tasks.physiology.skin_stage import skin_parts
+from cueflow.tasks.physiology.trend_stage import movement_parts, temperature_parts
+from cueflow.tasks.windows import excluded, measuring_windows
+
+VERSION = "1"
+SHORTEST_RECORDING_S = 10.0
+BODY_C = (10.0, 45.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What is asked of a signal: unit ("" for any), slowest rate in Hz, shortest stretch and longest flat in s."""
+
+    unit: str
+    slowest_hz: float
+    shortest_s: float
+    flat_s: float
+
+
+NEEDS: Mapping[Modality, Needs] = {
+    Modality.ECG: Needs("", 50.0, 3.0, 2.0),
+    Modality.PPG: Needs("", 20.0, 4.0, 2.0),
+    Modality.EDA: Needs("µS", 1.0, 10.0, 60.0),
+    Modality.RESPIRATION: Needs("", 4.0, 15.0, 10.0),
+    Modality.TEMPERATURE: Needs("°C", 0.1, 1.0, 300.0),
+    Modality.ACCELEROMETER: Needs("g", 4.0, 5.0, 300.0),
+    Modality.INTERVALS: Needs("ms", 0.0, 0.0, np.inf),
+}
+"""What each modality asks for; the reader converts units."""
+
+
+def _check(modality: Modality, signal: Signal, needs: Needs) -> None:
+    if len(signal.values) == 0 or not np.isfinite(signal.values).any():
+        raise StreamError(f"{modality}: the recording holds no samples; export it again.", reason=Reason.FILE_EMPTY)
+    if needs.unit and signal.unit.replace("μ", "µ") != needs.unit:
+        raise StreamError(
+            f"{modality}: values in {signal.unit or 'an unnamed unit'} where {needs.unit} is needed; name the unit in "
+            "the manifest.",
+            reason=Reason.UNIT_UNKNOWN,
+        )
+    if signal.sampling_rate < needs.slowest_hz:
+        raise StreamError(
+            f"{modality}: {signal.sampling_rate:g} Hz is too slow, at least {needs.slowest_hz:g} Hz are needed.",
+            reason=Reason.SAMPLING_RATE_LOW,
+        )
+
+
+def _marks(modality: Modality, signal: Signal, needs: Needs) -> dict[Reason, BoolArray]:
+    """Why samples cannot be used, the most exact reason first."""
+    marks = {}
+    if modality is not Modality.INTERVALS:
+        marks[Reason.FLAT_SIGNAL] = flat(signal.values, signal.sampling_rate, longest_s=needs.flat_s)
+    if modality is Modality.EDA:
+        contact = eda.widened(eda.no_contact(signal.values), round(eda.RECOVERS_S * signal.sampling_rate))
+        marks = {Reason.CONTACT_LOSS: contact, **marks}
+        marks[Reason.LOW_SIGNAL] = eda.artefacts(signal)
+    if modality is Modality.TEMPERATURE:
+        with np.errstate(invalid="ignore"):
+            marks[Reason.LOW_SIGNAL] = (signal.values < BODY_C[0]) | (signal.values > BODY_C[1])
+    return marks
+
+
+def _recording(
+    modality: Modality, signal: Signal, phases: Sequence[Window], exclusions: Sequence[Exclusion]
+) -> Recording:
+    needs = NEEDS[modality]
+    _check(modality, signal, needs)
+    marks = _marks(modality, signal, needs)
+    usable = ~excluded(signal.times_s, exclusions)
+    for mark in marks.values():
+        usable &= ~mark
+    if modality is Modality.INTERVALS:
+        pieces = whole_recording(signal, usable)
+        before, after = float(np.nan_to_num(signal.values[0])) / 1000.0, 0.0
+    else:
+        pieces = segments(signal, usable, shortest_s=needs.shortest_s)
+        before, after = 0.0, 1.0 / signal.sampling_rate
+    session = Window(float(signal.times_s[0]) - before, float(signal.times_s[-1]) + after)
+    windows = measuring_windows(session.start_s, session.end_s, phases)
+    return Recording(signal, pieces, session, windows, marks)
+
+
+def _state(recording: Recording, parts: Parts) -> tuple[Status, Reason | None]:
+    session = recording.session
+    if session.duration_s < SHORTEST_RECORDING_S:
+        return Status.TOO_SHORT, Reason.FEW_EVIDENCE
+    cause = recording.cause(session)
+    if cause is not None:
+        return Status.LOW_QUALITY, cause
+    if parts.coverage < MOSTLY:
+        seen = recording.observed(session) >= MOSTLY
+        return Status.LOW_QUALITY, Reason.LOW_SIGNAL if seen else Reason.LOW_COVERAGE
+    return Status.OK, None
+
+
+def analyse_physiology(
+    modality: str,
+    signal: Signal,
+    *,
+    phases: Sequence[Window],
+    exclusions: Sequence[Exclusion],
+    config: PhysiologyConfig,
+) -> Findings:
+    """Measures, events and per-second series of one physiological signal.
+
+    Parameters
+    ----------
+    modality : str
+        ecg, ppg, eda, respiration, temperature, accelerometer or intervals.
+    signal : Signal
+        On the session clock, times increasing; NaN and steps in time are gaps. Units: EDA in µS, temperature in °C,
+        acceleration in g, intervals in ms with the time of the beat that ends each; the others in any unit.
+    phases : sequence of Window
+        Phases of the session; each that the recording reaches into gets all measures too.
+    exclusions : sequence of Exclusion
+        Spans that nothing may use; they are gaps.
+    config : PhysiologyConfig
+        Detection thresholds.
+
+    Returns
+    -------
+    Findings
+        A flat line, lost contact and too little data are states of the measures, not errors.
+
+    Raises
+    ------
+    StreamError
+        If the modality is none of these, there is no sample, the unit is not the one needed, or the rate is too low.
+    """
+    if modality not in NEEDS:
+        raise StreamError(f"{modality}: not a physiological modality.", reason=Reason.MODALITY_UNKNOWN)
+    kind = Modality(modality)
+    recording = _recording(kind, signal, phases, exclusions)
+    analyses: Mapping[Modality, Callable[[Recording], Parts]] = {
+        Modality.ECG: heart_parts,
+        Modality.PPG: pulse_parts,
+        Modality.EDA: partial(skin_parts, threshold_us=config.scr_threshold_us),
+        Modality.RESPIRATION: breath_parts,
+        Modality.TEMPERATURE: temperature_parts,
+        Modality.ACCELEROMETER: movement_parts,
+        Modality.INTERVALS: list_parts,
+    }
+    parts = analyses[kind](recording)
+    status, reason = _state(recording, parts)
+    return Findings(
+        start_s=recording.start_s,
+        end_s=recording.end_s,
+        coverage=parts.coverage,
+        quality=parts.quality,
+        status=status,
+        reason=reason,
+        measures=parts.measures,
+        events=parts.events,
+        series=parts.series,
+    )

@@ -1,0 +1,195 @@
+"""Beats of a heart or pulse: where they are, how much they look alike, and which of them are normal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cueflow.schemas.results import FloatArray, Signal
+from cueflow.tasks.physiology.artefacts import Rhythm, rhythm
+from cueflow.tasks.physiology.ecg import SHAPE_BAND_HZ, complexes, lead_sign, r_peaks
+from cueflow.tasks.physiology.filters import bandpass
+from cueflow.tasks.physiology.intervals import Intervals
+from cueflow.tasks.physiology.ppg import PULSE_BAND_HZ, pulse_peaks
+from cueflow.tasks.physiology.segments import BoolArray, Segment, fractional_times
+
+HEART_ALIKE, PULSE_ALIKE = 0.66, 0.86
+"""A beat that correlates less than this with the typical one does not bound a normal interval (Orphanidou 2015)."""
+SHORTEST_S, LONGEST_S = 0.25, 2.5
+"""Intervals beyond 240 or 24 beats per minute are no intervals between neighbours."""
+
+PeakFinder = Callable[[FloatArray, float], FloatArray]
+
+
+@dataclass(frozen=True, slots=True)
+class Beats:
+    """Beats of one recording, each array (m,).
+
+    `times_s` on the session clock; `piece` the number of the segment; `quality` correlation with the typical beat,
+    0 to 1; `unlike` says that it is too low; `ectopic`, `extra`, `missed` as in `Rhythm`.
+    """
+
+    times_s: FloatArray
+    piece: NDArray[np.int64]
+    quality: FloatArray
+    unlike: BoolArray
+    ectopic: BoolArray
+    extra: BoolArray
+    missed: BoolArray
+
+    @property
+    def trusted(self) -> BoolArray:
+        """Beats that bound normal intervals."""
+        return ~self.ectopic & ~self.extra & ~self.unlike
+
+    @property
+    def labels(self) -> list[str]:
+        """One word a beat: normal, ectopic, extra or unlike (its shape is not that of the others)."""
+        words = np.where(self.unlike, "unlike", "normal")
+        return [str(w) for w in np.where(self.ectopic, "ectopic", np.where(self.extra, "extra", words))]
+
+    def normal_intervals(self) -> Intervals:
+        """Intervals between neighbouring trusted beats; nothing crosses a gap or a flagged beat."""
+        spacing = np.diff(self.times_s, prepend=-np.inf)
+        joined = ~self.missed & (spacing >= SHORTEST_S) & (spacing <= LONGEST_S)
+        return Intervals.between(self.times_s, self.piece, trusted=self.trusted, joined=joined)
+
+
+def likeness(values: FloatArray, positions: FloatArray, *, before: int, after: int) -> FloatArray:
+    """How much each beat looks like the median beat.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        Filtered signal.
+    positions : ndarray, shape (m,)
+        Beats, in samples.
+    before, after : int
+        Samples around a beat that are compared.
+
+    Returns
+    -------
+    ndarray, shape (m,)
+        Pearson correlation, cut to 0 to 1; 0 for all where there are fewer than three beats to compare.
+
+    References
+    ----------
+    Orphanidou et al. (2015), doi:10.1109/JBHI.2014.2338351
+    """
+    if len(positions) < 3:
+        return np.zeros(len(positions))
+    index = np.round(positions).astype(np.int64)[:, None] + np.arange(-before, after + 1)[None, :]
+    cut = values[np.clip(index, 0, len(values) - 1)]
+    cut = cut - cut.mean(axis=1, keepdims=True)
+    typical = np.median(cut, axis=0)
+    typical = typical - typical.mean()
+    size = np.linalg.norm(cut, axis=1) * np.linalg.norm(typical)
+    match = np.divide(cut @ typical, size, out=np.zeros(len(cut)), where=size > 0)
+    return np.asarray(np.clip(match, 0.0, 1.0))
+
+
+def beats_of(
+    signal: Signal,
+    pieces: Sequence[Segment],
+    find: PeakFinder,
+    *,
+    band_hz: tuple[float, float],
+    reach_s: tuple[float, float],
+    alike: float,
+) -> Beats:
+    """Find and judge the beats of a recording, segment by segment.
+
+    Parameters
+    ----------
+    signal : Signal
+        The recording.
+    pieces : sequence of Segment
+        Its usable stretches.
+    find : callable
+        From values and sampling rate to positions in samples.
+    band_hz : tuple of float
+        Band in which beats are compared.
+    reach_s : tuple of float
+        How far before and after a beat it is compared, s.
+    alike : float
+        Correlation with the typical beat below which a beat is marked.
+
+    Returns
+    -------
+    Beats
+        In order of time.
+    """
+    rate = signal.sampling_rate
+    before, after = round(reach_s[0] * rate), round(reach_s[1] * rate)
+    filtered, positions, times, offset = [], [], [], 0
+    for piece in pieces:
+        values = signal.values[piece.samples]
+        found = find(values, rate)
+        times.append(fractional_times(signal.times_s[piece.samples], found))
+        positions.append(found + offset)
+        filtered.append(bandpass(values, rate, *band_hz))
+        offset += len(values)
+    if not times:
+        return _assemble([], np.empty(0), alike)
+    quality = likeness(np.concatenate(filtered), np.concatenate(positions), before=before, after=after)
+    return _assemble(times, quality, alike)
+
+
+def _assemble(times: Sequence[FloatArray], quality: FloatArray, alike: float) -> Beats:
+    rhythms = [rhythm(t) for t in times] or [Rhythm.clean(0)]
+    return Beats(
+        times_s=np.concatenate([np.empty(0), *times]),
+        piece=np.repeat(np.arange(len(times), dtype=np.int64), [len(t) for t in times]),
+        quality=quality,
+        unlike=quality < alike,
+        ectopic=np.concatenate([r.ectopic for r in rhythms]),
+        extra=np.concatenate([r.extra for r in rhythms]),
+        missed=np.concatenate([r.missed for r in rhythms]),
+    )
+
+
+def heart_beats(signal: Signal, pieces: Sequence[Segment]) -> Beats:
+    """R peaks of an electrocardiogram.
+
+    Parameters
+    ----------
+    signal : Signal
+        Any unit; the lead may be inverted.
+    pieces : sequence of Segment
+        Its usable stretches.
+
+    Returns
+    -------
+    Beats
+    """
+    rate = signal.sampling_rate
+    sign = 1.0
+    if pieces:
+        longest = signal.values[max(pieces, key=lambda p: p.duration_s).samples]
+        shape = bandpass(longest, rate, *SHAPE_BAND_HZ)
+        sign = lead_sign(shape, complexes(longest, rate), max(1, round(0.06 * rate)))
+
+    def find(values: FloatArray, sampling_rate: float) -> FloatArray:
+        return r_peaks(values, sampling_rate, sign=sign)
+
+    return beats_of(signal, pieces, find, band_hz=SHAPE_BAND_HZ, reach_s=(0.2, 0.3), alike=HEART_ALIKE)
+
+
+def pulses(signal: Signal, pieces: Sequence[Segment]) -> Beats:
+    """Systolic peaks of a pulse wave.
+
+    Parameters
+    ----------
+    signal : Signal
+        Any unit, upright.
+    pieces : sequence of Segment
+        Its usable stretches.
+
+    Returns
+    -------
+    Beats
+    """
+    return beats_of(signal, pieces, pulse_peaks, band_hz=PULSE_BAND_HZ, reach_s=(0.25, 0.35), alike=PULSE_ALIKE)

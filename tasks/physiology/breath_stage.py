@@ -1,0 +1,132 @@
+"""Measures of breathing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from cueflow.schemas.errors import TooShortError
+from cueflow.schemas.reasons import Reason
+from cueflow.schemas.results import Event, FloatArray, Measure, Window
+from cueflow.tasks.physiology.filters import bandpass
+from cueflow.tasks.physiology.heart_stage import rates
+from cueflow.tasks.physiology.hrv import Function, cvnn, mad_nn, mean_nn, median_nn, rmssd, sdnn, sdsd
+from cueflow.tasks.physiology.intervals import Intervals
+from cueflow.tasks.physiology.recording import Basis, Parts, Recording, flattened, mean_or_none, sampled, sd_or_none
+from cueflow.tasks.physiology.respiration import BAND_HZ, Breaths, breaths, sighs
+from cueflow.tasks.windows import per_second
+
+_LEVELS: dict[str, Function] = {
+    "meanbb": mean_nn, "medianbb": median_nn, "sdbb": sdnn, "madbb": mad_nn, "cvbb": cvnn,
+}  # fmt: skip
+_DIFFERENCES: dict[str, Function] = {"rmssd": rmssd, "sdsd": sdsd}
+ALIKE = 0.5
+
+
+def _value(function: Function, cycles: Intervals) -> float | None:
+    try:
+        return function(cycles)
+    except TooShortError:
+        return None
+
+
+def _measures(recording: Recording, window: Window, every: Breaths, likeness: FloatArray) -> Iterator[Measure]:
+    found = every.within(window)
+    inside = (every.onset_s >= window.start_s) & (every.end_s <= window.end_s)
+    quality = mean_or_none(likeness[inside])
+    share = recording.observed(window)
+    seconds = share * window.duration_s
+    cycles = found.cycles()
+    cause = recording.cause(window)
+    if cause is None and quality is not None and quality < ALIKE:
+        cause = Reason.LOW_SIGNAL
+    counts = {"breaths": float(len(found)), "breath pairs": float(len(cycles.differences())), "s": seconds}
+    basis = Basis(window, counts, share, quality, cause)
+    rate = rates(cycles)
+    yield basis.measure("rsp_rate_mean", rate["mean"])
+    yield basis.measure("rsp_rate_sd", rate["sd"])
+    yield basis.measure("rsp_breaths_count", float(len(found)))
+    for part, function in {**_LEVELS, **_DIFFERENCES}.items():
+        yield basis.measure(f"rrv_{part}", _value(function, cycles))
+    depth, spread = mean_or_none(found.amplitude), sd_or_none(found.amplitude)
+    yield basis.measure("rsp_amplitude_mean", depth)
+    yield basis.measure("rsp_amplitude_sd", spread)
+    yield basis.measure("rsp_amplitude_cv", spread / depth if spread is not None and depth else None)
+    inhaled, exhaled = mean_or_none(found.inspiration_s), mean_or_none(found.expiration_s)
+    yield basis.measure("rsp_inspiration_mean", inhaled)
+    yield basis.measure("rsp_expiration_mean", exhaled)
+    yield basis.measure("rsp_phase_ratio", inhaled / exhaled if inhaled is not None and exhaled else None)
+    yield basis.measure("rsp_sigh_rate", 60.0 * sighs(found.amplitude) / seconds if seconds > 0 else None)
+
+
+def likeness(wave_s: FloatArray, wave: FloatArray, found: Breaths) -> FloatArray:
+    """How much each breath looks like the median one when both are stretched to the same length.
+
+    Parameters
+    ----------
+    wave_s, wave : ndarray, shape (n,)
+        Times and filtered signal.
+    found : Breaths
+        The breaths.
+
+    Returns
+    -------
+    ndarray, shape (m,)
+        Correlation, cut to 0 to 1; 0 for all where there are fewer than three breaths.
+    """
+    if len(found) < 3:
+        return np.zeros(len(found))
+    share = np.linspace(0.0, 1.0, 40)
+    at = found.onset_s[:, None] + share[None, :] * (found.end_s - found.onset_s)[:, None]
+    cut = np.interp(at.ravel(), wave_s, wave).reshape(at.shape)
+    cut = cut - cut.mean(axis=1, keepdims=True)
+    typical = np.median(cut, axis=0)
+    size = np.linalg.norm(cut, axis=1) * np.linalg.norm(typical - typical.mean())
+    match = np.divide(cut @ (typical - typical.mean()), size, out=np.zeros(len(cut)), where=size > 0)
+    return np.asarray(np.clip(match, 0.0, 1.0))
+
+
+def breath_parts(recording: Recording) -> Parts:
+    """Measures of breathing.
+
+    Parameters
+    ----------
+    recording : Recording
+        A signal that rises with inspiration, any unit.
+
+    Returns
+    -------
+    Parts
+    """
+    signal = recording.signal
+    found = breaths(signal, recording.pieces)
+    empty = [np.empty(0)]
+    times = np.concatenate(empty + [signal.times_s[p.samples] for p in recording.pieces])
+    wave = np.concatenate(
+        empty + [bandpass(signal.values[p.samples], signal.sampling_rate, *BAND_HZ) for p in recording.pieces]
+    )
+    alike = likeness(times, wave, found)
+    extent = {"start_s": recording.start_s, "end_s": recording.end_s}
+    grid = sampled(recording.start_s, recording.end_s)
+    return Parts(
+        measures=flattened(_measures(recording, w, found, alike) for w in recording.windows),
+        events=tuple(_event(found, alike, i) for i in range(len(found))),
+        series=(
+            per_second("respiration", times, wave, **extent),
+            per_second("respiration_rate", grid, found.cycles().rate_at(grid), **extent),
+        ),
+        coverage=recording.observed(recording.session),
+        quality=mean_or_none(alike),
+    )
+
+
+def _event(found: Breaths, alike: FloatArray, i: int) -> Event:
+    return Event(
+        kind="breath",
+        label="breath",
+        start_s=float(found.onset_s[i]),
+        end_s=float(found.end_s[i]),
+        score=float(alike[i]),
+        evidence={"peak_s": float(found.peak_s[i]), "amplitude": float(found.amplitude[i])},
+    )

@@ -1,0 +1,249 @@
+"""Measures of heart, pulse and interval lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from cueflow.schemas.errors import TooShortError
+from cueflow.schemas.reasons import Reason
+from cueflow.schemas.results import Event, FloatArray, Measure, Signal, Window
+from cueflow.tasks.physiology.artefacts import rhythm
+from cueflow.tasks.physiology.beats import LONGEST_S, SHORTEST_S, Beats, heart_beats, pulses
+from cueflow.tasks.physiology.hrv import DIFFERENCES, LEVELS, Function
+from cueflow.tasks.physiology.intervals import Intervals
+from cueflow.tasks.physiology.recording import Basis, Parts, Recording, flattened, mean_or_none, sampled
+from cueflow.tasks.physiology.segments import BoolArray
+from cueflow.tasks.physiology.spectrum import HF_SHORTEST_S, LF_SHORTEST_S, LFHF_SHORTEST_S, band_powers
+from cueflow.tasks.windows import per_second, within
+
+TOUCHING_S = 0.06
+"""A listed interval touches the one before where its beat comes that close to when it must (E4: 1/64 s steps)."""
+SPECTRA = {
+    "hf": HF_SHORTEST_S,
+    "lf": LF_SHORTEST_S,
+    "hfn": LF_SHORTEST_S,
+    "lfn": LF_SHORTEST_S,
+    "lfhf": LFHF_SHORTEST_S,
+}
+SEEN = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """First parts of the names of rate and variability, of the series, and the kind of the events."""
+
+    rate: str
+    variability: str
+    series: str
+    event: str
+
+
+HEART = Naming("hr", "hrv", "heart_rate", "beat")
+PULSE = Naming("pulse_rate", "prv", "pulse_rate", "pulse")
+LIST = Naming("ibi_rate", "ibi", "interval_rate", "beat")
+
+
+@dataclass(frozen=True, slots=True)
+class Train:
+    """Beats and the normal intervals between them; `quality` (m,) is None where the shape of a beat is not known."""
+
+    times_s: FloatArray
+    labels: list[str]
+    quality: FloatArray | None
+    normal: Intervals
+
+
+def _value(function: Function, intervals: Intervals) -> float | None:
+    try:
+        return function(intervals)
+    except TooShortError:
+        return None
+
+
+def longest_gap_s(intervals: Intervals, window: Window) -> float:
+    """Longest part of a window without a normal interval.
+
+    Parameters
+    ----------
+    intervals : Intervals
+        Those of the window.
+    window : Window
+        The span.
+
+    Returns
+    -------
+    float
+        In s.
+    """
+    starts = np.concatenate([intervals.starts_s, [window.end_s]])
+    ends = np.concatenate([[window.start_s], intervals.at_s])
+    return float(max(0.0, (starts - ends).max()))
+
+
+def rates(intervals: Intervals) -> dict[str, float | None]:
+    """Mean, SD, minimum and maximum of the rate per minute.
+
+    Parameters
+    ----------
+    intervals : Intervals
+        Normal intervals of the window.
+
+    Returns
+    -------
+    dict
+        The mean is that over time, 60,000 over the mean interval; the SD weighs each interval by its length.
+    """
+    if len(intervals) == 0:
+        return dict.fromkeys(("mean", "sd", "min", "max"))
+    rate = 60000.0 / intervals.ms
+    mean = 60000.0 / float(intervals.ms.mean())
+    spread = float(np.sqrt(np.average((rate - mean) ** 2, weights=intervals.ms)))
+    return {"mean": mean, "sd": spread, "min": float(rate.min()), "max": float(rate.max())}
+
+
+def _spectral(basis: Basis, intervals: Intervals, prefix: str) -> Iterator[Measure]:
+    powers = {s: band_powers(intervals, shortest_s=s) for s in sorted(set(SPECTRA.values()))}
+    for part, shortest in SPECTRA.items():
+        power = powers[shortest]
+        both = power.lf + power.hf
+        value = {
+            "hf": power.hf,
+            "lf": power.lf,
+            "hfn": power.hf / both if both > 0 else None,
+            "lfn": power.lf / both if both > 0 else None,
+            "lfhf": power.lf / power.hf if power.hf > 0 else None,
+        }[part]
+        share = min(1.0, power.seconds / basis.window.duration_s)
+        own = Basis(basis.window, {"s": power.seconds}, share, basis.quality, basis.cause)
+        yield own.measure(f"{prefix}_{part}", value)
+
+
+def _measures(recording: Recording, window: Window, train: Train, naming: Naming) -> Iterator[Measure]:
+    inside = within(train.times_s, window)
+    intervals = train.normal.within(window)
+    found = int(inside.sum())
+    coverage = min(1.0, intervals.duration_s / window.duration_s)
+    cause = recording.cause(window)
+    if cause is None and train.quality is not None and coverage < SEEN <= recording.observed(window):
+        cause = Reason.LOW_SIGNAL
+    quality = None if train.quality is None else mean_or_none(train.quality[inside])
+    seconds = {"s": recording.observed(window) * window.duration_s}
+    basis = Basis(window, {"beats": float(len(intervals)), **seconds}, coverage, quality, cause)
+    for part, rate in rates(intervals).items():
+        yield basis.measure(f"{naming.rate}_{part}", rate)
+    yield basis.measure(f"{naming.rate}_beats_count", float(len(intervals)))
+    share = 100.0 * max(0, found - 1 - len(intervals)) / (found - 1) if found > 1 else None
+    yield basis.measure(f"{naming.rate}_excluded_share", share, count=float(found))
+    yield basis.measure(f"{naming.rate}_gap_max", longest_gap_s(intervals, window))
+    for part, function in LEVELS.items():
+        yield basis.measure(f"{naming.variability}_{part}", _value(function, intervals))
+    pairs = float(len(intervals.differences()))
+    for part, function in DIFFERENCES.items():
+        yield basis.measure(f"{naming.variability}_{part}", _value(function, intervals), count=pairs)
+    yield from _spectral(basis, intervals, naming.variability)
+
+
+def _parts(recording: Recording, train: Train, naming: Naming) -> Parts:
+    grid = sampled(recording.start_s, recording.end_s)
+    rate = train.normal.rate_at(grid)
+    series = per_second(naming.series, grid, rate, start_s=recording.start_s, end_s=recording.end_s)
+    scores = [None] * len(train.times_s) if train.quality is None else train.quality.tolist()
+    events = tuple(
+        Event(kind=naming.event, label=label, start_s=at, end_s=at, score=score)
+        for at, label, score in zip(train.times_s.tolist(), train.labels, scores, strict=True)
+    )
+    return Parts(
+        measures=flattened(_measures(recording, w, train, naming) for w in recording.windows),
+        events=events,
+        series=(series,),
+        coverage=min(1.0, train.normal.duration_s / (recording.end_s - recording.start_s)),
+        quality=None if train.quality is None else mean_or_none(train.quality),
+    )
+
+
+def _train(beats: Beats) -> Train:
+    return Train(beats.times_s, beats.labels, beats.quality, beats.normal_intervals())
+
+
+def heart_parts(recording: Recording) -> Parts:
+    """Measures of an electrocardiogram.
+
+    Parameters
+    ----------
+    recording : Recording
+        Any unit.
+
+    Returns
+    -------
+    Parts
+    """
+    return _parts(recording, _train(heart_beats(recording.signal, recording.pieces)), HEART)
+
+
+def pulse_parts(recording: Recording) -> Parts:
+    """Measures of a pulse wave.
+
+    Parameters
+    ----------
+    recording : Recording
+        Any unit.
+
+    Returns
+    -------
+    Parts
+    """
+    return _parts(recording, _train(pulses(recording.signal, recording.pieces)), PULSE)
+
+
+def listed(signal: Signal, usable: BoolArray) -> Train:
+    """Beats of a list of intervals.
+
+    Parameters
+    ----------
+    signal : Signal
+        `values` are intervals in ms, `times_s` the times of the beats that end them.
+    usable : ndarray of bool, shape (n,)
+        Rows that may be used.
+
+    Returns
+    -------
+    Train
+        Rows that are no number, excluded, or beyond 24 to 240 beats per minute are left out; a row that does not
+        follow the one before in time starts anew.
+    """
+    ms = signal.values
+    good = usable & np.isfinite(ms) & (ms >= SHORTEST_S * 1000) & (ms <= LONGEST_S * 1000)
+    spacing = np.diff(signal.times_s, prepend=-np.inf)
+    with np.errstate(invalid="ignore"):
+        loose = ~(np.abs(spacing - ms / 1000.0) <= TOUCHING_S)
+    runs = Intervals.of(ms, breaks=loose, at_s=signal.times_s).keep(good)
+    label, normal = [], []
+    for stretch in runs.stretches():
+        beats = np.concatenate([[0.0], np.cumsum(stretch.ms) / 1000.0])
+        found = rhythm(beats)
+        flagged = found.ectopic | found.extra
+        normal.append(~flagged[1:] & ~flagged[:-1] & ~found.missed[1:])
+        label += np.where(found.ectopic, "ectopic", np.where(found.extra, "extra", "normal"))[1:].tolist()
+    kept = np.concatenate([np.zeros(0, dtype=bool), *normal])
+    return Train(runs.at_s, label, None, runs.keep(kept))
+
+
+def list_parts(recording: Recording) -> Parts:
+    """Measures of a list of intervals.
+
+    Parameters
+    ----------
+    recording : Recording
+        `values` in ms.
+
+    Returns
+    -------
+    Parts
+    """
+    usable = np.zeros(len(recording.signal.values), dtype=bool)
+    for piece in recording.pieces:
+        usable[piece.samples] = True
+    return _parts(recording, listed(recording.signal, usable), LIST)

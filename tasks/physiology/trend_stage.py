@@ -1,0 +1,89 @@
+"""Measures of skin temperature and of movement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from cueflow.schemas.results import FloatArray, Measure, Window
+from cueflow.tasks.physiology.recording import Basis, Parts, Recording, flattened, mean_or_none, sampled, sd_or_none
+from cueflow.tasks.physiology.slow import EPOCH_S, amplitude_deviation, slope_per_min
+from cueflow.tasks.windows import per_second, within
+
+ACTIVE_G = 0.0167
+
+
+def _temperature(recording: Recording, window: Window, track: tuple[FloatArray, FloatArray]) -> Iterator[Measure]:
+    inside = within(track[0], window)
+    times, values = track[0][inside], track[1][inside]
+    share = recording.observed(window)
+    basis = Basis(window, {"s": share * window.duration_s}, share, None, recording.cause(window))
+    yield basis.measure("skin_temperature_mean", mean_or_none(values))
+    yield basis.measure("skin_temperature_sd", sd_or_none(values))
+    yield basis.measure("skin_temperature_min", float(values.min()) if len(values) else None)
+    yield basis.measure("skin_temperature_max", float(values.max()) if len(values) else None)
+    yield basis.measure("skin_temperature_slope", slope_per_min(times, values))
+
+
+def temperature_parts(recording: Recording) -> Parts:
+    """Measures of skin temperature.
+
+    Parameters
+    ----------
+    recording : Recording
+        In °C.
+
+    Returns
+    -------
+    Parts
+    """
+    signal, empty = recording.signal, [np.empty(0)]
+    times = np.concatenate(empty + [signal.times_s[p.samples] for p in recording.pieces])
+    values = np.concatenate(empty + [signal.values[p.samples] for p in recording.pieces])
+    series = per_second("skin_temperature", times, values, start_s=recording.start_s, end_s=recording.end_s)
+    return Parts(
+        measures=flattened(_temperature(recording, w, (times, values)) for w in recording.windows),
+        events=(),
+        series=(series,),
+        coverage=recording.observed(recording.session),
+        quality=None,
+    )
+
+
+def _movement(recording: Recording, window: Window, starts_s: FloatArray, spread: FloatArray) -> Iterator[Measure]:
+    values = spread[(starts_s >= window.start_s) & (starts_s + EPOCH_S <= window.end_s + 1e-6)]
+    share = recording.observed(window)
+    basis = Basis(window, {"epochs": float(len(values))}, share, None, recording.cause(window))
+    yield basis.measure("acc_deviation_mean", mean_or_none(values))
+    yield basis.measure("acc_deviation_sd", sd_or_none(values))
+    yield basis.measure("acc_deviation_p80", float(np.percentile(values, 80)) if len(values) else None)
+    yield basis.measure("acc_active_share", 100.0 * float(np.mean(values > ACTIVE_G)) if len(values) else None)
+
+
+def movement_parts(recording: Recording) -> Parts:
+    """Measures of one channel of an accelerometer.
+
+    Parameters
+    ----------
+    recording : Recording
+        In g; an axis or the magnitude.
+
+    Returns
+    -------
+    Parts
+    """
+    starts, spread = amplitude_deviation(recording.signal, recording.pieces)
+    grid = sampled(recording.start_s, recording.end_s)
+    values = np.full(len(grid), np.nan)
+    if len(starts):
+        index = np.clip(np.searchsorted(starts, grid, side="right") - 1, 0, len(starts) - 1)
+        inside = (grid >= starts[index]) & (grid < starts[index] + EPOCH_S)
+        values = np.where(inside, spread[index], np.nan)
+    return Parts(
+        measures=flattened(_movement(recording, w, starts, spread) for w in recording.windows),
+        events=(),
+        series=(per_second("activity", grid, values, start_s=recording.start_s, end_s=recording.end_s),),
+        coverage=recording.observed(recording.session),
+        quality=None,
+    )
