@@ -1,0 +1,96 @@
+"""Print what `cueflow check` found."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cueflow.cli.console import console, styled
+
+if TYPE_CHECKING:
+    from cueflow.tasks.ingest.check import SessionCheck
+
+
+def print_check(root: Path, *, as_json: bool) -> int:
+    """Check a dataset and print the result.
+
+    Parameters
+    ----------
+    root : Path
+        The dataset.
+    as_json : bool
+        JSON instead of a table.
+
+    Returns
+    -------
+    int
+        Exit code: 0 where every session is ok, 3 where some are degraded or failed.
+    """
+    from cueflow.tasks.ingest.check import check_session
+    from cueflow.tasks.ingest.dataset import read_dataset
+
+    dataset = read_dataset(root)
+    if as_json:
+        checks = [check_session(dataset.root, session) for session in dataset.sessions]
+        sys.stdout.write(json.dumps([_plain(check) for check in checks], ensure_ascii=False, indent=1) + "\n")
+    else:
+        from rich.progress import track
+
+        sessions = track(dataset.sessions, description="reading headers", console=console(err=True), transient=True)
+        checks = [check_session(dataset.root, session) for session in sessions]
+        _print_table(dataset.name, checks)
+    return 0 if all(check.state == "ok" for check in checks) else 3
+
+
+def _print_table(name: str, checks: Sequence[SessionCheck]) -> None:
+    from rich.table import Table
+
+    grid = Table("session", "subject", "visit", "state", "would run", "recordings", box=None, title=None)
+    for check in checks:
+        kinds = Counter(c.stream.modality.value for c in check.streams if c.problem is None)
+        length = max((c.duration_s or 0.0 for c in check.streams), default=0.0)
+        recordings = ", ".join(f"{n} × {kind}" if n > 1 else kind for kind, n in kinds.items())
+        grid.add_row(
+            check.session_id,
+            check.subject_id,
+            check.visit,
+            styled(check.state),
+            ", ".join(check.stages) or "nothing",
+            f"{recordings}{f' · {length:.0f} s' if length else ''}",
+        )
+    screen = console()
+    screen.print(grid)
+    for check in checks:
+        for problem in check.problems:
+            where = " ".join(part for part in (problem.modality, problem.path) if part)
+            screen.print(f"  {check.session_id}: {where}: {problem.message} \\[{problem.reason}]")
+    counts = Counter(check.state for check in checks)
+    states = ", ".join(f"{n} {state}" for state, n in sorted(counts.items()))
+    screen.print(f"[bold]{name}: {len(checks)} sessions, {states}[/bold]")
+
+
+def _plain(check: SessionCheck) -> dict[str, object]:
+    return {
+        "session_id": check.session_id,
+        "subject_id": check.subject_id,
+        "visit": check.visit,
+        "state": check.state,
+        "stages": list(check.stages),
+        "streams": [
+            {
+                "modality": c.stream.modality,
+                "role": c.stream.role,
+                "channel": c.stream.channel,
+                "path": c.stream.path,
+                "duration_s": c.duration_s,
+                "detail": c.detail,
+                "usable": c.problem is None,
+            }
+            for c in check.streams
+        ],
+        "problems": [{"reason": p.reason, "message": p.message, "path": p.path} for p in check.problems],
+    }
