@@ -261,7 +261,7 @@ def _fitting(name: str, rows: pa.Table, session_id: str, run_id: str) -> pa.Tabl
     expected: dict[str, Any] = {"session_id": session_id, "run_id": run_id}
     for column, value in expected.items():
         same = pc.equal(fitting[column], value)
-        if not pc.all(pc.fill_null(same, fill_value=False)).as_py():  # True for no rows
+        if not pc.all(pc.fill_null(same, fill_value=False), min_count=0).as_py():
             raise TablesError(f"Table {name}: a row's {column} is not the one being written.")
     return fitting
 
