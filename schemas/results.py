@@ -170,7 +170,11 @@ class Contribution:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """A fused prediction: `log_odds` is `bias` plus the sum of all contributions, exactly."""
+    """A fused prediction: `log_odds` is `bias` plus the sum of all contributions, exactly.
+
+    `support` is the share of the usual evidence that was there; `distance` above 1 means unlike any session seen. Where
+    the model abstains, probability and interval are None and `reason` says why.
+    """
 
     session_id: str
     target: str
@@ -182,3 +186,5 @@ class Prediction:
     abstained: bool
     reason: Reason | None
     contributions: tuple[Contribution, ...]
+    support: float | None = None
+    distance: float | None = None

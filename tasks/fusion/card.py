@@ -8,8 +8,8 @@ from cueflow.tasks.fusion.model import FusionModel
 _COMPARED = {
     Baseline.NONE: "values as they are, scaled by mean and standard deviation of the training cohort",
     Baseline.COHORT: "median and interquartile range of the training cohort",
-    Baseline.SUBJECT: "the person's own sessions (at least 3). Transductive: a new person's unlabelled sessions are used. "
-    "The file holds the own references of the training subjects under hashes of their ids: treat it as personal data",
+    Baseline.SUBJECT: "the person's own sessions (at least 3). Transductive: a new person's unlabelled sessions are "
+    "used. The file holds the own references of the training subjects under hashes of their ids: it is personal data",
     Baseline.PHASE: "the rest phase of the same session",
 }
 
@@ -62,7 +62,7 @@ def model_card(model: FusionModel, evaluation: str | None = None) -> str:
         "",
         "## Limits",
         "",
-        "- Describes association in the training cohort, not cause; other sites, devices and groups need their own check.",
+        "- Describes association in the training cohort, not cause; other sites and devices need their own check.",
         "- Contributions explain this model's answer, not the person.",
         "- Loads only biomarkers made by the same versions of their methods.",
         "",

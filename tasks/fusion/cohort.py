@@ -123,11 +123,6 @@ def build_cohort(
     Returns
     -------
     Cohort
-
-    Raises
-    ------
-    FusionError
-        If labels or values cannot be used, or there are too few subjects.
     """
     features = to_features(prepare(frame), rest_phase=comparison.rest_phase)
     y = align_labels(labels, features.session_ids, target)
@@ -156,7 +151,13 @@ def build_cohort(
 
 
 def _usable(features: Features) -> tuple[Features, list[str]]:
-    """Leave out modalities without any value, and say so."""
+    """Leave out modalities without any value, and say so.
+
+    Raises
+    ------
+    FusionError
+        If none is left.
+    """
     kept = {name: m for name, m in features.modalities.items() if m.present.any()}
     notes = [f"no values of {name}: left out" for name in features.modalities if name not in kept]
     if not kept:
@@ -165,7 +166,13 @@ def _usable(features: Features) -> tuple[Features, list[str]]:
 
 
 def _informed(features: Features, problem: Problem, notes: list[str]) -> tuple[Features, Problem]:
-    """Leave out modalities whose biomarkers are all constant, or that too few labelled subjects have."""
+    """Leave out modalities whose biomarkers are all constant, or that too few labelled subjects have.
+
+    Raises
+    ------
+    FusionError
+        If none is left.
+    """
     kept = []
     for m, (name, block) in enumerate(problem.blocks.items()):
         people = np.unique(problem.subjects[problem.reliability[:, m] > 0]).size

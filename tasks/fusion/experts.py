@@ -14,7 +14,8 @@ from cueflow.tasks.fusion.linear import deviance, elastic_net_path, logit
 
 SHARES = (0.5, 0.25, 0.12, 0.06, 0.03, 0.01, 0.003)
 L1_RATIOS = (0.1, 0.9)
-BOOSTED_ROUNDS = (40, 120)
+QUICK = "quick"  # a coarse choice of linear experts, for the many refits of a permutation null
+BOOSTED_ROUNDS = (60,)
 BOOSTED_BINS = 24
 BOOSTED_RATE = 0.05
 BOOSTED_ROWS = 20_000
@@ -73,13 +74,15 @@ def candidates(kinds: Sequence[str]) -> tuple[Candidate, ...]:
     Parameters
     ----------
     kinds : sequence of str
-        linear, boosted or both.
+        linear, boosted or both; or quick.
 
     Returns
     -------
     tuple of Candidate
     """
     linear = [Candidate("linear", l1_ratio=ratio, share=share) for ratio in L1_RATIOS for share in SHARES]
+    if QUICK in kinds:
+        return tuple(Candidate("linear", l1_ratio=L1_RATIOS[0], share=share) for share in SHARES[1:6:2])
     boosted = [Candidate("boosted", rounds=rounds) for rounds in BOOSTED_ROUNDS]
     return tuple((linear if "linear" in kinds else []) + (boosted if "boosted" in kinds else []))
 
@@ -164,7 +167,7 @@ def _fit_boosted(scaled: FloatArray, y: FloatArray, scaler: Scaler, candidate: C
         n_jobs=1,
         random_state=seed,
         outer_bags=1,
-        validation_size=0,  # rounds are chosen by subject-wise folds: sessions of one person would leak across its own split
+        validation_size=0,  # rounds are chosen by subject-wise folds: its own split would leak sessions of one person
         max_rounds=candidate.rounds,
         max_bins=BOOSTED_BINS,
         learning_rate=BOOSTED_RATE,

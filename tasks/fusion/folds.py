@@ -80,8 +80,8 @@ def without(n: int, held_out: IntArray, subjects: IntArray) -> IntArray:
 def shuffle_by_subject(y: FloatArray, subjects: IntArray, rng: np.random.Generator) -> FloatArray:
     """Labels of a world in which biomarkers say nothing, with persons kept together.
 
-    Subjects whose sessions all have one label exchange labels. The others' labels are turned round by a random number of sessions
-    within the person, which keeps how they follow each other.
+    Subjects whose sessions all have one label exchange labels. The others' labels are turned round by a random number
+    of sessions within the person, which keeps how they follow each other.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def shuffle_by_subject(y: FloatArray, subjects: IntArray, rng: np.random.Generat
     -------
     ndarray, shape (n,)
     """
-    people, position = np.unique(subjects, return_inverse=True)
+    position = np.unique(subjects, return_inverse=True)[1]
     share = np.bincount(position, weights=y) / np.bincount(position)
     fixed = np.isin(share, (0.0, 1.0))
     traded = share.copy()

@@ -18,6 +18,7 @@ from cueflow.tasks.fusion.experts import Candidate, Expert
 from cueflow.tasks.fusion.features import FloatArray
 from cueflow.tasks.fusion.labels import Target
 from cueflow.tasks.fusion.pipeline import Part, Pipeline, Settings
+from cueflow.tasks.fusion.posterior import Posterior
 from cueflow.tasks.fusion.spread import Spread
 from cueflow.tasks.fusion.weights import Fusion, PatternWeights, Platt
 
@@ -30,9 +31,8 @@ class FusionModel:
     """A trained model.
 
     `columns` are the biomarkers of each modality in the order of the parts; `references` the own baselines of training
-    subjects by `subject_key` (only with a subject baseline); `methods` the versions of the methods behind each biomarker;
-    `decision` the probability from which on the answer is "present"; `level` the coverage of intervals; `counts` what it
-    was shown; `warnings` what to know before believing it.
+    subjects by `subject_key` (only with a subject baseline); `methods` the versions of the methods behind each
+    biomarker; `decision` the probability from which on the answer is "present"; `counts` what it was shown; `warnings` what to know before believing it; `agreement` the rank agreement of refits.
     """
 
     target: Target
@@ -42,7 +42,6 @@ class FusionModel:
     methods: Mapping[str, tuple[str, ...]]
     rest_phase: str | None
     decision: float
-    level: float
     min_support: float
     counts: Mapping[str, int]
     warnings: tuple[str, ...]
@@ -52,6 +51,11 @@ class FusionModel:
     def sha256(self) -> str:
         """Hash of everything in the model."""
         return digest(self.to_json())
+
+    @property
+    def level(self) -> float:
+        """Coverage of the intervals."""
+        return self.pipeline.settings.level
 
     def to_json(self) -> dict[str, Any]:
         """The model as JSON values; numbers keep every bit."""
@@ -66,7 +70,6 @@ class FusionModel:
             "methods": {name: list(versions) for name, versions in self.methods.items()},
             "rest_phase": self.rest_phase,
             "decision": self.decision,
-            "level": self.level,
             "min_support": self.min_support,
             "counts": dict(self.counts),
             "warnings": list(self.warnings),
@@ -163,6 +166,7 @@ def _pipeline_json(pipeline: Pipeline) -> dict[str, Any]:
             "kinds": list(settings.kinds),
             "folds": settings.folds,
             "seed": settings.seed,
+            "level": settings.level,
         },
         "parts": [
             {
@@ -183,7 +187,11 @@ def _pipeline_json(pipeline: Pipeline) -> dict[str, Any]:
             "best": fusion.best,
         },
         "final": [pipeline.final.intercept, pipeline.final.slope],
-        "spread": {"between": pipeline.spread.between, "covariance": _list(pipeline.spread.covariance)},
+        "spread": {"between": pipeline.spread.between, "strangeness": pipeline.spread.strangeness},
+        "posterior": {
+            "open": pipeline.posterior.open,
+            **{name: _list(getattr(pipeline.posterior, name)) for name in ("vectors", "shrink", "square", "mean")},
+        },
         "prior": pipeline.prior,
     }
 
@@ -192,7 +200,11 @@ def _pipeline(values: Mapping[str, Any]) -> Pipeline:
     settings, fusion = values["settings"], values["fusion"]
     return Pipeline(
         settings=Settings(
-            Baseline(settings["baseline"]), tuple(settings["kinds"]), settings["folds"], settings["seed"]
+            Baseline(settings["baseline"]),
+            tuple(settings["kinds"]),
+            settings["folds"],
+            settings["seed"],
+            settings["level"],
         ),
         parts=tuple(
             Part(
@@ -213,7 +225,11 @@ def _pipeline(values: Mapping[str, Any]) -> Pipeline:
             best=fusion["best"],
         ),
         final=Platt(*values["final"]),
-        spread=Spread(values["spread"]["between"], _array(values["spread"]["covariance"])),
+        spread=Spread(values["spread"]["between"], values["spread"]["strangeness"]),
+        posterior=Posterior(
+            values["posterior"]["open"],
+            *(_array(values["posterior"][name]) for name in ("vectors", "shrink", "square", "mean")),
+        ),
         prior=values["prior"],
     )
 
@@ -230,7 +246,6 @@ def _rebuild(values: Mapping[str, Any]) -> FusionModel:
         methods={name: tuple(versions) for name, versions in values["methods"].items()},
         rest_phase=values["rest_phase"],
         decision=values["decision"],
-        level=values["level"],
         min_support=values["min_support"],
         counts=dict(values["counts"]),
         warnings=tuple(values["warnings"]),

@@ -11,23 +11,27 @@ from cueflow.tasks.fusion.baseline import Baseline, Block
 from cueflow.tasks.fusion.experts import Candidate, Expert, candidates, choose, fit_experts
 from cueflow.tasks.fusion.features import FloatArray, IntArray
 from cueflow.tasks.fusion.folds import effective_weights, subject_folds, without
+from cueflow.tasks.fusion.posterior import Posterior, fit_posterior
 from cueflow.tasks.fusion.spread import Spread, distance_limit, distances, fit_spread
 from cueflow.tasks.fusion.weights import Fusion, Platt, fit_fusion, fit_platt
 
 Progress = Callable[[float, str], None]
 KINDS = ("linear", "boosted")
 INNER_FOLDS = 5
+LEVEL = 0.9
 CHOICE_ROWS = 20_000
+SQUARE_MAX = 6.0
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How to fit: what values are compared with, which kinds of experts, how many inner folds, which seed."""
+    """How to fit: what values are compared with, which kinds of experts, how many inner folds, which seed, intervals how wide."""
 
     baseline: Baseline = Baseline.NONE
     kinds: tuple[str, ...] = KINDS
     folds: int = INNER_FOLDS
     seed: int = 0
+    level: float = LEVEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,7 @@ class Pipeline:
     fusion: Fusion
     final: Platt
     spread: Spread
+    posterior: Posterior
     prior: float
 
 
@@ -78,9 +83,9 @@ class Pipeline:
 class Applied:
     """What a pipeline says of n sessions.
 
-    `log_odds` (n,) = `bias` (n,) + the sum of all `contributions` (modality to (n, p)). `alone` (n, m) is each modality's own
-    calibrated log-odds (NaN where missing), `deviation` (n,) the standard deviation of the log-odds, `support` (n,) the share of the usual
-    evidence that is there, `distance` (n,) is above 1 for sessions unlike any seen.
+    `log_odds` (n,) = `bias` (n,) + the sum of all `contributions` (modality to (n, p)). `alone` (n, m) is each
+    modality's own calibrated log-odds (NaN where missing), `deviation` (n,) the standard deviation of the log-odds,
+    `support` (n,) the share of the usual evidence that is there, `distance` (n,) is above 1 for sessions unlike any seen.
     """
 
     log_odds: FloatArray
@@ -123,8 +128,26 @@ def fit_pipeline(problem: Problem, settings: Settings, tell: Progress = _quiet) 
     tell(len(parts) / (len(parts) + 1), "fusion")
     fusion, fused = fit_fusion(evidence, problem.reliability, problem.y, sample, folds=folds)
     final = fit_platt(fused, problem.y, sample)
-    spread = fit_spread(fused, (final.intercept, final.slope), problem.y, problem.subjects)
-    return Pipeline(settings, tuple(parts), fusion, final, spread, float(problem.y.mean()))
+    spread = fit_spread(final.apply(fused), problem.y, problem.subjects, level=settings.level)
+    scaled, active = _side_by_side(parts, problem.blocks)
+    posterior = fit_posterior(np.where(np.isfinite(scaled), scaled, 0.0) * active, problem.y, sample)
+    return Pipeline(settings, tuple(parts), fusion, final, spread, posterior, float(problem.y.mean()))
+
+
+def _side_by_side(parts: Sequence[Part], blocks: Mapping[str, Block]) -> tuple[FloatArray, FloatArray]:
+    """Scaled and clipped values (n, p) of all modalities, NaN where missing, and 1 (p,) for those that take part.
+
+    Boosted experts bend: their values come squared as well.
+    """
+    scaled, active = [], []
+    for part in parts:
+        scaler = part.expert.scaler
+        kept = np.clip(scaler.apply(blocks[part.modality]), scaler.low, scaler.high)
+        powers = [kept, (np.minimum(kept**2, SQUARE_MAX) - 1) / np.sqrt(2)]
+        for power in powers if part.expert.candidate.kind == "boosted" else powers[:1]:
+            scaled.append(power)
+            active.append(np.isfinite(scaler.scale).astype(np.float64))
+    return np.hstack(scaled), np.concatenate(active)
 
 
 def _fit_part(problem: Problem, name: str, folds: Sequence[IntArray], settings: Settings) -> tuple[Part, FloatArray]:
@@ -136,7 +159,7 @@ def _fit_part(problem: Problem, name: str, folds: Sequence[IntArray], settings: 
     mine = problem.rows(there)
     block, y = mine.blocks[name], mine.y
     inner = [fold for fold in (place[f][place[f] >= 0] for f in folds) if fold.size]
-    tried = _narrowed(mine, name, candidates(settings.kinds), inner, settings)
+    tried = _narrowed(mine, name, candidates(settings.kinds), inner, settings=settings)
     scores, refits = np.zeros((len(tried), y.size)), []
     for held_out in inner:
         train = without(y.size, held_out, mine.subjects)
@@ -152,11 +175,11 @@ def _fit_part(problem: Problem, name: str, folds: Sequence[IntArray], settings: 
     kept = tuple(made[best] for made in refits)
     evidence = np.full(problem.y.size, np.nan)
     evidence[there] = calibrated[best]
-    return _describe(name, block, (expert, kept, platts[best]), inner, calibrated[best]), evidence
+    return _describe(name, block, (expert, kept, platts[best]), inner, calibrated=calibrated[best]), evidence
 
 
 def _narrowed(
-    mine: Problem, name: str, tried: Sequence[Candidate], inner: Sequence[IntArray], settings: Settings
+    mine: Problem, name: str, tried: Sequence[Candidate], inner: Sequence[IntArray], *, settings: Settings
 ) -> Sequence[Candidate]:
     """In large cohorts the way of fitting is chosen on some of the subjects only; the rest is fitted once that way."""
     if mine.y.size <= CHOICE_ROWS or len(tried) == 1:
@@ -177,6 +200,7 @@ def _describe(
     block: Block,
     fitted: tuple[Expert, tuple[Expert, ...], Platt],
     inner: Sequence[IntArray],
+    *,
     calibrated: FloatArray,
 ) -> Part:
     expert, refits, platt = fitted
@@ -223,7 +247,6 @@ def apply_pipeline(pipeline: Pipeline, blocks: Mapping[str, Block], reliability:
     gamma = pipeline.final.slope
     bias = pipeline.final.intercept + gamma * offset
     alone = np.full(reliability.shape, np.nan)
-    refits = np.zeros((max(len(p.refits) for p in pipeline.parts), reliability.shape[0]))
     contributions = {}
     for m, part in enumerate(pipeline.parts):
         block = blocks[part.modality]
@@ -232,21 +255,38 @@ def apply_pipeline(pipeline: Pipeline, blocks: Mapping[str, Block], reliability:
         alone[there[:, m], m] = own[there[:, m]]
         contributions[part.modality] = terms * (gamma * weight[:, m] * part.platt.slope)[:, None]
         bias = bias + gamma * weight[:, m] * (part.platt.intercept + part.platt.slope * part.expert.bias)
-        for k in range(refits.shape[0]):
-            other = part.refits[k % len(part.refits)]
-            refits[k] += gamma * weight[:, m] * part.platt.slope * other.log_odds(block)
     log_odds = bias + np.sum([c.sum(axis=1) for c in contributions.values()], axis=0)
-    fused = (log_odds - pipeline.final.intercept) / gamma if gamma > 0 else np.zeros_like(log_odds)
+    left_open = pipeline.posterior.variance(*_side_by_side(pipeline.parts, blocks), log_odds)
     return Applied(
         log_odds=log_odds,
         bias=bias,
         contributions=contributions,
         alone=alone,
         weights=weight,
-        deviation=pipeline.spread.deviation(fused, refits),
+        deviation=np.sqrt(pipeline.spread.between**2 + left_open),
         support=_support(pipeline, blocks, reliability),
         distance=_distance(pipeline, blocks, reliability),
     )
+
+
+def fuse_alone(pipeline: Pipeline, alone: FloatArray, reliability: FloatArray) -> FloatArray:
+    """Fused log-odds (n,) from each modality's own, which tells what would be said with fewer modalities.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Fitted.
+    alone : ndarray, shape (n, m)
+        Calibrated log-odds of each modality.
+    reliability : ndarray, shape (n, m)
+        Coverage × quality; 0 leaves a modality out.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
+    offset, weight = pipeline.fusion.coefficients(reliability)
+    return pipeline.final.apply(offset + (weight * np.where(reliability > 0, alone, 0.0)).sum(axis=1))
 
 
 def _support(pipeline: Pipeline, blocks: Mapping[str, Block], reliability: FloatArray) -> FloatArray:

@@ -9,6 +9,7 @@ import numpy as np
 
 from cueflow.schemas.errors import FusionError
 from cueflow.schemas.reasons import Reason
+from cueflow.schemas.results import Contribution, Prediction
 from cueflow.tasks.fusion.cohort import Comparison, blocks_of
 from cueflow.tasks.fusion.features import Features, FloatArray, prepare, to_features
 from cueflow.tasks.fusion.linear import sigmoid
@@ -20,41 +21,6 @@ if TYPE_CHECKING:
     import polars as pl
 
     from cueflow.tasks.fusion.baseline import Block
-
-
-@dataclass(frozen=True, slots=True)
-class Contribution:
-    """What one biomarker adds to the log-odds, compared with its reference (None where there is none)."""
-
-    modality: str
-    biomarker: str
-    contribution: float
-    value: float | None
-    reference: float | None
-    span_start_s: float | None
-    span_end_s: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """The answer for a session and target; `log_odds` = `bias` + the sum of the contributions.
-
-    `support` is the share of the usual evidence that is there; `distance` above 1 means unlike any session seen.
-    Where `abstained` is true, `reason` says why, and the numbers are what the model would have said.
-    """
-
-    session_id: str
-    target: str
-    probability: float
-    interval_low: float
-    interval_high: float
-    log_odds: float
-    bias: float
-    abstained: bool
-    reason: Reason | None
-    contributions: tuple[Contribution, ...]
-    support: float
-    distance: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +47,6 @@ def read_sessions(model: FusionModel, frame: pl.DataFrame) -> Read:
     -------
     Read
 
-    Raises
-    ------
-    FusionError
-        If the table cannot be used or its biomarkers were made by other versions of their methods.
     """
     comparison = Comparison(model.pipeline.settings.baseline, model.rest_phase)
     features = to_features(prepare(frame), columns=model.columns, rest_phase=comparison.rest_phase, with_spans=True)
@@ -121,11 +83,6 @@ def predict(model: FusionModel, frame: pl.DataFrame) -> tuple[Prediction, ...]:
     -------
     tuple of Prediction
         In the order of session ids.
-
-    Raises
-    ------
-    FusionError
-        If the table cannot be used or its biomarkers were made by other versions of their methods.
     """
     read = read_sessions(model, frame)
     return tuple(prediction_of(model, read, i) for i in range(len(read.features.session_ids)))
@@ -155,9 +112,9 @@ def prediction_of(model: FusionModel, read: Read, i: int) -> Prediction:
     return Prediction(
         session_id=read.features.session_ids[i],
         target=model.target.name,
-        probability=middle,
-        interval_low=low,
-        interval_high=high,
+        probability=None if reason else middle,
+        interval_low=None if reason else low,
+        interval_high=None if reason else high,
         log_odds=centre,
         bias=float(applied.bias[i]),
         abstained=reason is not None,

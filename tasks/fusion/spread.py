@@ -1,4 +1,4 @@
-"""How sure: the spread of a prediction over persons and over refits, and how far a session is from what was seen."""
+"""How sure: the spread of a prediction over persons, and how far a session is from what was seen."""
 
 from __future__ import annotations
 
@@ -19,28 +19,24 @@ DISTANCE_ROOM = 1.25
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """What makes the interval: `between` is the standard deviation of the persons' own shifts in log-odds, `covariance`
-    (2, 2) that of the final calibration's intercept and slope.
-    """  # fmt: skip
+    """What the intervals rest on.
+
+    `between` is the standard deviation of the persons' own shifts in log-odds; `strangeness` the largest 1 − probability
+    that a label had, in all but 1 − level of the sessions of persons that the model had not met.
+    """
 
     between: float
-    covariance: FloatArray
+    strangeness: float
 
-    def deviation(self, fused: FloatArray, refits: FloatArray) -> FloatArray:
-        """Standard deviation (n,) of the log-odds.
+    def possible(self, probability: float) -> tuple[int, ...]:
+        """Labels that cannot be ruled out: right in a share `level` of sessions of unseen persons.
 
         Parameters
         ----------
-        fused : ndarray, shape (n,)
-            Log-odds before the final calibration.
-        refits : ndarray, shape (k, n)
-            Final log-odds of k models that each did without one fold of the subjects.
+        probability : float
+            Calibrated.
         """
-        k = refits.shape[0]
-        jackknife = (k - 1) * refits.var(axis=0)
-        design = np.stack([np.ones_like(fused), fused])
-        calibration = np.einsum("in,ij,jn->n", design, self.covariance, design)
-        return np.asarray(np.sqrt(self.between**2 + jackknife + np.maximum(calibration, 0.0)))
+        return tuple(label for label, p in ((0, 1 - probability), (1, probability)) if 1 - p <= self.strangeness)
 
 
 def quantile_of(level: float) -> float:
@@ -58,26 +54,35 @@ def quantile_of(level: float) -> float:
     return NormalDist().inv_cdf(0.5 + level / 2)
 
 
-def fit_spread(fused: FloatArray, final: tuple[float, float], y: FloatArray, subjects: IntArray) -> Spread:
+def fit_spread(log_odds: FloatArray, y: FloatArray, subjects: IntArray, *, level: float) -> Spread:
     """Learn the spread on out-of-fold predictions.
 
     Parameters
     ----------
-    fused : ndarray, shape (n,)
-        Out-of-fold fused log-odds before the final calibration.
-    final : tuple of float
-        Intercept and slope of the final calibration.
-    y : ndarray, shape (n,)
-        0/1 labels.
+    log_odds, y : ndarray, shape (n,)
+        Calibrated out-of-fold log-odds and 0/1 labels.
     subjects : ndarray, shape (n,)
         Number of the subject of each session.
+    level : float
+        Coverage.
 
     Returns
     -------
     Spread
+
+    References
+    ----------
+    Vovk, Gammerman, Shafer (2005), doi:10.1007/b106715 (conformal prediction; here every person counts equally)
     """
-    log_odds = final[0] + final[1] * fused
-    return Spread(shift_between(log_odds, y, subjects), _covariance(fused, log_odds, y, subjects))
+    chance = sigmoid(log_odds)
+    score = np.where(y > 0, 1 - chance, chance)
+    _, position, size = np.unique(subjects, return_inverse=True, return_counts=True)
+    mass = 1.0 / size[position]
+    order = np.argsort(score)
+    reached = np.cumsum(mass[order]) / (size.size + 1)  # one person more, who may be as strange as can be
+    place = int(np.searchsorted(reached, level))
+    strangeness = float(score[order[place]]) if place < y.size else 1.0
+    return Spread(shift_between(log_odds, y, subjects), strangeness)
 
 
 def shift_between(log_odds: FloatArray, y: FloatArray, subjects: IntArray) -> float:
@@ -112,17 +117,6 @@ def shift_between(log_odds: FloatArray, y: FloatArray, subjects: IntArray) -> fl
         likelihood[i] = float((np.log(mass @ np.exp(by_person - top)) + top).sum())
     weight = np.exp(likelihood - likelihood.max())
     return float(np.sqrt((weight * grid**2).sum() / weight.sum()))
-
-
-def _covariance(fused: FloatArray, log_odds: FloatArray, y: FloatArray, subjects: IntArray) -> FloatArray:
-    """Covariance (2, 2) of intercept and slope, robust to sessions of one person going together."""
-    design = np.stack([np.ones_like(fused), fused])
-    chance = sigmoid(log_odds)
-    bread = np.linalg.pinv((design * (chance * (1 - chance))) @ design.T + 1e-6 * np.eye(2))
-    _, position = np.unique(subjects, return_inverse=True)
-    score = np.stack([np.bincount(position, weights=(y - chance) * row) for row in design])
-    k = score.shape[1]
-    return np.asarray(bread @ (score @ score.T) @ bread * k / max(k - 1, 1))
 
 
 def distances(scaled: FloatArray, active: IntArray) -> FloatArray:

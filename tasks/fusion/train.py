@@ -13,12 +13,11 @@ from cueflow.tasks.fusion.cohort import SUBJECTS_MIN, Cohort, Comparison, build_
 from cueflow.tasks.fusion.features import FloatArray
 from cueflow.tasks.fusion.labels import Target
 from cueflow.tasks.fusion.model import FusionModel
-from cueflow.tasks.fusion.pipeline import KINDS, Pipeline, Progress, Settings, fit_pipeline
+from cueflow.tasks.fusion.pipeline import KINDS, LEVEL, Pipeline, Progress, Settings, fit_pipeline
 
 if TYPE_CHECKING:
     import polars as pl
 
-LEVEL = 0.9
 SUPPORT_MIN = 0.25
 
 
@@ -87,7 +86,7 @@ def train(  # noqa: PLR0913 - the options of the command line
     comparison = Comparison.of(baseline, rest_phase)
     wanted = Target(target, threshold)
     cohort = build_cohort(frame, labels, wanted, comparison, min_subjects=min_subjects)
-    settings = Settings(comparison.baseline, tuple(kinds), seed=seed)
+    settings = Settings(comparison.baseline, tuple(kinds), seed=seed, level=level)
     pipeline = fit_pipeline(cohort.problem, settings, progress or _quiet)
     share = pipeline.prior if decision is None else decision
     return FusionModel(
@@ -98,7 +97,6 @@ def train(  # noqa: PLR0913 - the options of the command line
         methods=_used(cohort),
         rest_phase=comparison.rest_phase,
         decision=float(share),
-        level=level,
         min_support=min_support,
         counts=_counts(cohort),
         warnings=cohort.notes,

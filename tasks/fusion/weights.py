@@ -249,8 +249,8 @@ def _fit_pattern(
     rows = there[:, members].all(axis=1)
     both = len(np.unique(y[rows])) == 2
     if len(members) == 1 or not np.isfinite(shrinkage) or rows.sum() < PATTERN_MIN or not both:
-        return PatternWeights(pattern, 0.0, tuple(lone))
-    part = evidence[np.ix_(rows, members)]
+        return PatternWeights(pattern, 0.0, tuple(float(w) for w in lone))
+    part = evidence[rows][:, members]
     chance = sigmoid(part[:, best])
     information = ((part - part.mean(axis=0)) ** 2 * (sample[rows] * chance * (1 - chance))[:, None]).sum(axis=0)
     bias, weights = fit_nonnegative(part, y[rows], sample[rows], prior=lone, pull=shrinkage * information + 1e-3)

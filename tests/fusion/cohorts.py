@@ -31,9 +31,9 @@ def make_cohort(
 ) -> Cohort:
     """Sessions whose log-odds are a known sum of a few biomarkers of each modality.
 
-    `strengths`: modality to the standard deviation of its part of the log-odds; `offset`: spread of persons' own levels;
-    `shift`: spread of persons' own log-odds; `missing`: share of single values, `gone`: of whole modalities; `bend`: how
-    much of each driver is a U-shape.
+    `strengths`: modality to the standard deviation of its part of the log-odds; `offset`: spread of persons' own
+    levels; `shift`: spread of persons' own log-odds; `missing`: share of single values, `gone`: of whole modalities;
+    `bend`: how much of each driver is a U-shape.
     """
     strengths = strengths or {"audio": 1.2, "ecg": 0.8, "video": 1.6}
     rng = np.random.default_rng(seed)

@@ -1,0 +1,248 @@
+"""What a model says of subjects it has not met: nested, and never with a person on both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cueflow.tasks.fusion.baseline import Block
+from cueflow.tasks.fusion.experts import QUICK
+from cueflow.tasks.fusion.features import FloatArray, IntArray
+from cueflow.tasks.fusion.folds import group_folds, subject_folds, without
+from cueflow.tasks.fusion.linear import sigmoid
+from cueflow.tasks.fusion.metrics import auroc
+from cueflow.tasks.fusion.pipeline import (
+    Applied,
+    Pipeline,
+    Problem,
+    Settings,
+    apply_pipeline,
+    fit_pipeline,
+    fuse_alone,
+)
+from cueflow.tasks.fusion.spread import quantile_of
+
+DELETED = (1, 2, 5, 10, 20)
+DRAWS = 5
+QUICK_FOLDS = 3
+
+Split = tuple[IntArray, IntArray]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Probabilities (n,) of held-out sessions, NaN where there is none.
+
+    `alone` by modality, `missing` by pattern, `removed` and `at_random` (k, n) log-odds after the top or random
+    biomarkers were taken away; `decision` (n,) the share of the target in the training part; `interval` (2, n);
+    `possible` (n,) whether the label was among those not ruled out; `answered` (n,) False where the model abstained.
+    """
+
+    fused: FloatArray
+    early: FloatArray
+    average: FloatArray
+    alone: Mapping[str, FloatArray]
+    missing: Mapping[str, FloatArray]
+    removed: FloatArray
+    at_random: FloatArray
+    decision: FloatArray
+    interval: FloatArray
+    possible: FloatArray
+    answered: FloatArray
+
+
+def splits_of(problem: Problem, groups: IntArray | None, *, folds: int, seed: int) -> list[Split]:
+    """Training and test sessions of each fold.
+
+    Parameters
+    ----------
+    problem : Problem
+        n sessions.
+    groups : ndarray, shape (n,), or None
+        Sites or visits to hold out one by one; None splits by subject only. Subjects are kept apart in any case.
+    folds : int
+        How many subject folds.
+    seed : int
+        Of the folds.
+
+    Returns
+    -------
+    list of (train, test)
+        Folds whose training part has one class only are left out.
+    """
+    n, subjects = problem.y.size, problem.subjects
+    by_subject = subject_folds(subjects, problem.y, folds=folds, seed=seed)
+    pairs: list[Split] = []
+    if groups is None:
+        pairs = [(without(n, test, subjects), test) for test in by_subject]
+    else:
+        own = [np.unique(groups[subjects == who]).size for who in np.unique(subjects)]
+        crossed = by_subject if max(own) > 1 else [np.arange(n)]
+        for held in group_folds(groups):
+            for fold in crossed:
+                test = np.intersect1d(held, fold)
+                train = np.setdiff1d(without(n, test, subjects), held) if test.size else test
+                pairs.append((train, test))
+    return [(train, test) for train, test in pairs if test.size and len(np.unique(problem.y[train])) == 2]
+
+
+def held_out(
+    problem: Problem, settings: Settings, splits: Sequence[Split], tell: Callable[[float, str], None]
+) -> HeldOut:
+    """Fit on every training part, and collect what is said of the test part.
+
+    Parameters
+    ----------
+    problem : Problem
+        n labelled sessions.
+    settings : Settings
+        How to fit.
+    splits : sequence of (train, test)
+        Subject-disjoint.
+    tell : callable
+        Called with the share done and what is being done.
+
+    Returns
+    -------
+    HeldOut
+    """
+    names, n = list(problem.blocks), problem.y.size
+    patterns = missing_patterns(names)
+    made = HeldOut(
+        *(np.full(n, np.nan) for _ in range(3)),
+        {name: np.full(n, np.nan) for name in names},
+        {name: np.full(n, np.nan) for name in patterns},
+        np.full((len(DELETED), n), np.nan),
+        np.full((len(DELETED), n), np.nan),
+        np.full(n, np.nan),
+        np.full((2, n), np.nan),
+        *(np.full(n, np.nan) for _ in range(2)),
+    )
+    rng = np.random.default_rng(settings.seed)
+    for f, (train, test) in enumerate(splits):
+        tell(f / len(splits), f"fold {f + 1} of {len(splits)}")
+        part = problem.rows(test)
+        pipeline = fit_pipeline(problem.rows(train), settings)
+        applied = apply_pipeline(pipeline, part.blocks, part.reliability)
+        _store_answers(made, test, part, (pipeline, applied))
+        for m, name in enumerate(names):
+            made.alone[name][test] = sigmoid(applied.alone[:, m])
+        for pattern, kept in patterns.items():
+            made.missing[pattern][test] = _with_only(pipeline, applied, part, kept)
+        made.removed[:, test], made.at_random[:, test] = _deleted(applied, part, rng)
+        merged = early_problem(problem)
+        early = fit_pipeline(merged.rows(train), settings)
+        late = merged.rows(test)
+        made.early[test] = sigmoid(apply_pipeline(early, late.blocks, late.reliability).log_odds)
+    return made
+
+
+def _store_answers(made: HeldOut, test: IntArray, part: Problem, said: tuple[Pipeline, Applied]) -> None:
+    pipeline, applied = said
+    made.fused[test] = probability = sigmoid(applied.log_odds)
+    there = np.isfinite(applied.alone)
+    count = np.maximum(there.sum(axis=1), 1)
+    made.average[test] = np.where(there, sigmoid(np.where(there, applied.alone, 0.0)), 0.0).sum(axis=1) / count
+    made.decision[test] = pipeline.prior
+    reach = quantile_of(pipeline.settings.level) * applied.deviation
+    made.interval[:, test] = sigmoid(np.stack([applied.log_odds - reach, applied.log_odds + reach]))
+    possible = [label in pipeline.spread.possible(float(p)) for p, label in zip(probability, part.y, strict=True)]
+    made.possible[test] = possible
+    made.answered[test] = applied.distance <= 1
+
+
+def missing_patterns(names: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """Which modalities are left in each pattern that is looked at.
+
+    Parameters
+    ----------
+    names : sequence of str
+        All modalities.
+
+    Returns
+    -------
+    dict
+        "without x" and "only x" to the numbers of the modalities left.
+    """
+    if len(names) < 2:
+        return {}
+    every = range(len(names))
+    less = {f"without {name}": tuple(k for k in every if k != m) for m, name in enumerate(names)}
+    return less | {f"only {name}": (m,) for m, name in enumerate(names)}
+
+
+def _with_only(pipeline: Pipeline, applied: Applied, part: Problem, kept: tuple[int, ...]) -> FloatArray:
+    mask = np.zeros(part.reliability.shape[1])
+    mask[list(kept)] = 1.0
+    reliability = part.reliability * mask
+    said = sigmoid(fuse_alone(pipeline, applied.alone, reliability))
+    return np.asarray(np.where((reliability > 0).any(axis=1), said, np.nan))
+
+
+def _deleted(applied: Applied, part: Problem, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """Log-odds (k, n) when the strongest, or k random, biomarkers of each session are put back to their reference."""
+    terms = np.hstack(list(applied.contributions.values()))
+    seen = np.hstack([np.isfinite(block.difference) for block in part.blocks.values()])
+    size = np.where(seen, np.abs(terms), -1.0)
+    orders = [np.argsort(-size, axis=1)]
+    orders += [np.argsort(-np.where(seen, rng.random(seen.shape), -1.0), axis=1) for _ in range(DRAWS)]
+    found = []
+    for order in orders:
+        sums = np.cumsum(np.take_along_axis(np.where(seen, terms, 0.0), order, axis=1), axis=1)
+        last = [min(k, terms.shape[1]) - 1 for k in DELETED]
+        found.append(applied.log_odds - sums[:, last].T)
+    return found[0], np.asarray(np.mean(found[1:], axis=0))
+
+
+def early_problem(problem: Problem) -> Problem:
+    """All biomarkers side by side as one modality: the rival that fuses early.
+
+    Parameters
+    ----------
+    problem : Problem
+        Several modalities.
+
+    Returns
+    -------
+    Problem
+        With one.
+    """
+    blocks = list(problem.blocks.values())
+
+    def side_by_side(name: str) -> FloatArray | None:
+        found = [getattr(block, name) for block in blocks]
+        return None if found[0] is None else np.hstack(found)
+
+    difference = np.hstack([block.difference for block in blocks])
+    whole = Block(difference, side_by_side("offset"), side_by_side("own_scale"), side_by_side("own_count"))
+    seen = (problem.reliability > 0).any(axis=1, keepdims=True).astype(np.float64)
+    return Problem({"all": whole}, seen, problem.y, problem.subjects)
+
+
+def quick_auroc(problem: Problem, settings: Settings, splits: Sequence[Split]) -> float:
+    """Held-out AUROC of the fused model with a coarse choice of linear experts.
+
+    Parameters
+    ----------
+    problem : Problem
+        Labelled sessions.
+    settings : Settings
+        Baseline and seed are taken from here.
+    splits : sequence of (train, test)
+        Folds.
+
+    Returns
+    -------
+    float
+        NaN where no fold could be fitted.
+    """
+    small = Settings(settings.baseline, (QUICK,), QUICK_FOLDS, settings.seed, settings.level)
+    score = np.full(problem.y.size, np.nan)
+    for train, test in splits:
+        part = problem.rows(test)
+        pipeline = fit_pipeline(problem.rows(train), small)
+        score[test] = apply_pipeline(pipeline, part.blocks, part.reliability).log_odds
+    known = np.isfinite(score)
+    return auroc(score[known], problem.y[known]) if known.any() else float("nan")

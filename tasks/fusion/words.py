@@ -1,0 +1,141 @@
+"""Explanations in plain language, made from the rows and from nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from cueflow.schemas.reasons import Reason
+from cueflow.schemas.results import Contribution, Prediction
+from cueflow.tasks.fusion.baseline import Baseline
+
+if TYPE_CHECKING:
+    from cueflow.tasks.fusion.explain import Change, Explanation, Without
+    from cueflow.tasks.fusion.model import FusionModel
+
+REASONS_MAX = 3
+_COMPARED = {
+    Baseline.NONE: "the cohort's mean",
+    Baseline.COHORT: "the cohort's median",
+    Baseline.SUBJECT: "the person's own usual value",
+    Baseline.PHASE: "the rest phase",
+}
+
+
+def sentences(
+    prediction: Prediction, probability: float, model: FusionModel, *, found: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """Say one session's answer in words.
+
+    Parameters
+    ----------
+    prediction : Prediction
+        Its numbers.
+    probability : float
+        What the model says, or would have said.
+    model : FusionModel
+        Trained.
+    found : mapping
+        Other parts of the explanation, by name.
+
+    Returns
+    -------
+    tuple of str
+    """
+    made = [_answer(prediction, probability, model)]
+    made += _because(prediction, model)
+    if len(found["possible"]) != 1:
+        made.append(f"At {model.level:.0%} neither answer can be ruled out.")
+    made += _turning(found["without"], present=found["present"])
+    made.append(_flip(found["counterfactual"]))
+    return tuple(made)
+
+
+def _answer(prediction: Prediction, probability: float, model: FusionModel) -> str:
+    target = prediction.target
+    if prediction.abstained:
+        detail = f"distance {prediction.distance:.2f}, where 1 is the edge of what was seen"
+        if prediction.reason is Reason.FEW_EVIDENCE:
+            detail = f"{prediction.support:.0%} of the usual evidence is there, {model.min_support:.0%} is needed"
+        reason = "" if prediction.reason is None else prediction.reason.sentence
+        return f"No answer about {target}: {reason} ({detail})."
+    side = "present" if probability >= model.decision else "absent"
+    return (
+        f"{target}: {side}, probability {probability:.2f} ({model.level:.0%} interval {prediction.interval_low:.2f} to "
+        f"{prediction.interval_high:.2f}; the answer turns at {model.decision:.2f})."
+    )
+
+
+def _because(prediction: Prediction, model: FusionModel) -> list[str]:
+    ranked = sorted(prediction.contributions, key=lambda entry: -abs(entry.contribution))
+    top = [entry for entry in ranked[:REASONS_MAX] if entry.contribution != 0]
+    if not top:
+        return ["No biomarker moves the answer away from the share of the target in the training cohort."]
+    compared = _COMPARED[model.pipeline.settings.baseline]
+    return ["Mostly because " + "; ".join(_reason(entry, compared) for entry in top) + "."]
+
+
+def _reason(entry: Contribution, compared: str) -> str:
+    effect = f"{'for' if entry.contribution > 0 else 'against'} it by {abs(entry.contribution):.2f} log-odds"
+    if entry.value is None or entry.reference is None:
+        return f"{entry.biomarker} ({entry.modality}) is missing, which speaks {effect}"
+    where = "at"
+    if entry.value != entry.reference:
+        where = "above" if entry.value > entry.reference else "below"
+    when = ""
+    if entry.span_start_s is not None and entry.span_end_s is not None:
+        when = f" from {entry.span_start_s:.0f} to {entry.span_end_s:.0f} s"
+    return (
+        f"{entry.biomarker} ({entry.modality}){when} is {entry.value:.4g}, {where} {compared} of {entry.reference:.4g}, "
+        f"which speaks {effect}"
+    )
+
+
+def _turning(without: tuple[Without, ...], *, present: bool) -> list[str]:
+    turned = [w.modality for w in without if w.present is not None and w.present is not present]
+    if turned:
+        return [f"Without {' or '.join(turned)} the answer would be the other one."]
+    return ["Without any one of the modalities the answer would be the same."] if len(without) > 1 else []
+
+
+def _flip(changes: tuple[Change, ...]) -> str:
+    if not changes:
+        return "No change of a few biomarkers inside the observed range would flip the answer."
+    parts = [f"{c.biomarker} ({c.modality}) were {c.wanted:.4g} instead of {c.value:.4g}" for c in changes]
+    return "The answer would flip if " + " and ".join(parts) + "."
+
+
+def explain_text(explanation: Explanation) -> str:
+    """An explanation as text, with its rows.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        Of one session.
+
+    Returns
+    -------
+    str
+        Lines of plain text.
+    """
+    prediction = explanation.prediction
+    lines = [f"session {prediction.session_id}", *explanation.sentences, ""]
+    log_odds = 0.0 if prediction.log_odds is None else prediction.log_odds
+    lines.append(f"{'log-odds':48}{log_odds:>10.4f}")
+    lines.append(f"{'  bias':48}{prediction.bias:>10.4f}")
+    for modality, total in explanation.modalities:
+        lines.append(f"  {modality:46}{total:>10.4f}")
+        rows = [c for c in prediction.contributions if c.modality == modality and c.contribution != 0]
+        for row in sorted(rows, key=lambda c: -abs(c.contribution))[:10]:
+            value = "missing" if row.value is None else f"{row.value:.4g}"
+            reference = "–" if row.reference is None else f"{row.reference:.4g}"
+            lines.append(f"    {row.biomarker:44}{row.contribution:>10.4f}   {value} (compared with {reference})")
+    for entry in explanation.without:
+        said = "nothing left" if entry.probability is None else f"probability {entry.probability:.3f}"
+        lines.append(f"without {entry.modality}: {said}")
+    lines += [
+        f"event {e.kind}/{e.label} at {e.start_s:.1f} to {e.end_s:.1f} s ({e.biomarker})" for e in explanation.events
+    ]
+    if explanation.agreement == explanation.agreement:  # noqa: PLR0124 - NaN is not itself
+        lines.append(f"rank agreement of the biomarkers between refits: {explanation.agreement:.2f}")
+    return "\n".join(lines) + "\n"
