@@ -1,0 +1,46 @@
+"""Speed and memory of the audio stage on one core.
+
+python benchmarks/audio_stage.py SPEECH.wav MINUTES    # a recording at 16 kHz, repeated to that length
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import soundfile
+
+from cueflow.schemas.config import AudioConfig
+from cueflow.storage.models import ModelStore
+from cueflow.tasks.audio.analyse import analyse_audio
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Print seconds of processor per second of audio, and peak memory."""
+    if len(arguments) != 2:
+        raise SystemExit(__doc__)
+    samples, rate = soundfile.read(arguments[0], dtype="float32", always_2d=True)
+    if rate != 16_000:
+        raise SystemExit("the recording must have 16 kHz")
+    times = max(round(float(arguments[1]) * 60 * rate / len(samples)), 1)
+    model: Path = ModelStore().path("silero_vad")
+    analyse_audio([samples[:, 0]], start_s=0.0, phases=(), exclusions=(), vad_model=model, config=AudioConfig())
+    began = time.process_time()
+    found = analyse_audio(
+        (samples[:, 0] for _ in range(times)),
+        start_s=0.0,
+        phases=(),
+        exclusions=(),
+        vad_model=model,
+        config=AudioConfig(),
+    )
+    spent = time.process_time() - began
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{found.end_s / 60:.1f} min: {spent / found.end_s:.4f} × real time, peak {peak:.0f} MiB")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
