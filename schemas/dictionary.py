@@ -53,7 +53,8 @@ def evidence_rule(evidence: Evidence) -> str:
         Such as "at least 30 beats, over at least 80 % of the window".
     """
     least = f"at least {evidence.n_min:g} {evidence.unit}"
-    return f"{least}, over at least {100 * evidence.coverage_min:.0f} % of the window" if evidence.coverage_min else least
+    share = f"{100 * evidence.coverage_min:.0f} %"
+    return f"{least}, over at least {share} of the window" if evidence.coverage_min else least
 
 
 def dictionary_json() -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from cueflow.schemas.results import FloatArray
 
-MAX_POINTS = 1500
+MAX_POINTS = 1500  # of a line, or of the outline of a band
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Binned:
     high: FloatArray
 
 
-def make_grid(start_s: float, end_s: float, *, most: int = MAX_POINTS) -> Grid:
+def make_grid(start_s: float, end_s: float, *, most: int | None = None) -> Grid:
     """Bins of whole seconds that cover a session.
 
     Parameters
@@ -43,7 +43,8 @@ def make_grid(start_s: float, end_s: float, *, most: int = MAX_POINTS) -> Grid:
     start_s, end_s : float
         Extent on the session clock, s.
     most : int, optional
-        Bins at most.
+        Bins at most; by default a bin per second where `MAX_POINTS` allow it, else half as many: they are drawn
+        with a band, whose outline has two points a bin.
 
     Returns
     -------
@@ -52,6 +53,8 @@ def make_grid(start_s: float, end_s: float, *, most: int = MAX_POINTS) -> Grid:
     """
     first = float(np.floor(start_s))
     seconds = max(int(np.ceil(end_s - first)), 1)
+    if most is None:
+        most = MAX_POINTS if seconds <= MAX_POINTS else MAX_POINTS // 2
     step = -(-seconds // most)
     return Grid(first, float(step), -(-seconds // step))
 

@@ -55,7 +55,6 @@ class SessionRow:
 
     session_id: str
     page: str
-    key: str
     subject: str
     visit: str
     length: str
@@ -146,7 +145,6 @@ def _session(row: Mapping[str, Any], ok: Mapping[str, tuple[int, int]]) -> Sessi
     return SessionRow(
         session_id=name,
         page=page_name(name),
-        key=f"{name} {row['subject_id']} {row['visit']} {word_of(status)} {why}".lower(),
         subject=as_text(row["subject_id"]),
         visit=as_text(row["visit"]),
         length=clock(row["duration_s"]),

@@ -9,12 +9,17 @@
   const rows = all("tr.value");
   const groups = all("details.group").filter((g) => g.querySelector("tr.value"));
   const closed = new Set(all("details.group:not([open])"));
+  const keys = new Map(rows.map((row) => {
+    const group = row.closest("details.group");
+    const parts = Array.from(row.cells, (cell) => (cell.querySelector(".about > summary") || cell).textContent);
+    return [row, [group ? group.querySelector("h3").textContent : "", ...parts].join(" ").toLowerCase()];
+  }));
   function choose() {
-    const words = find.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const words = find.value.toLowerCase().split(/[\s_]+/).filter(Boolean);
     let shown = 0;
     for (const row of rows) {
       const fits = (!phase || !phase.value || row.dataset.phase === phase.value) &&
-        !(notok.checked && row.dataset.status === "ok") && words.every((w) => row.dataset.key.includes(w));
+        !(notok.checked && row.dataset.status === "ok") && words.every((w) => keys.get(row).includes(w));
       row.hidden = !fits;
       shown += fits;
     }

@@ -19,6 +19,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     made.globals.update(lane_height=HEIGHT, mark_height=MARK_HEIGHT)
     return made
 

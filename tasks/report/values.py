@@ -51,7 +51,6 @@ class ValueRow:
 
     name: str
     title: str
-    key: str
     phase: str
     when: str
     whose: str
@@ -159,14 +158,12 @@ def _first_rows(rows: Iterable[Mapping[str, Any]], seen: set[str]) -> Iterable[V
 def _row(row: Mapping[str, Any], declared: Biomarker | None) -> ValueRow:
     name, status = as_text(row["biomarker"]), as_text(row["status"])
     known = BIOMARKERS.get(name)
-    title, word = title_of(name), word_of(status)
     whose = " ".join(part for part in (_unless_patient(row["role"]), as_text(row["channel"])) if part)
     phase = as_text(row["phase"]) or WHOLE
     n_unit = known.evidence.unit if known else ""
     return ValueRow(
         name=name,
-        title=title,
-        key=f"{name} {title} {row['modality']} {whose} {row['statistic']} {word}".lower(),
+        title=title_of(name),
         phase=phase,
         when=_span(row["window_start_s"], row["window_end_s"]),
         whose=whose,
@@ -178,7 +175,7 @@ def _row(row: Mapping[str, Any], declared: Biomarker | None) -> ValueRow:
         coverage_share=min(max(as_float(row["coverage"]) or 0.0, 0.0), 1.0),
         quality=NOTHING if as_float(row["quality"]) is None else f"{row['quality']:.2f}",
         status=status,
-        word=word,
+        word=word_of(status),
         reason=sentence_of(row["reason"]),
         about=None if declared is None else _about(declared, row),
     )

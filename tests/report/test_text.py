@@ -1,0 +1,65 @@
+"""Numbers, times and names as people read them."""
+
+from __future__ import annotations
+
+import pytest
+
+from cueflow.schemas.reasons import Reason, Status
+from cueflow.tasks.report import text
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, "–"),
+        (float("nan"), "–"),
+        (float("inf"), "–"),
+        (0, "0"),
+        (72.3456, "72.35"),
+        (-0.5, "−0.5"),
+        (12345.6, "12\u202f346"),
+        (0.00002, "2.0e−05"),
+        (999.96, "1000"),
+    ],
+)
+def test_numbers(value, shown):
+    assert text.number(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"), [(None, "–"), (0.0, "0 %"), (0.001, "<1 %"), (0.996, "99 %"), (1.0, "100 %"), (0.5, "50 %")]
+)
+def test_a_share_that_is_not_whole_is_not_shown_as_whole(share, shown):
+    assert text.percent(share).replace("\u00a0", " ") == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "tenths", "shown"),
+    [
+        (0, False, "0:00"),
+        (59.6, False, "1:00"),
+        (3725, False, "1:02:05"),
+        (125.34, True, "2:05.3"),
+        (59.97, True, "1:00.0"),
+        (-3, False, "−0:03"),
+        (None, False, "–"),
+    ],
+)
+def test_clock(seconds, tenths, shown):
+    assert text.clock(seconds, tenths=tenths) == shown
+
+
+def test_every_reason_and_state_has_words():
+    assert all(text.sentence_of(reason.value) == reason.sentence for reason in Reason)
+    assert {text.word_of(s.value) for s in Status} == {"ok", "low quality", "too short", "absent", "failed"}
+    assert text.sentence_of("of_a_later_version") == "of_a_later_version"
+    assert text.word_of(None) == "unknown"
+
+
+def test_names_keep_their_abbreviations():
+    assert text.title_of("hrv_rmssd") == "HRV RMSSD"
+    assert text.title_of("head_speed_p95") == "Head speed p95"
+
+
+def test_page_names_are_those_of_the_flow():
+    assert text.page_name("a b/ü..1") == "a_b__..1.html"
