@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from cueflow.flows.progress import Watcher
 
 USAGE = 2
+_PIPED_WIDTH = 200  # nobody wants a file wrapped at 80
 
 
 def console(*, err: bool = False) -> Console:
     """A console that knows whether it writes to a terminal."""
     from rich.console import Console
 
-    return Console(stderr=err, highlight=False)
+    made = Console(stderr=err, highlight=False)
+    return made if made.is_terminal else Console(stderr=err, highlight=False, width=_PIPED_WIDTH)
 
 
 def fail(error: CueflowError) -> NoReturn:

@@ -131,8 +131,9 @@ def _video(job: StageJob, stream: Stream, path: Path, progress: Progress) -> Fin
 
 def _audio(job: StageJob, stream: Stream, path: Path, progress: Progress) -> Findings:
     from cueflow.tasks.audio.analyse import analyse_audio
-    from cueflow.tasks.ingest.audio import audio_blocks, audio_start_s
+    from cueflow.tasks.ingest.audio import audio_blocks, audio_start_s, probe_audio
 
+    length = probe_audio(path).duration_s or float("inf")
     return analyse_audio(
         audio_blocks(path, channel=stream.channel),
         start_s=(stream.start_s or 0.0) + audio_start_s(path),
@@ -140,7 +141,7 @@ def _audio(job: StageJob, stream: Stream, path: Path, progress: Progress) -> Fin
         exclusions=job.exclusions,
         vad_model=model_path("silero_vad"),
         config=job.config.audio,
-        progress=progress,
+        progress=lambda seconds: progress(min(seconds / length, 1.0)),
     )
 
 

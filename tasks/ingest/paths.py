@@ -26,22 +26,29 @@ def resolve_inside(root: Path, relative: str) -> Path:
     Raises
     ------
     StreamError
-        If it leaves the folder (also through a symbolic link), is not there, is not a file, or is empty.
+        PATH_OUTSIDE if it leaves the folder (also through a symbolic link), FILE_MISSING if it is not there or is not
+        a file, FILE_EMPTY if it holds nothing.
     """
     parts = PurePosixPath(relative.replace("\\", "/"))
-    if not relative or parts.is_absolute() or ".." in parts.parts or ":" in (parts.parts or ("",))[0]:
-        raise StreamError(
-            "the path leaves the dataset's folder: write it relative to the folder", reason=Reason.PATH_OUTSIDE
-        )
+    if _leaves(relative, parts):
+        message = "the path leaves the dataset's folder: write it relative to the folder"
+        raise StreamError(message, reason=Reason.PATH_OUTSIDE)
     base = root.resolve()
-    path = (base / parts).resolve()
+    try:
+        path = (base / parts).resolve()
+        size = path.stat().st_size if path.is_file() else None
+    except (OSError, RuntimeError) as error:  # a name that is too long, a ring of links
+        raise StreamError("the path cannot be followed: check its spelling", reason=Reason.FILE_MISSING) from error
     if not path.is_relative_to(base):
-        raise StreamError(
-            "the path leaves the dataset's folder through a symbolic link: copy the file into the folder",
-            reason=Reason.PATH_OUTSIDE,
-        )
-    if not path.is_file():
-        raise StreamError(f"{parts.name}: the file is not there", reason=Reason.FILE_MISSING)
-    if path.stat().st_size == 0:
-        raise StreamError(f"{parts.name}: the file is empty", reason=Reason.FILE_EMPTY)
+        message = "the path leaves the dataset's folder through a symbolic link: copy the file into the folder"
+        raise StreamError(message, reason=Reason.PATH_OUTSIDE)
+    if size is None:
+        raise StreamError("the file is not there: check the path in the manifest", reason=Reason.FILE_MISSING)
+    if size == 0:
+        raise StreamError("the file is empty: copy it again from the recorder", reason=Reason.FILE_EMPTY)
     return path
+
+
+def _leaves(relative: str, parts: PurePosixPath) -> bool:
+    first = parts.parts[0] if parts.parts else ""
+    return not first or "\0" in relative or parts.is_absolute() or ".." in parts.parts or ":" in first

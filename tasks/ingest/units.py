@@ -1,49 +1,144 @@
-"""Units of physiological signals, converted to the one that each modality is computed in."""
+"""Units of physiological signals: what is expected per modality, and how others become it."""
 
 from __future__ import annotations
 
+import unicodedata
+from dataclasses import dataclass
+
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
+from cueflow.schemas.results import FloatArray
 from cueflow.schemas.session import Modality
 
-# Per modality: the unit of its measures, and the factor from each unit that may stand in a manifest or header.
-_ARBITRARY = {"": 1.0, "a.u.": 1.0, "au": 1.0, "1": 1.0, "v": 1.0, "mv": 1.0, "nu": 1.0, "pm": 1.0}
-_FACTORS: dict[Modality, tuple[str, dict[str, float]]] = {
-    Modality.ECG: ("mV", {"": 1.0, "mv": 1.0, "v": 1e3, "uv": 1e-3, "a.u.": 1.0, "au": 1.0}),
-    Modality.EDA: ("µS", {"": 1.0, "us": 1.0, "microsiemens": 1.0, "ns": 1e-3, "ms": 1e3, "s": 1e6}),
-    Modality.PPG: ("a.u.", _ARBITRARY),
-    Modality.RESPIRATION: ("a.u.", _ARBITRARY | {"l": 1.0, "l/s": 1.0, "ohm": 1.0}),
-    Modality.TEMPERATURE: ("°C", {"": 1.0, "°c": 1.0, "c": 1.0, "degc": 1.0, "celsius": 1.0}),
-    Modality.ACCELEROMETER: (
-        "g",
-        {"": 1.0, "g": 1.0, "mg": 1e-3, "m/s2": 1 / 9.80665, "m/s²": 1 / 9.80665, "1/64g": 1 / 64},
-    ),
-    Modality.INTERVALS: ("ms", {"": 1.0, "ms": 1.0, "s": 1e3}),
+ARBITRARY = "a.u."
+EXPECTED: dict[Modality, str] = {
+    Modality.ECG: "mV",
+    Modality.EDA: "µS",
+    Modality.TEMPERATURE: "°C",
+    Modality.ACCELEROMETER: "g",
+    Modality.INTERVALS: "ms",
+    Modality.PPG: ARBITRARY,
+    Modality.RESPIRATION: ARBITRARY,
 }
+_G = 9.80665  # m/s², standard gravity
 
 
-def conversion(modality: Modality, unit: str) -> tuple[float, str]:
-    """Factor into the unit that a modality is computed in, and that unit.
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """`value * scale + offset` is in `unit`."""
+
+    scale: float
+    offset: float
+    unit: str
+
+    def __call__(self, values: FloatArray) -> FloatArray:
+        """Converted values, shape (n,)."""
+        return values * self.scale + self.offset
+
+
+# keys are written as `_key` makes them: no spaces, lower case, u for micro
+_NAMES: dict[Modality, dict[str, tuple[float, float]]] = {
+    Modality.ECG: {
+        **dict.fromkeys(("mv", "millivolt", "millivolts"), (1.0, 0.0)),
+        **dict.fromkeys(("uv", "microvolt", "microvolts"), (1e-3, 0.0)),
+        **dict.fromkeys(("v", "volt", "volts"), (1e3, 0.0)),
+        "nv": (1e-6, 0.0),
+    },
+    Modality.EDA: {
+        **dict.fromkeys(("us", "usiemens", "microsiemens", "umho"), (1.0, 0.0)),
+        **dict.fromkeys(("ns", "nanosiemens"), (1e-3, 0.0)),
+        **dict.fromkeys(("ms", "millisiemens"), (1e3, 0.0)),
+        **dict.fromkeys(("s", "siemens"), (1e6, 0.0)),
+    },
+    Modality.TEMPERATURE: {
+        **dict.fromkeys(("°c", "c", "degc", "degreec", "celsius", "degreescelsius", "ºc"), (1.0, 0.0)),
+        **dict.fromkeys(("k", "kelvin"), (1.0, -273.15)),
+        **dict.fromkeys(("°f", "f", "degf", "fahrenheit"), (5 / 9, -160 / 9)),
+    },
+    Modality.ACCELEROMETER: {
+        "g": (1.0, 0.0),
+        "mg": (1e-3, 0.0),
+        **dict.fromkeys(("1/64g", "g/64"), (1 / 64, 0.0)),
+        **dict.fromkeys(("m/s2", "m/s^2", "m/s**2", "ms-2", "ms^-2"), (1 / _G, 0.0)),
+    },
+    Modality.INTERVALS: {
+        **dict.fromkeys(("ms", "msec", "millisecond", "milliseconds"), (1.0, 0.0)),
+        **dict.fromkeys(("s", "sec", "second", "seconds"), (1e3, 0.0)),
+        "us": (1e-3, 0.0),
+    },
+}
+_ARBITRARY = frozenset(("a.u.", "au", "a.u", "arb", "arb.", "arbitrary", "n.u.", "nu", "adc", "counts", "raw", "1"))
+
+
+def _key(unit: str) -> str:
+    folded = unicodedata.normalize("NFKC", unit).replace("μ", "u").casefold()
+    return "".join(folded.split()).strip("[]()").replace("μ", "u")
+
+
+def conversion(modality: Modality, unit: str) -> Conversion:
+    """How values in a unit become those that the stage expects.
 
     Parameters
     ----------
     modality : Modality
-        A physiological modality.
+        A physiological one.
     unit : str
-        As the manifest or the file gives it; empty: it is the expected one already.
+        As the manifest or the file writes it; empty means the expected one.
 
     Returns
     -------
-    tuple of float and str
+    Conversion
+        Pulse and breathing waveforms keep their values, in whatever unit; so does an ECG in arbitrary units, which
+        is then marked "a.u.".
 
     Raises
     ------
     StreamError
-        If the unit is not one of the modality's.
+        UNIT_UNKNOWN if the unit is none of the modality's.
     """
-    expected, factors = _FACTORS[modality]
-    name = unit.strip().lower().replace("μ", "u").replace("µ", "u").replace(" ", "")
-    if name not in factors:
-        known = ", ".join(sorted(f for f in factors if f))
-        raise StreamError(f"unit {unit[:20]!r} of {modality}: write one of {known}", reason=Reason.UNIT_UNKNOWN)
-    return factors[name], expected
+    expected = EXPECTED[modality]
+    key = _key(unit)
+    if not key or expected == ARBITRARY:
+        return Conversion(1.0, 0.0, expected)
+    if modality is Modality.ECG and key in _ARBITRARY:
+        return Conversion(1.0, 0.0, ARBITRARY)
+    names = _NAMES[modality]
+    if key not in names:
+        known = ", ".join(sorted(names))
+        message = f"the unit {unit.strip()[:20]!r} is not one of {modality.value}: write {expected} or one of {known}"
+        raise StreamError(message, reason=Reason.UNIT_UNKNOWN)
+    return Conversion(*names[key], expected)
+
+
+def agreed_unit(modality: Modality, declared: str, said: str) -> str:
+    """The unit to convert from, of what the manifest declares and what the file says.
+
+    Parameters
+    ----------
+    modality : Modality
+        A physiological one.
+    declared : str
+        The manifest's; empty where it says nothing.
+    said : str
+        The file's; empty where it says nothing.
+
+    Returns
+    -------
+    str
+        The manifest's where it says one.
+
+    Raises
+    ------
+    StreamError
+        UNIT_UNKNOWN if the manifest's is unknown, or both are known and differ in scale.
+    """
+    if not declared.strip():
+        return said
+    wanted = conversion(modality, declared)
+    if _key(said) in _NAMES.get(modality, {}) and conversion(modality, said) != wanted:
+        message = (
+            f"the manifest gives {declared.strip()} and the file {said.strip()}: "
+            "correct the manifest, or leave its unit empty to take the file's"
+        )
+        raise StreamError(message, reason=Reason.UNIT_UNKNOWN)
+    return declared

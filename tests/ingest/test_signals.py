@@ -1,0 +1,223 @@
+"""Readers of signals: formats, units, rates, time stamps, and hostile files."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import numpy as np
+import polars as pl
+import pyedflib
+import pytest
+
+from cueflow.schemas.errors import StreamError
+from cueflow.schemas.reasons import Reason
+from cueflow.schemas.session import Modality
+from cueflow.tasks.ingest.signals import read_signal
+from cueflow.tasks.ingest.stamps import even_stamps, measured_rate
+
+SINE = np.sin(np.arange(500) / 20)
+
+
+def table(path, rate=250.0, *, time="time_s", digits=6, column="ecg", values=SINE):
+    times = np.round(np.arange(len(values)) / rate, digits)
+    rows = [f"{t:.9g},{v:.6f}" for t, v in zip(times, values, strict=True)]
+    path.write_text("\n".join((f"{time},{column}", *rows)) + "\n")
+    return path
+
+
+def test_time_stamps_give_time_and_rate(tmp_path):
+    signal = read_signal(table(tmp_path / "a.csv"), modality=Modality.ECG, channel=" ecg ", start_s=2.0)
+    assert signal.sampling_rate == pytest.approx(250.0, rel=1e-6)
+    assert signal.times_s[[0, -1]] == pytest.approx([2.0, 2.0 + 499 / 250])
+    np.testing.assert_allclose(signal.values, SINE, atol=1e-6)
+    assert signal.unit == "mV"
+
+
+@pytest.mark.parametrize(("name", "scale"), [("Time [s]", 1.0), ("timestamp (ms)", 1e3), ("t", 1.0), ("TIME_MS", 1e3)])
+def test_time_columns_are_known_by_name_and_unit(tmp_path, name, scale):
+    path = table(tmp_path / "a.csv", rate=250.0 / scale, time=name)
+    assert read_signal(path, modality=Modality.ECG).sampling_rate == pytest.approx(250.0, rel=1e-4)
+
+
+def test_a_declared_rate_that_the_data_contradict_is_refused_with_both_figures(tmp_path):
+    path = table(tmp_path / "a.csv", rate=500.0)
+    with pytest.raises(StreamError, match="declares 250 Hz, the data say 500 Hz") as caught:
+        read_signal(path, modality=Modality.ECG, sampling_rate=250.0)
+    assert caught.value.reason is Reason.RATE_MISMATCH
+
+
+def test_a_missing_row_is_a_gap_and_does_not_bend_the_rate(tmp_path):
+    path = table(tmp_path / "a.csv")
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(lines[:100] + lines[300:]) + "\n")
+    signal = read_signal(path, modality=Modality.ECG, sampling_rate=250.0)
+    assert np.diff(signal.times_s).max() == pytest.approx(201 / 250)
+    assert len(signal.values) == 300
+
+
+def test_an_empty_cell_is_a_missing_sample(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("time_s,eda\n0,1.0\n0.25,\n0.5,NaN\n0.75,1.5\n")
+    signal = read_signal(path, modality=Modality.EDA)
+    np.testing.assert_array_equal(np.isnan(signal.values), [False, True, True, False])
+
+
+def test_stamps_rounded_to_hundredths_at_125_hz_keep_all_samples_and_the_rate():
+    true = np.arange(5000) / 125.0
+    rounded = np.round(true, 2)
+    assert measured_rate(rounded) == pytest.approx(125.0, rel=1e-3)
+    times, values = even_stamps(rounded, true, 125.0)
+    assert len(values) == 5000
+    assert np.all(np.diff(times) > 0)
+    assert np.abs(times - true).max() < 0.005
+
+
+def test_rounded_stamps_keep_their_gap():
+    true = np.concatenate([np.arange(1000), np.arange(1500, 2500)]) / 125.0
+    times, _ = even_stamps(np.round(true, 2), true, 125.0)
+    assert np.abs(times - true).max() < 0.01
+    assert np.diff(times).max() == pytest.approx(501 / 125, abs=0.01)
+
+
+def test_a_few_samples_stored_twice_are_merged():
+    times = np.sort(np.concatenate([np.arange(1000) / 100, [3.0]]))
+    kept, values = even_stamps(times, np.arange(1001.0), 100.0)
+    assert len(kept) == len(values) == 1000
+
+
+def test_a_column_without_header_or_time_needs_a_rate(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("0.1\n0.2\n0.3\n")
+    assert read_signal(path, modality=Modality.ECG, sampling_rate=100.0).times_s.tolist() == [0.0, 0.01, 0.02]
+    with pytest.raises(StreamError, match="add sampling_rate to the manifest") as caught:
+        read_signal(path, modality=Modality.ECG)
+    assert caught.value.reason is Reason.RATE_MISSING
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "message"),
+    [
+        ("time_s,eda\n0,1\n1,2\n", Reason.COLUMN_MISSING, "no column 'ecg'; it has time_s, eda"),
+        ("time_s,ecg\n0,1\n0.1,high\n0.2,low\n", Reason.NOT_A_NUMBER, r"first in line 3 \(2 cells in all\)"),
+        ("time_s,ecg\n0,1\n0.2,2\n0.1,3\n", Reason.TIME_NOT_INCREASING, "run backwards, first at sample 2"),
+        ("time_s,ecg\n", Reason.FILE_EMPTY, "no rows"),
+    ],
+)
+def test_tables_that_cannot_be_used(tmp_path, text, reason, message):
+    path = tmp_path / "a.csv"
+    path.write_text(text)
+    with pytest.raises(StreamError, match=message) as caught:
+        read_signal(path, modality=Modality.ECG, channel="ecg")
+    assert caught.value.reason is reason
+
+
+def test_bytes_named_csv_and_unknown_formats(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"\x00\x01\x02" * 50)
+    with pytest.raises(StreamError, match="not a text table"):
+        read_signal(tmp_path / "a.csv", modality=Modality.ECG)
+    with pytest.raises(StreamError, match="not a format of signals that is read") as caught:
+        read_signal(tmp_path / "a.xyz", modality=Modality.ECG)
+    assert caught.value.reason is Reason.FORMAT_UNKNOWN
+
+
+def test_parquet_and_compressed_tables(tmp_path):
+    frame = pl.DataFrame({"time_s": np.arange(500) / 250, "ecg": SINE})
+    frame.write_parquet(tmp_path / "a.parquet")
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(frame.write_csv().encode()))
+    for name in ("a.parquet", "a.csv.gz"):
+        signal = read_signal(tmp_path / name, modality=Modality.ECG, channel="ecg")
+        np.testing.assert_allclose(signal.values, SINE)
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(frame.write_csv().encode())[:300])
+    with pytest.raises(StreamError, match="cut or damaged"):
+        read_signal(tmp_path / "a.csv.gz", modality=Modality.ECG)
+
+
+@pytest.mark.parametrize(
+    ("modality", "unit", "factor", "expected"),
+    [
+        (Modality.ECG, "µV", 1e-3, "mV"),
+        (Modality.ECG, "V", 1e3, "mV"),
+        (Modality.EDA, "μS", 1.0, "µS"),
+        (Modality.EDA, "nS", 1e-3, "µS"),
+        (Modality.ACCELEROMETER, "m/s²", 1 / 9.80665, "g"),
+        (Modality.TEMPERATURE, "°C", 1.0, "°C"),
+    ],
+)
+def test_units_are_converted(tmp_path, modality, unit, factor, expected):
+    signal = read_signal(table(tmp_path / "a.csv", column="x"), modality=modality, unit=unit)
+    np.testing.assert_allclose(signal.values, SINE * factor, atol=1e-6 * max(factor, 1))
+    assert signal.unit == expected
+
+
+def test_an_unknown_unit_is_refused(tmp_path):
+    with pytest.raises(StreamError, match="unit 'furlong' of ecg: write one of") as caught:
+        read_signal(table(tmp_path / "a.csv"), modality=Modality.ECG, unit="furlong")
+    assert caught.value.reason is Reason.UNIT_UNKNOWN
+
+
+def test_intervals_carry_their_own_clock(tmp_path):
+    path = tmp_path / "rr.csv"
+    path.write_text("rr\n0.8\n0.9\n0.7\n")
+    signal = read_signal(path, modality=Modality.INTERVALS, unit="s", start_s=1.0)
+    np.testing.assert_allclose(signal.values, [800, 900, 700])
+    np.testing.assert_allclose(signal.times_s, [1.8, 2.7, 3.4])
+
+
+@pytest.fixture
+def edf(tmp_path):
+    path = tmp_path / "a.edf"
+    with pyedflib.EdfWriter(str(path), 2) as writer:
+        for i, (label, unit, rate) in enumerate((("ECG", "uV", 250), ("Resp", "", 50))):
+            writer.setSignalHeader(i, {
+                "label": label, "dimension": unit, "sample_frequency": rate, "physical_max": 1000.0,
+                "physical_min": -1000.0, "digital_max": 32767, "digital_min": -32768, "prefilter": "", "transducer": "",
+            })  # fmt: skip
+        writer.setPatientName("Doe")
+        writer.writeSamples([500 * np.sin(np.arange(2500) / 40), np.sin(np.arange(500) / 9)])
+    return path
+
+
+def test_edf_gives_rate_unit_and_values(edf):
+    signal = read_signal(edf, modality=Modality.ECG, channel="ecg")
+    assert (signal.sampling_rate, signal.unit, len(signal.values)) == (250.0, "mV", 2500)
+    np.testing.assert_allclose(signal.values, 0.5 * np.sin(np.arange(2500) / 40), atol=1e-4)
+
+
+def test_edf_trouble_is_typed_and_names_nobody(edf):
+    with pytest.raises(StreamError, match="no signal 'EEG'; it has ECG, Resp") as caught:
+        read_signal(edf, modality=Modality.ECG, channel="EEG")
+    assert "Doe" not in caught.value.message
+    with pytest.raises(StreamError, match="declares 500 Hz, the data say 250 Hz"):
+        read_signal(edf, modality=Modality.ECG, channel="ECG", sampling_rate=500)
+    edf.write_bytes(edf.read_bytes()[:700])
+    with pytest.raises(StreamError, match=r"before its header says|not a readable EDF"):
+        read_signal(edf, modality=Modality.ECG, channel="ECG")
+
+
+def test_bids_physio_starts_where_its_sidecar_says(tmp_path):
+    stem = tmp_path / "sub-01_task-rest"
+    stem.with_name(stem.name + "_physio.tsv.gz").write_bytes(gzip.compress(b"1\t5\n2\t6\n3\tn/a\n"))
+    sidecar = {"SamplingFrequency": 2.0, "StartTime": -1.0, "Columns": ["cardiac", "respiratory"]}
+    stem.with_name(stem.name + "_physio.json").write_text(json.dumps(sidecar))
+    path = tmp_path / "sub-01_task-rest_physio.tsv.gz"
+    signal = read_signal(path, modality=Modality.RESPIRATION, channel="respiratory", start_s=0.0)
+    assert signal.times_s.tolist() == [-1.0, -0.5, 0.0]
+    np.testing.assert_array_equal(signal.values, [5.0, 6.0, np.nan])
+
+
+@pytest.mark.real
+def test_bidmc_stamps_are_rounded_and_still_read(shared_data):
+    path = shared_data / "physio_bidmc" / "bidmc_01_Signals.csv"
+    signal = read_signal(path, modality=Modality.ECG, channel="II", sampling_rate=125.0)
+    assert len(signal.values) == 60001
+    assert np.diff(signal.times_s).max() < 1.5 / 125
+
+
+@pytest.mark.real
+def test_a_real_edf_holds_the_waves_its_labels_name(shared_data):
+    path = shared_data / "physio_format" / "edf" / "test_generator.edf"
+    signal = read_signal(path, modality=Modality.PPG, channel="sine 1 Hz")
+    spectrum = np.abs(np.fft.rfft(signal.values - signal.values.mean()))
+    peak = np.fft.rfftfreq(len(signal.values), 1 / signal.sampling_rate)[spectrum.argmax()]
+    assert peak == pytest.approx(1.0, abs=0.01)
