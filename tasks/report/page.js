@@ -38,7 +38,6 @@
     [find, phase, notok].forEach((e) => { if (e) e.addEventListener("input", choose); });
     choose();
   }
-  window.addEventListener("beforeprint", () => { all("details.group").forEach((d) => { d.open = true; }); });
 
   /* time lines: cursor, zoom */
   const lanes = one("#lanes");
@@ -87,7 +86,7 @@
   function ticks() {
     const span = view[1] - view[0];
     const size = [0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800];
-    const most = axis.clientWidth < 500 ? 4 : 9;
+    const most = Math.min(Math.max(Math.floor(axis.clientWidth / 95), 3), 9);
     const each = size.find((s) => span / s <= most) || 28800;
     axis.replaceChildren();
     for (let t = Math.ceil((start + view[0]) / each) * each; t <= start + view[1]; t += each) {

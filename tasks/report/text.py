@@ -28,9 +28,11 @@ _WORDS = {
     Status.ABSENT: "absent",
     Status.FAILED: "failed",
 }
-_SHORT = frozenset(
-    "hr hrv prv eda scl scr ecg ppg rr nn rmssd sdnn sdsd pnn50 pnn20 lf hf lfhf f0 hnr cpp cpps au rms".split()  # noqa: SIM905 - reads better than 23 quotes
+_SHORT = re.compile(
+    r"acc|cpps?|dda|ddp|ecg|eda|f\d|hfn?|hnr|hrv?|ibi|lfn?|lfhf|mfcc\d|[a-z]+nn\d*|[a-z]*bb|ppg|prv|[ap]pq\d+|rap|rmssd"
+    r"|rrv|rsp|scl|scr|sdsd|sd\d|snr"
 )
+_SPELT = {"hz": "Hz", "db": "dB"}
 
 
 def page_name(session_id: str) -> str:
@@ -182,8 +184,7 @@ def title_of(name: str) -> str:
     str
         `hrv_rmssd` becomes "HRV RMSSD", `head_speed_p95` "Head speed p95".
     """
-    words = [word.upper() if word in _SHORT else word for word in name.split("_")]
-    text = " ".join(words)
+    text = " ".join(_SPELT.get(w, w.upper() if _SHORT.fullmatch(w) else w) for w in name.split("_"))
     return text[:1].upper() + text[1:]
 
 

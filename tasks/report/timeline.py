@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _BLOCKS = ("video", "audio", "ecg", "intervals", "ppg", "eda", "respiration", "accelerometer", "temperature")
 _TICKS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
-MAX_TICKS = 8
+MAX_TICKS = 6
 MAX_PHASES = 200
 
 

@@ -56,10 +56,21 @@ def test_every_reason_and_state_has_words():
     assert text.word_of(None) == "unknown"
 
 
-def test_names_keep_their_abbreviations():
-    assert text.title_of("hrv_rmssd") == "HRV RMSSD"
-    assert text.title_of("head_speed_p95") == "Head speed p95"
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("hrv_rmssd", "HRV RMSSD"),
+        ("head_speed_p95", "Head speed p95"),
+        ("f0_hz_mean", "F0 Hz mean"),
+        ("hrv_pnn50", "HRV PNN50"),
+        ("scr_rate", "SCR rate"),
+        ("hr", "HR"),
+        ("", ""),
+    ],
+)
+def test_names_keep_their_abbreviations(name, title):
+    assert text.title_of(name) == title
 
 
-def test_page_names_are_those_of_the_flow():
+def test_page_names_are_safe_in_addresses():
     assert text.page_name("a b/ü..1") == "a_b__..1.html"
