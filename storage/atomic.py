@@ -79,7 +79,7 @@ def replace_bytes(path: Path, data: bytes) -> None:
     Parameters
     ----------
     path : Path
-        The file; its folder is made if needed.
+        The file; its folder is made if needed. The caller is its only writer.
     data : bytes
         Its new content.
 
@@ -89,7 +89,7 @@ def replace_bytes(path: Path, data: bytes) -> None:
         If it cannot be written; the old content stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    staged = path.with_name(f".{path.name}.tmp")  # one writer at a time: what a killed one left is overwritten
     write_synced(staged, data)
     try:
         staged.replace(path)
