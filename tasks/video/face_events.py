@@ -1,0 +1,260 @@
+"""Blinks, closures, smiles, nods and shakes from signals with gaps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cueflow.schemas.results import FloatArray
+
+MAX_STEP_S = 0.12  # samples further apart do not touch: a gap is a gap
+BASELINE_S = 20.0  # the open eye's level is the median over so much visible time around
+BLINK_HIGH, BLINK_LOW = 0.18, 0.08  # rise of the eye-closing score over its baseline: measured blinks peak at .4 to .75
+BLINK_MAX_S = 0.8  # longer is a closed eye, not a blink
+OPEN_QUANTILE = 0.75  # holds as long as the eyes are closed less than half of the time
+COMPLETE_EYE = 0.45  # the opening at the blink's deepest point, in open eyes: below is complete
+SMILE_HIGH, SMILE_LOW, SMILE_MIN_S = 0.4, 0.25, 0.3
+SWING_MIN_S, SWING_MAX_S = 0.03, 0.5  # the middle three fifths of one way of a nod
+SWING_ENDS = 0.2
+REST_MAX_S = 0.4  # between two swings of one nod
+NOD_DEG, SHAKE_DEG = 3.0, 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """A span in which a signal was up: `first`, `last` sample indices, `start_s`, `end_s`, and its highest value.
+
+    `cut` is True where it touches a gap or an end of the recording, so that its true duration is unknown.
+    """
+
+    first: int
+    last: int
+    start_s: float
+    end_s: float
+    peak: float
+    cut: bool
+
+    @property
+    def duration_s(self) -> float:
+        """Length in s."""
+        return self.end_s - self.start_s
+
+
+def runs(times_s: FloatArray, good: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Stretches of good samples without a gap, as half-open index ranges.
+
+    Parameters
+    ----------
+    times_s : ndarray, shape (n,)
+        Increasing stamps, s.
+    good : ndarray of bool, shape (n,)
+        Which samples may be used.
+
+    Returns
+    -------
+    list of tuple of int
+        A step of more than `MAX_STEP_S`, or than two and a half of the usual ones, is a gap.
+    """
+    steps = np.diff(times_s)
+    breaks = steps > max(MAX_STEP_S, 2.5 * float(np.median(steps)) if len(steps) else 0.0)
+    found: list[tuple[int, int]] = []
+    start: int | None = None
+    for index, usable in enumerate(good):
+        if start is not None and (not usable or breaks[index - 1]):
+            found.append((start, index))
+            start = None
+        if usable and start is None:
+            start = index
+    if start is not None:
+        found.append((start, len(good)))
+    return found
+
+
+def episodes(times_s: FloatArray, signal: FloatArray, *, high: float, low: float) -> list[Episode]:
+    """Spans in which a signal rises over `high`, from where it passed `low` to where it falls under it again.
+
+    The moments of passing are interpolated between stamps. Nothing is followed across a gap.
+
+    Parameters
+    ----------
+    times_s, signal : ndarray, shape (n,)
+        Stamps in s, and values; NaN is a gap.
+    high, low : float
+        Thresholds of the hysteresis, low < high.
+
+    Returns
+    -------
+    list of Episode
+    """
+    found: list[Episode] = []
+    for begin, end in runs(times_s, np.isfinite(signal)):
+        up = signal[begin:end] > low
+        edges = np.flatnonzero(np.diff(np.concatenate(([False], up, [False])).astype(np.int8)))
+        for a, b in zip(edges[::2] + begin, edges[1::2] + begin, strict=True):
+            peak = float(signal[a:b].max())
+            if peak > high:
+                start = times_s[a] if a == begin else _crossing(times_s, signal, a - 1, level=low)
+                stop = times_s[b - 1] if b == end else _crossing(times_s, signal, b - 1, level=low)
+                found.append(Episode(int(a), int(b - 1), float(start), float(stop), peak, a == begin or b == end))
+    return found
+
+
+def _crossing(times_s: FloatArray, signal: FloatArray, index: int, *, level: float) -> float:
+    share = (level - signal[index]) / (signal[index + 1] - signal[index])
+    return float(times_s[index] + share * (times_s[index + 1] - times_s[index]))
+
+
+def baseline(times_s: FloatArray, signal: FloatArray, *, width_s: float = BASELINE_S) -> FloatArray:
+    """Slow level of a signal: the median of each stretch of `width_s`, interpolated between their middles.
+
+    Parameters
+    ----------
+    times_s, signal : ndarray, shape (n,)
+        Stamps in s, and values; NaN values are left out.
+    width_s : float, optional
+        Length of a stretch.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        NaN throughout where there is no finite value.
+    """
+    good = np.isfinite(signal)
+    if not good.any():
+        return np.full(len(signal), np.nan)
+    bins = np.floor((times_s - times_s[0]) / width_s).astype(np.int64)
+    centres, levels = [], []
+    for b in np.unique(bins[good]):
+        chosen = good & (bins == b)
+        centres.append(float(np.median(times_s[chosen])))
+        levels.append(float(np.median(signal[chosen])))
+    return np.interp(times_s, centres, levels)
+
+
+def closures(times_s: FloatArray, score: FloatArray) -> list[Episode]:
+    """Closings of the eyes, short and long: the closing score rises over its own slow level.
+
+    Parameters
+    ----------
+    times_s, score : ndarray, shape (n,)
+        Stamps in s; eye-closing score 0 to 1, NaN where no face was seen.
+
+    Returns
+    -------
+    list of Episode
+        A blink is one that is not cut and lasts at most `BLINK_MAX_S`.
+    """
+    return episodes(times_s, score - baseline(times_s, score), high=BLINK_HIGH, low=BLINK_LOW)
+
+
+def is_blink(closure: Episode) -> bool:
+    """True for a closing of the eyes that is short and was seen from beginning to end."""
+    return not closure.cut and closure.duration_s <= BLINK_MAX_S
+
+
+def opening(eye_aspect: FloatArray) -> FloatArray:
+    """Opening of the eyes in shares of the open eye's own, which is the third quartile of the whole recording.
+
+    Parameters
+    ----------
+    eye_aspect : ndarray, shape (n,)
+        Eye aspect ratio, NaN where no face was seen.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        About 1 for open eyes, below `COMPLETE_EYE` for closed ones.
+    """
+    good = eye_aspect[np.isfinite(eye_aspect)]
+    return eye_aspect / np.quantile(good, OPEN_QUANTILE) if len(good) else eye_aspect
+
+
+def smiles(times_s: FloatArray, score: FloatArray) -> list[Episode]:
+    """Spans of a raised smile score that last at least `SMILE_MIN_S`.
+
+    Parameters
+    ----------
+    times_s, score : ndarray, shape (n,)
+        Stamps in s; smile score 0 to 1, NaN where no face was seen.
+
+    Returns
+    -------
+    list of Episode
+    """
+    return [e for e in episodes(times_s, score, high=SMILE_HIGH, low=SMILE_LOW) if e.duration_s >= SMILE_MIN_S]
+
+
+def oscillations(times_s: FloatArray, angle: FloatArray, other: FloatArray, *, amplitude_deg: float) -> list[Episode]:
+    """Spans in which the head swings to and fro about one axis.
+
+    A swing is a change of at least `amplitude_deg` between two turning points whose middle part takes .04 to .5 s; two
+    or more swings in a row, each in the other direction and without a long rest, and with less movement about the other
+    axis, are an oscillation.
+
+    Parameters
+    ----------
+    times_s, angle, other : ndarray, shape (n,)
+        Stamps in s; angle about the axis looked at and about the other one, degrees, NaN where no face was seen.
+    amplitude_deg : float
+        Smallest swing.
+
+    Returns
+    -------
+    list of Episode
+        `peak` is the range of the angle in degrees.
+    """
+    found: list[Episode] = []
+    for begin, end in runs(times_s, np.isfinite(angle)):
+        turns = [begin + i for i in _turning_points(angle[begin:end], amplitude_deg)]
+        swings = [_middle_part(angle, a, b) for a, b in pairwise(turns)]
+        for group in _swing_groups(times_s, swings):
+            first, last = group[0][0], group[-1][1]
+            span = slice(first, last + 1)
+            reach = float(np.ptp(angle[span]))
+            if np.ptp(other[span]) < reach:
+                found.append(Episode(first, last, float(times_s[first]), float(times_s[last]), reach, cut=False))
+    return found
+
+
+def _turning_points(values: FloatArray, least: float) -> list[int]:
+    """Indices of alternating lows and highs that differ by at least `least` from their neighbours."""
+    low = high = 0
+    direction = 0
+    found: list[int] = []
+    for i, value in enumerate(values):
+        low = i if value < values[low] else low
+        high = i if value > values[high] else high
+        if direction >= 0 and values[high] - value >= least:
+            found.append(high)
+            direction, low = -1, i
+        elif direction <= 0 and value - values[low] >= least:
+            found.append(low)
+            direction, high = 1, i
+    if direction:
+        found.append(low if direction < 0 else high)
+    return found
+
+
+def _middle_part(values: FloatArray, start: int, end: int) -> tuple[int, int]:
+    """Indices between which a swing goes from its first to its last fifth: rests at its ends are left out."""
+    way = (values[start : end + 1] - values[start]) / (values[end] - values[start])
+    leaves = int(np.flatnonzero(way <= SWING_ENDS)[-1])
+    arrives = leaves + int(np.flatnonzero(way[leaves:] >= 1 - SWING_ENDS)[0])
+    return start + leaves, start + arrives
+
+
+def _swing_groups(times_s: FloatArray, swings: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+    """Two or more swings of a nod's speed that follow one another."""
+    groups: list[list[tuple[int, int]]] = []
+    current: list[tuple[int, int]] = []
+    for leaves, arrives in swings:
+        quick = SWING_MIN_S <= times_s[arrives] - times_s[leaves] <= SWING_MAX_S
+        if current and (not quick or times_s[leaves] - times_s[current[-1][1]] > REST_MAX_S):
+            groups.append(current)
+            current = []
+        if quick:
+            current.append((leaves, arrives))
+    return [g for g in [*groups, current] if len(g) > 1]

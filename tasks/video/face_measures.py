@@ -1,0 +1,272 @@
+"""Biomarkers, events and per-second series of the face."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cueflow.schemas.biomarkers import BIOMARKERS, Biomarker
+from cueflow.schemas.reasons import Reason
+from cueflow.schemas.results import Event, FloatArray, Measure, Series, Window
+from cueflow.tasks.video import face_events as ev
+from cueflow.tasks.video.face_track import FaceTrack
+from cueflow.tasks.windows import per_second, within
+
+BLINK_RATE_MIN_HZ = 24.5  # 25 frames/s, with the jitter that recordings have
+FRONTAL_DEG = 20.0
+
+SERIES_COLUMNS = {
+    "face_blink_score": "blink", "face_mouth_open": "mouth_open", "face_smile": "smile",
+    "face_brow_raise": "brow_raise", "face_brow_lower": "brow_lower",
+    "face_expressivity": "moved_all", "head_pitch": "pitch", "head_yaw": "yaw",
+    "head_roll": "roll", "head_speed": "head_speed",
+}  # fmt: skip
+MEANS = {
+    "face_size_mean": "size", "face_mouth_open_mean": "mouth_open", "face_smile_score_mean": "smile",
+    "face_brow_raise_mean": "brow_raise", "face_brow_lower_mean": "brow_lower",
+    "face_expressivity_upper_mean": "moved_upper", "face_expressivity_lower_mean": "moved_lower",
+    "face_expressivity_total_mean": "moved_all", "face_asymmetry_mean": "asymmetry", "head_pitch_mean": "pitch",
+    "head_yaw_mean": "yaw", "head_roll_mean": "roll", "head_angular_speed_mean": "head_speed",
+}  # fmt: skip
+SPREADS = {"face_mouth_open_sd": "mouth_open", "head_pitch_sd": "pitch", "head_yaw_sd": "yaw", "head_roll_sd": "roll"}
+
+
+@dataclass(frozen=True, slots=True)
+class FaceEvents:
+    """What happened in the face, and the frame rate it was seen at."""
+
+    closures: tuple[ev.Episode, ...]
+    smiles: tuple[ev.Episode, ...]
+    nods: tuple[ev.Episode, ...]
+    shakes: tuple[ev.Episode, ...]
+    opening: FloatArray
+    rate_hz: float
+
+    @property
+    def sees_blinks(self) -> bool:
+        """True where the frame rate is enough for blinks."""
+        return self.rate_hz >= BLINK_RATE_MIN_HZ
+
+    @property
+    def blinks(self) -> tuple[ev.Episode, ...]:
+        """Short closings seen from beginning to end."""
+        return tuple(c for c in self.closures if ev.is_blink(c)) if self.sees_blinks else ()
+
+    def deepest(self, closure: ev.Episode) -> float:
+        """Smallest opening during a closing, in open eyes."""
+        return float(np.min(self.opening[closure.first : closure.last + 1]))
+
+
+def find_events(track: FaceTrack) -> FaceEvents:
+    """Blinks, smiles, nods and shakes of a track.
+
+    Parameters
+    ----------
+    track : FaceTrack
+        The face over time.
+
+    Returns
+    -------
+    FaceEvents
+    """
+    t = track.times_s
+    steps = np.diff(t)[track.visible[1:]]  # a file may change its frame rate where the face is gone
+    return FaceEvents(
+        closures=tuple(ev.closures(t, track["blink"])),
+        smiles=tuple(ev.smiles(t, track["smile"])),
+        nods=tuple(ev.oscillations(t, track["pitch"], track["yaw"], amplitude_deg=ev.NOD_DEG)),
+        shakes=tuple(ev.oscillations(t, track["yaw"], track["pitch"], amplitude_deg=ev.SHAKE_DEG)),
+        opening=ev.opening(track["eye_aspect"]),
+        rate_hz=1 / float(np.median(steps)) if len(steps) else 0.0,
+    )
+
+
+def frame_seconds(times_s: FloatArray) -> FloatArray:
+    """How much time each frame stands for: up to the next one, and not across a gap.
+
+    Parameters
+    ----------
+    times_s : ndarray, shape (n,)
+        Increasing stamps, s.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
+    if len(times_s) < 2:
+        return np.zeros(len(times_s))
+    steps = np.diff(times_s)
+    usual = float(np.median(steps))
+    return np.append(np.where(steps > 3 * usual, usual, steps), usual)
+
+
+def face_measures(track: FaceTrack, events: FaceEvents, windows: Sequence[Window]) -> list[Measure]:
+    """All declared measures of the face, over every window.
+
+    Parameters
+    ----------
+    track : FaceTrack
+        The face over time, on the session clock; frames of excluded spans are left out.
+    events : FaceEvents
+        Of the same track.
+    windows : sequence of Window
+        Spans to summarise.
+
+    Returns
+    -------
+    list of Measure
+    """
+    seconds = frame_seconds(track.times_s)
+    return [m for window in windows for m in _Summary(track, events, seconds, window).measures()]
+
+
+class _Summary:
+    """Measures of one window."""
+
+    def __init__(self, track: FaceTrack, events: FaceEvents, seconds: FloatArray, window: Window) -> None:
+        self._track, self._events, self._window = track, events, window
+        inside = within(track.times_s, window)
+        self._observed_s = float(seconds[inside].sum())
+        self._seen: NDArray[np.bool_] = inside & track.visible
+        self._weights = seconds
+        self._seen_s = float(seconds[self._seen].sum())
+        self._coverage = self._seen_s / window.duration_s if window.duration_s > 0 else 0.0
+
+    def measures(self) -> list[Measure]:
+        share = self._seen_s / self._observed_s if self._observed_s else None
+        visible = BIOMARKERS["face_visible_share"].measure(
+            share, self._window, n_evidence=self._observed_s,
+            coverage=self._observed_s / self._window.duration_s if self._window.duration_s > 0 else 0.0,
+        )  # fmt: skip
+        found = [visible]
+        found += [self._measure(name, self._mean(self._track[column])) for name, column in MEANS.items()]
+        found += [self._measure(name, self._sd(self._track[column])) for name, column in SPREADS.items()]
+        return [*found, *self._poses(), *self._blinks(), *self._others()]
+
+    def _poses(self) -> list[Measure]:
+        speed = self._track["head_speed"][self._seen]
+        speed = speed[np.isfinite(speed)]
+        turned = np.maximum(np.abs(self._track["yaw"]), np.abs(self._track["pitch"]))
+        return [
+            self._measure("head_angular_speed_p95", float(np.quantile(speed, 0.95)) if len(speed) else None),
+            self._measure("face_frontal_share", self._share(turned < FRONTAL_DEG)),
+        ]
+
+    def _blinks(self) -> list[Measure]:
+        blinks = self._inside(self._events.blinks)
+        slow = None if self._events.sees_blinks else Reason.FRAME_RATE_LOW
+        durations = [1000 * b.duration_s for b in blinks]
+        shallow = [self._events.deepest(b) >= ev.COMPLETE_EYE for b in blinks]
+        closed = self._share(self._events.opening < ev.COMPLETE_EYE)
+        return [
+            self._measure("face_blink_rate", None if slow else self._per_minute(len(blinks)), reason=slow),
+            self._measure("face_blink_duration_mean", _mean(durations), count=len(blinks), reason=slow),
+            self._measure("face_blink_incomplete_share", _mean(shallow), count=len(blinks), reason=slow),
+            self._measure("face_eye_closed_share", closed),
+        ]
+
+    def _others(self) -> list[Measure]:
+        smiles = self._inside(self._events.smiles)
+        whole = [s.duration_s for s in smiles if not s.cut]
+        smiling = np.zeros(len(self._seen), dtype=bool)
+        for s in self._events.smiles:
+            smiling[s.first : s.last + 1] = True
+        return [
+            self._measure("face_smile_rate", self._per_minute(len(smiles))),
+            self._measure("face_smile_duration_mean", _mean(whole), count=len(whole)),
+            self._measure("face_smile_share", self._share(smiling)),
+            self._measure("head_nod_rate", self._per_minute(len(self._inside(self._events.nods)))),
+            self._measure("head_shake_rate", self._per_minute(len(self._inside(self._events.shakes)))),
+        ]
+
+    def _measure(
+        self, name: str, value: float | None, *, count: int | None = None, reason: Reason | None = None
+    ) -> Measure:
+        """Evidence is visible seconds, or a count of events; without any face that is the reason."""
+        declared: Biomarker = BIOMARKERS[name]
+        return declared.measure(
+            value,
+            self._window,
+            n_evidence=self._seen_s if count is None else count,
+            coverage=self._coverage,
+            reason=reason if self._seen_s else Reason.NO_FACE,
+        )
+
+    def _inside(self, found: Sequence[ev.Episode]) -> list[ev.Episode]:
+        return [e for e in found if self._window.start_s <= (e.start_s + e.end_s) / 2 < self._window.end_s]
+
+    def _per_minute(self, count: int) -> float | None:
+        return 60 * count / self._seen_s if self._seen_s else None
+
+    def _weighted(self, values: FloatArray, average: Callable[[FloatArray, FloatArray], float]) -> float | None:
+        good = self._seen & np.isfinite(values) & (self._weights > 0)
+        return average(values[good], self._weights[good]) if good.any() else None
+
+    def _mean(self, values: FloatArray) -> float | None:
+        return self._weighted(values, lambda v, w: float(np.average(v, weights=w)))
+
+    def _sd(self, values: FloatArray) -> float | None:
+        return self._weighted(
+            values, lambda v, w: float(np.sqrt(np.average((v - np.average(v, weights=w)) ** 2, weights=w)))
+        )
+
+    def _share(self, condition: NDArray[np.bool_]) -> float | None:
+        return float(self._weights[self._seen & condition].sum()) / self._seen_s if self._seen_s else None
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
+
+
+def face_event_rows(events: FaceEvents) -> list[Event]:
+    """The face's events as rows: blink, eye_closure, smile, nod, shake.
+
+    Parameters
+    ----------
+    events : FaceEvents
+        On the session clock.
+
+    Returns
+    -------
+    list of Event
+        Closings that are no blinks are eye closures; at a low frame rate there are no blinks, only closures that are
+        longer than one.
+    """
+    rows: list[Event] = []
+    for c in events.closures:
+        depth = {"opening_min": events.deepest(c)}
+        if ev.is_blink(c):
+            label = "complete" if depth["opening_min"] < ev.COMPLETE_EYE else "incomplete"
+            if events.sees_blinks:
+                rows.append(Event("blink", label, c.start_s, c.end_s, c.peak, depth))
+        elif c.duration_s > ev.BLINK_MAX_S:
+            rows.append(Event("eye_closure", "", c.start_s, c.end_s, c.peak, depth))
+    rows += [Event("smile", "", s.start_s, s.end_s, s.peak) for s in events.smiles]
+    rows += [Event("nod", "", n.start_s, n.end_s, None, {"range_deg": n.peak}) for n in events.nods]
+    rows += [Event("shake", "", s.start_s, s.end_s, None, {"range_deg": s.peak}) for s in events.shakes]
+    return sorted(rows, key=lambda e: (e.start_s, e.kind))
+
+
+def face_series(track: FaceTrack, events: FaceEvents, *, start_s: float, end_s: float) -> list[Series]:
+    """The face's declared per-second series.
+
+    Parameters
+    ----------
+    track : FaceTrack
+        On the session clock.
+    events : FaceEvents
+        Of the same track.
+    start_s, end_s : float
+        Extent of the recording, s.
+
+    Returns
+    -------
+    list of Series
+    """
+    columns = {name: track[column] for name, column in SERIES_COLUMNS.items()}
+    columns["face_visible"] = track.visible.astype(np.float64)
+    columns["face_eye_opening"] = events.opening
+    return [per_second(name, track.times_s, values, start_s=start_s, end_s=end_s) for name, values in columns.items()]
