@@ -13,8 +13,10 @@ ALPHA = 5.2
 LOCAL_BEATS = 91
 MEDIAN_BEATS = 11
 SLOPE, INTERCEPT = 0.13, 0.17
-SMALLEST_S = 0.04
-"""The thresholds never fall below this: a very regular heart has no artefacts of a few ms."""
+SMALLEST_CHANGE = 0.10
+"""A change of less than this share of the median interval is no artefact: breathing alone does that."""
+SMALLEST_AWAY_S = 0.04
+"""The threshold of the distance from the local median never falls below this."""
 FEWEST_BEATS = 12
 
 
@@ -46,12 +48,12 @@ class Rhythm:
         return cls(*(np.zeros(number, dtype=bool) for _ in range(3)))
 
 
-def _threshold(values: FloatArray) -> FloatArray:
+def _threshold(values: FloatArray, floor: float) -> FloatArray:
     from scipy.ndimage import percentile_filter
 
     size = min(LOCAL_BEATS, len(values))
     high, low = (percentile_filter(np.abs(values), q, size=size, mode="reflect") for q in (75, 25))
-    return np.asarray(np.maximum(ALPHA * 0.5 * (high - low), SMALLEST_S), dtype=np.float64)
+    return np.asarray(np.maximum(ALPHA * 0.5 * (high - low), floor), dtype=np.float64)
 
 
 def _neighbours(change: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -90,11 +92,11 @@ def rhythm(beats_s: FloatArray) -> Rhythm:
     rr[0] = rr[1:].mean()
     raw = np.diff(rr, prepend=rr[0])
     raw[0] = raw[1:].mean()
-    change = raw / _threshold(raw)
+    change = raw / _threshold(raw, SMALLEST_CHANGE * float(np.median(rr)))
     median = median_filter(rr, min(MEDIAN_BEATS, len(rr)), mode="reflect")
     away = rr - median
     away = np.where(away < 0, 2.0 * away, away)
-    limit = _threshold(away)
+    limit = _threshold(away, SMALLEST_AWAY_S)
     far = np.abs(away / limit) > 3
     beside, following = _neighbours(change)
     ectopic = ((change > 1) & (beside < -SLOPE * change - INTERCEPT)) | (
