@@ -96,7 +96,8 @@ def _explained(row: Mapping[str, Any], contributions: list[dict[str, Any]]) -> E
 def _waterfall(bias: float, contributions: list[dict[str, Any]]) -> tuple[tuple[Step, ...], float]:
     """Steps by size, and the place of log-odds 0; the smallest share one step, so that the sum stays exact."""
     ranked = sorted(contributions, key=lambda row: -abs(as_float(row["contribution"]) or 0.0))
-    drawn, rest = ranked[:MAX_STEPS], ranked[MAX_STEPS:]
+    drawn = [row for row in ranked[:MAX_STEPS] if as_float(row["contribution"])]
+    rest = ranked[len(drawn) :]
     amounts = [as_float(row["contribution"]) or 0.0 for row in drawn]
     others = sum(as_float(row["contribution"]) or 0.0 for row in rest)
     total = bias + sum(amounts) + others

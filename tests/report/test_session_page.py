@@ -200,6 +200,14 @@ def test_the_waterfall_ends_at_the_log_odds_exactly(rows):
     assert all(0 <= s.x <= 1000 and s.x + s.width <= 1002 for s in item.steps)
 
 
+def test_contributions_of_nothing_are_not_drawn(rows):
+    made, why = rows.prediction_rows(n=6)
+    why = [row | {"contribution": 0.0} if k > 1 else row for k, row in enumerate(why)]
+    (item,) = explain(rows.frame("predictions", made), rows.frame("explanations", why))
+    assert [step.title for step in item.steps[3:]] == ["4 smaller contributions", "Sum (log-odds)"]
+    assert item.steps[-1].end == pytest.approx(made[0]["bias"] + why[0]["contribution"] + why[1]["contribution"])
+
+
 def test_a_model_that_abstains_gives_no_number(rows):
     made, why = rows.prediction_rows(abstained=True)
     parts = rows.session_parts(
