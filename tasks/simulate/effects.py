@@ -48,7 +48,7 @@ class Effects:
     pause_share : float
         Share of the patient's turns that is silence.
     speaking_share : float
-        Share of the session that is the patient's turns.
+        Share of the interview (the session after its rest phase) that is the patient's turns, pauses included.
     noise_db : float
         Level of background noise against the speech's level, in dB.
     crosstalk_db : float
