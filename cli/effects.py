@@ -46,7 +46,8 @@ def parse_effects(given: list[str]) -> Effects:
             raise typer.BadParameter(
                 f"{item!r}: write name=value; `--effect help` lists the names", param_hint="--effect"
             )
-        effects = replace(effects, **{name: _value(name, text, like=getattr(effects, name))})
+        value = _value(name, text, like=getattr(effects, name))
+        effects = replace(effects, **{name: value})  # type: ignore[arg-type] # of the field's own type
     return effects
 
 

@@ -189,9 +189,9 @@ def _submit(work: SessionWork) -> PrefectFuture[None]:
     session = work.plan.session.session_id
     stages = [_STAGES[group].submit(work, session) for group in work.jobs]
     with tags("session"):
-        aligned = align.submit(work, session, wait_for=stages)
-        fused = fuse.submit(work, session, wait_for=[aligned])
-        return write.submit(work, session, wait_for=[fused])
+        aligned = align.submit(work, session, return_state=False, wait_for=stages)
+        fused = fuse.submit(work, session, return_state=False, wait_for=[aligned])
+        return write.submit(work, session, return_state=False, wait_for=[fused])
 
 
 def _settle(work: SessionWork, written: PrefectFuture[None]) -> None:

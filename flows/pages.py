@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from cueflow.schemas.errors import TablesError
 from cueflow.storage.queries import Tables, open_tables
 from cueflow.tasks.report.cohort import cohort_page
 from cueflow.tasks.report.session import session_page
+from cueflow.tasks.report.text import page_name
 
 _PARTS = ("biomarkers", "windows", "events", "predictions", "explanations")
 
@@ -52,11 +52,6 @@ def write_pages(tables: Path, out: Path, *, session: str | None = None) -> tuple
         cohort = cohort_page(rows, opened.biomarkers.collect(), generated=stamp)
         pages.insert(0, _write(out / "index.html", cohort))
     return tuple(pages)
-
-
-def page_name(session_id: str) -> str:
-    """File name of a session's page."""
-    return re.sub(r"[^A-Za-z0-9._-]", "_", session_id) + ".html"
 
 
 def _session(opened: Tables, row: dict[str, object], stamp: str) -> str:
