@@ -110,16 +110,7 @@ def held_out(
     """
     names, n = list(problem.blocks), problem.y.size
     patterns = missing_patterns(names)
-    made = HeldOut(
-        *(np.full(n, np.nan) for _ in range(3)),
-        {name: np.full(n, np.nan) for name in names},
-        {name: np.full(n, np.nan) for name in patterns},
-        np.full((len(DELETED), n), np.nan),
-        np.full((len(DELETED), n), np.nan),
-        np.full(n, np.nan),
-        np.full((2, n), np.nan),
-        *(np.full(n, np.nan) for _ in range(2)),
-    )
+    made = _blank(n, names, list(patterns))
     rng = np.random.default_rng(settings.seed)
     for f, (train, test) in enumerate(splits):
         tell(f / len(splits), f"fold {f + 1} of {len(splits)}")
@@ -137,6 +128,25 @@ def held_out(
         late = merged.rows(test)
         made.early[test] = sigmoid(apply_pipeline(early, late.blocks, late.reliability).log_odds)
     return made
+
+
+def _blank(n: int, names: Sequence[str], patterns: Sequence[str]) -> HeldOut:
+    def blank(*shape: int) -> FloatArray:
+        return np.full((*shape, n), np.nan)
+
+    return HeldOut(
+        fused=blank(),
+        early=blank(),
+        average=blank(),
+        alone={name: blank() for name in names},
+        missing={name: blank() for name in patterns},
+        removed=blank(len(DELETED)),
+        at_random=blank(len(DELETED)),
+        decision=blank(),
+        interval=blank(2),
+        possible=blank(),
+        answered=blank(),
+    )
 
 
 def _store_answers(made: HeldOut, test: IntArray, part: Problem, said: tuple[Pipeline, Applied]) -> None:
@@ -217,7 +227,7 @@ def early_problem(problem: Problem) -> Problem:
 
     difference = np.hstack([block.difference for block in blocks])
     whole = Block(difference, side_by_side("offset"), side_by_side("own_scale"), side_by_side("own_count"))
-    seen = (problem.reliability > 0).any(axis=1, keepdims=True).astype(np.float64)
+    seen = np.asarray((problem.reliability > 0).any(axis=1), dtype=np.float64)[:, None]
     return Problem({"all": whole}, seen, problem.y, problem.subjects)
 
 

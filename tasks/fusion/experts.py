@@ -19,6 +19,7 @@ BOOSTED_ROUNDS = (60,)
 BOOSTED_BINS = 24
 BOOSTED_RATE = 0.05
 BOOSTED_ROWS = 20_000
+MISSING_SIZE = 0.5  # absence is penalised more than a value: it must earn its place
 MISSING_MIN = 5  # sessions with and without the value before its absence may mean something
 
 
@@ -139,14 +140,14 @@ def _fit_linear(
     p = scaled.shape[1]
     use, flagged = _usable(scaled)
     kept = np.clip(np.where(np.isfinite(scaled), scaled, 0.0), scaler.low, scaler.high)
-    design = np.hstack([kept[:, use], (~np.isfinite(scaled[:, flagged])).astype(np.float64)])
+    design = np.hstack([kept[:, use], MISSING_SIZE * ~np.isfinite(scaled[:, flagged])])
     ordered = sorted(tried, key=lambda c: -c.share)
     path = elastic_net_path(design, y, shares=[c.share for c in ordered], l1_ratio=ordered[0].l1_ratio)
     none = (np.empty(0),) * p
     made = {}
     for candidate, beta in zip(ordered, path, strict=True):
         slope, missing = np.zeros(p), np.zeros(p)
-        slope[use], missing[flagged] = beta[1 : 1 + use.size], beta[1 + use.size :]
+        slope[use], missing[flagged] = beta[1 : 1 + use.size], MISSING_SIZE * beta[1 + use.size :]
         made[candidate] = Expert(scaler, float(beta[0]), slope, missing, none, none, candidate)
     return made
 

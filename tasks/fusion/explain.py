@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from cueflow.schemas.errors import FusionError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Contribution, Prediction
+from cueflow.tasks.fusion.baseline import Baseline
 from cueflow.tasks.fusion.features import FloatArray
 from cueflow.tasks.fusion.linear import logit, sigmoid
 from cueflow.tasks.fusion.model import FusionModel
@@ -62,7 +63,7 @@ class EventLink:
 class Explanation:
     """One session's answer taken apart.
 
-    `possible` are the labels that cannot be ruled out at the model's level; `modalities` sums the contributions of each;
+    `possible` are the labels that cannot be ruled out at the model's level; `modalities` the sums of contributions;
     `own_baseline` says whether references are the person's own; `counterfactual` is the smallest change inside the
     observed range that flips the answer, empty where there is none; `sentences` say it all in words.
     """
@@ -122,25 +123,22 @@ def explain(
     sums: dict[str, float] = {}
     for entry in prediction.contributions:
         sums[entry.modality] = sums.get(entry.modality, 0.0) + entry.contribution
-    found = {
-        "present": probability >= model.decision,
-        "possible": tuple(names[label] for label in model.pipeline.spread.possible(probability)),
-        "modalities": tuple(sorted(sums.items(), key=lambda pair: -abs(pair[1]))),
-        "without": _without(model, read, i),
-        "counterfactual": counterfactual(model, read, i),
-        "events": _events(prediction, events),
-    }
+    bare = Explanation(
+        prediction=prediction,
+        present=probability >= model.decision,
+        decision=model.decision,
+        possible=tuple(names[label] for label in model.pipeline.spread.possible(probability)),
+        modalities=tuple(sorted(sums.items(), key=lambda pair: -abs(pair[1]))),
+        own_baseline=model.pipeline.settings.baseline in {Baseline.SUBJECT, Baseline.PHASE},
+        without=_without(model, read, i),
+        counterfactual=counterfactual(model, read, i),
+        events=_events(prediction, events),
+        agreement=model.agreement,
+        sentences=(),
+    )
     from cueflow.tasks.fusion.words import sentences
 
-    own = model.pipeline.settings.baseline in {"subject", "phase"}
-    return Explanation(
-        prediction=prediction,
-        decision=model.decision,
-        own_baseline=own,
-        agreement=model.agreement,
-        sentences=sentences(prediction, probability, model, found=found),
-        **found,
-    )
+    return replace(bare, sentences=sentences(bare, model))
 
 
 def _without(model: FusionModel, read: Read, i: int) -> tuple[Without, ...]:

@@ -40,8 +40,8 @@ class Matrix:
     """One modality of n sessions and p biomarkers.
 
     `values` (n, p) and `rest` (n, p, the same measures in the rest phase, or None where none is asked for) hold NaN
-    where a value is missing. `reliability` (n,) is coverage × quality, 0 to 1, and 0 where the modality is missing; `spans`
-    (2, n, p) start and end of the windows in s, NaN where unknown, None unless asked for.
+    where a value is missing. `reliability` (n,) is coverage × quality, 0 to 1, and 0 where the modality is missing;
+    `spans` (2, n, p) start and end of the windows in s, NaN where unknown, None unless asked for.
     """
 
     biomarkers: tuple[str, ...]

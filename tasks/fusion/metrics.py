@@ -158,7 +158,7 @@ def with_intervals(
     known = np.isfinite(probability)
     probability, y, decision, subjects = probability[known], y[known], decision[known], subjects[known]
     if not y.size:
-        return {name: None for name in NAMES} | {"ci": dict.fromkeys(NAMES), "sessions": 0}
+        return dict.fromkeys(NAMES) | {"ci": dict.fromkeys(NAMES), "sessions": 0}
     spread = resample(lambda rows: figures(probability[rows], y[rows], decision[rows]), subjects, seed=seed)
     point = figures(probability, y, decision)
     return {name: number(value) for name, value in point.items()} | {"ci": spread, "sessions": int(y.size)}

@@ -32,7 +32,8 @@ class FusionModel:
 
     `columns` are the biomarkers of each modality in the order of the parts; `references` the own baselines of training
     subjects by `subject_key` (only with a subject baseline); `methods` the versions of the methods behind each
-    biomarker; `decision` the probability from which on the answer is "present"; `counts` what it was shown; `warnings` what to know before believing it; `agreement` the rank agreement of refits.
+    biomarker; `decision` the probability from which on the answer is "present"; `counts` what it was shown; `warnings`
+    what to know before believing it; `agreement` the rank agreement of refits.
     """
 
     target: Target

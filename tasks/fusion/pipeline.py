@@ -25,7 +25,7 @@ SQUARE_MAX = 6.0
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How to fit: what values are compared with, which kinds of experts, how many inner folds, which seed, intervals how wide."""
+    """How to fit: what values are compared with, kinds of experts, inner folds, seed and coverage of intervals."""
 
     baseline: Baseline = Baseline.NONE
     kinds: tuple[str, ...] = KINDS
@@ -85,7 +85,7 @@ class Applied:
 
     `log_odds` (n,) = `bias` (n,) + the sum of all `contributions` (modality to (n, p)). `alone` (n, m) is each
     modality's own calibrated log-odds (NaN where missing), `deviation` (n,) the standard deviation of the log-odds,
-    `support` (n,) the share of the usual evidence that is there, `distance` (n,) is above 1 for sessions unlike any seen.
+    `support` (n,) the share of the usual evidence that is there, `distance` (n,) above 1 is unlike any session seen.
     """
 
     log_odds: FloatArray

@@ -21,8 +21,8 @@ DISTANCE_ROOM = 1.25
 class Spread:
     """What the intervals rest on.
 
-    `between` is the standard deviation of the persons' own shifts in log-odds; `strangeness` the largest 1 − probability
-    that a label had, in all but 1 − level of the sessions of persons that the model had not met.
+    `between` is the standard deviation of the persons' own shifts in log-odds; `strangeness` the largest
+    1 − probability that a label had, in all but 1 − level of the sessions of persons that the model had not met.
     """
 
     between: float

@@ -28,7 +28,7 @@ def evaluation_table(made: Mapping[str, Any]) -> str:
         "",
         f"{'':24}" + "".join(f"{name:>21}" for name in _HEAD),
         _row("fused", made["fused"]),
-        *[_row(f"only {name}" if len(name) < 19 else name, figures) for name, figures in made["experts"].items()],
+        *[_row(f"expert {name}", figures) for name, figures in made["experts"].items()],
         _row("plain average", made["average"]),
         _row("early fusion", made["early"]),
         "",
@@ -75,6 +75,6 @@ def _deletion_lines(deletion: Mapping[str, Any]) -> list[str]:
 
 def _interval_line(interval: Mapping[str, Any]) -> str:
     return (
-        f"labels not ruled out hold the truth in {_figure(interval['label_coverage'])} of sessions; mean interval width "
-        f"{_figure(interval['width'])}; answered {_figure(interval['answered'])}"
+        f"labels not ruled out hold the truth in {_figure(interval['label_coverage'])} of sessions; mean interval "
+        f"width {_figure(interval['width'])}; answered {_figure(interval['answered'])}"
     )

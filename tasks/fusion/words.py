@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+import math
+from typing import TYPE_CHECKING
 
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Contribution, Prediction
@@ -22,36 +22,31 @@ _COMPARED = {
 }
 
 
-def sentences(
-    prediction: Prediction, probability: float, model: FusionModel, *, found: Mapping[str, Any]
-) -> tuple[str, ...]:
+def sentences(explanation: Explanation, model: FusionModel) -> tuple[str, ...]:
     """Say one session's answer in words.
 
     Parameters
     ----------
-    prediction : Prediction
+    explanation : Explanation
         Its numbers.
-    probability : float
-        What the model says, or would have said.
     model : FusionModel
         Trained.
-    found : mapping
-        Other parts of the explanation, by name.
 
     Returns
     -------
     tuple of str
     """
-    made = [_answer(prediction, probability, model)]
+    prediction = explanation.prediction
+    made = [_answer(prediction, model, present=explanation.present)]
     made += _because(prediction, model)
-    if len(found["possible"]) != 1:
+    if len(explanation.possible) != 1:
         made.append(f"At {model.level:.0%} neither answer can be ruled out.")
-    made += _turning(found["without"], present=found["present"])
-    made.append(_flip(found["counterfactual"]))
+    made += _turning(explanation.without, present=explanation.present)
+    made.append(_flip(explanation.counterfactual))
     return tuple(made)
 
 
-def _answer(prediction: Prediction, probability: float, model: FusionModel) -> str:
+def _answer(prediction: Prediction, model: FusionModel, *, present: bool) -> str:
     target = prediction.target
     if prediction.abstained:
         detail = f"distance {prediction.distance:.2f}, where 1 is the edge of what was seen"
@@ -59,9 +54,9 @@ def _answer(prediction: Prediction, probability: float, model: FusionModel) -> s
             detail = f"{prediction.support:.0%} of the usual evidence is there, {model.min_support:.0%} is needed"
         reason = "" if prediction.reason is None else prediction.reason.sentence
         return f"No answer about {target}: {reason} ({detail})."
-    side = "present" if probability >= model.decision else "absent"
+    side = "present" if present else "absent"
     return (
-        f"{target}: {side}, probability {probability:.2f} ({model.level:.0%} interval {prediction.interval_low:.2f} to "
+        f"{target}: {side}, probability {prediction.probability:.2f} ({model.level:.0%} interval {prediction.interval_low:.2f} to "
         f"{prediction.interval_high:.2f}; the answer turns at {model.decision:.2f})."
     )
 
@@ -86,8 +81,8 @@ def _reason(entry: Contribution, compared: str) -> str:
     if entry.span_start_s is not None and entry.span_end_s is not None:
         when = f" from {entry.span_start_s:.0f} to {entry.span_end_s:.0f} s"
     return (
-        f"{entry.biomarker} ({entry.modality}){when} is {entry.value:.4g}, {where} {compared} of {entry.reference:.4g}, "
-        f"which speaks {effect}"
+        f"{entry.biomarker} ({entry.modality}){when} is {entry.value:.4g}, {where} {compared} of "
+        f"{entry.reference:.4g}, which speaks {effect}"
     )
 
 
@@ -136,6 +131,6 @@ def explain_text(explanation: Explanation) -> str:
     lines += [
         f"event {e.kind}/{e.label} at {e.start_s:.1f} to {e.end_s:.1f} s ({e.biomarker})" for e in explanation.events
     ]
-    if explanation.agreement == explanation.agreement:  # noqa: PLR0124 - NaN is not itself
+    if math.isfinite(explanation.agreement):
         lines.append(f"rank agreement of the biomarkers between refits: {explanation.agreement:.2f}")
     return "\n".join(lines) + "\n"

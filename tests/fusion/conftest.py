@@ -1,0 +1,44 @@
+"""Cohorts with known truth, made once."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+
+def _load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def make_cohort():
+    return _load("fusion_cohorts").make_cohort
+
+
+@pytest.fixture(scope="session")
+def cohort(make_cohort):
+    return make_cohort(subjects=40, missing=0.05, gone=0.08)
+
+
+@pytest.fixture(scope="session")
+def model(cohort):
+    from cueflow.tasks.fusion import train
+
+    return train(cohort.frame, cohort.labels, target="pain", kinds=("linear",))
+
+
+@pytest.fixture(scope="session")
+def predictions(model, cohort):
+    from cueflow.tasks.fusion import predict
+
+    return predict(model, cohort.frame)

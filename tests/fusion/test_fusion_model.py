@@ -1,0 +1,352 @@
+"""Train, apply, explain, save: exactness and honest refusals."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from cueflow.schemas.errors import FusionError
+from cueflow.schemas.reasons import Reason
+from cueflow.tasks.fusion import (
+    explain,
+    explain_text,
+    load_model,
+    predict,
+    read_labels,
+    read_long_table,
+    save_model,
+    train,
+)
+from cueflow.tasks.fusion.linear import sigmoid
+
+
+def test_contributions_add_up_exactly(predictions):
+    for p in predictions:
+        assert p.log_odds == pytest.approx(p.bias + sum(c.contribution for c in p.contributions), abs=1e-9)
+
+
+def test_probability_is_that_of_the_log_odds_inside_its_interval(predictions):
+    answered = [p for p in predictions if not p.abstained]
+    assert len(answered) > 0.9 * len(predictions)
+    for p in answered:
+        assert p.probability == pytest.approx(float(sigmoid(np.array([p.log_odds]))[0]), abs=1e-12)
+        assert p.interval_low < p.probability < p.interval_high
+
+
+@pytest.mark.parametrize("kinds", [("linear",), ("boosted",)])
+@pytest.mark.parametrize("baseline", ["none", "cohort", "subject"])
+def test_sums_are_exact_for_every_expert_and_baseline(make_cohort, kinds, baseline):
+    cohort = make_cohort(subjects=12, sessions=6, missing=0.2, gone=0.2, seed=2)
+    model = train(cohort.frame, cohort.labels, target="pain", kinds=kinds, baseline=baseline)
+    for p in predict(model, cohort.frame):
+        assert p.log_odds == pytest.approx(p.bias + sum(c.contribution for c in p.contributions), abs=1e-6)
+
+
+def test_values_at_the_reference_add_nothing(model, cohort):
+    first = predict(model, cohort.frame)[0]
+    reference = {c.biomarker: c.reference for c in first.contributions}
+    mine = cohort.frame.filter(pl.col("session_id") == first.session_id)
+    flat = mine.with_columns(pl.col("biomarker").replace_strict(reference, return_dtype=pl.Float64).alias("value"))
+    (said,) = predict(model, flat)
+    assert max(abs(c.contribution) for c in said.contributions) < 1e-9
+    assert said.log_odds == pytest.approx(said.bias, abs=1e-9)
+
+
+def test_values_and_spans_are_those_of_the_table(predictions, cohort):
+    p = predictions[3]
+    table = cohort.frame.filter(pl.col("session_id") == p.session_id)
+    values = dict(zip(table["biomarker"], table["value"], strict=True))
+    for c in p.contributions:
+        assert c.value == values[c.biomarker]
+        if c.value is not None:
+            assert (c.span_start_s, c.span_end_s) == (0.0, 60.0)
+
+
+def test_new_people_are_ranked_well_and_calibrated(make_cohort):
+    cohort = make_cohort(subjects=100)
+    model = train(cohort.frame, cohort.labels, target="pain", kinds=("linear",))
+    new = make_cohort(subjects=300, seed=9)
+    from cueflow.tasks.fusion.metrics import auroc, calibration_error
+
+    y = new.labels.sort("session_id")["value"].to_numpy()
+    said = sigmoid(np.array([p.log_odds for p in predict(model, new.frame)]))
+    truth = np.array([new.probability[s] for s in sorted(new.probability)])
+    assert auroc(said, y) > auroc(truth, y) - 0.03
+    assert calibration_error(said, y) < 0.05
+
+
+def test_a_file_gives_the_same_bits(model, cohort, predictions, tmp_path):
+    file = save_model(model, tmp_path / "model")
+    again = load_model(tmp_path / "model")
+    assert again.sha256 == model.sha256 == json.loads(file.read_text())["sha256"]
+    assert predict(again, cohort.frame) == predictions
+    assert load_model(file).sha256 == model.sha256
+    card = (tmp_path / "model" / "MODEL_CARD.md").read_text()
+    assert model.sha256 in card
+    assert "40 subjects" in card
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda head: head["model"]["pipeline"].update(prior=0.9), "changed after"),
+        (lambda head: head.update(version=99), "format 99"),
+        (lambda head: head.update(format="other"), "not a fusion model"),
+        (lambda head: head.pop("model"), "changed after"),
+    ],
+)
+def test_tampered_and_unknown_files_are_refused(model, tmp_path, change, message):
+    file = save_model(model, tmp_path / "model")
+    head = json.loads(file.read_text())
+    change(head)
+    file.write_text(json.dumps(head))
+    with pytest.raises(FusionError, match=message) as caught:
+        load_model(file)
+    assert caught.value.reason is Reason.MODEL_HASH
+
+
+def test_missing_and_broken_files_are_refused(tmp_path):
+    with pytest.raises(FusionError, match="no fusion model there"):
+        load_model(tmp_path)
+    (tmp_path / "model.json").write_text("{")
+    with pytest.raises(FusionError, match="not a fusion model"):
+        load_model(tmp_path)
+
+
+def test_equal_seeds_give_equal_models(make_cohort):
+    cohort = make_cohort(subjects=9, sessions=4, strengths={"audio": 2.0, "video": 2.0}, biomarkers=4)
+    once, twice = (train(cohort.frame, cohort.labels, target="pain", seed=4).sha256 for _ in range(2))
+    shuffled = train(
+        cohort.frame.sample(fraction=1.0, shuffle=True, seed=1), cohort.labels, target="pain", seed=4
+    ).sha256
+    assert once == twice == shuffled
+
+
+def test_every_pattern_of_modalities_is_answered_or_abstained(model, cohort, predictions):
+    from itertools import combinations
+
+    whole = next(p.session_id for p in predictions if len({c.modality for c in p.contributions if c.value}) == 3)
+    mine = cohort.frame.filter(pl.col("session_id") == whole)
+    for size in (1, 2, 3):
+        for kept in combinations(("audio", "ecg", "video"), size):
+            (p,) = predict(model, mine.filter(pl.col("modality").is_in(kept)))
+            gone = [c for c in p.contributions if c.modality not in kept]
+            assert all(c.contribution == 0 and c.value is None for c in gone)
+            assert p.log_odds == pytest.approx(p.bias + sum(c.contribution for c in p.contributions), abs=1e-9)
+    (nothing,) = predict(model, mine.with_columns(value=pl.lit(None, dtype=pl.Float64)))
+    assert nothing.abstained
+    assert nothing.reason is Reason.FEW_EVIDENCE
+    assert nothing.probability is None
+
+
+def test_bad_quality_fades_into_missing(model, cohort, predictions):
+    whole = next(p.session_id for p in predictions if len({c.modality for c in p.contributions if c.value}) == 3)
+    mine = cohort.frame.filter(pl.col("session_id") == whole)
+    video = pl.col("modality") == "video"
+    poor = mine.with_columns(quality=pl.when(video).then(0.0).otherwise(0.9))
+    assert predict(model, poor)[0].log_odds == pytest.approx(predict(model, mine.filter(~video))[0].log_odds, abs=1e-9)
+
+
+def test_strange_sessions_are_abstained_from(model, cohort, predictions):
+    p = next(p for p in predictions if not p.abstained)
+    mine = cohort.frame.filter(pl.col("session_id") == p.session_id)
+    (said,) = predict(model, mine.with_columns(value=pl.col("value") * 50))
+    assert said.reason is Reason.OUT_OF_DISTRIBUTION
+    assert said.distance > 1 > p.distance
+
+
+def test_missing_values_widen_the_interval(model, cohort, predictions):
+    p = next(p for p in predictions if all(c.value is not None for c in p.contributions))
+    mine = cohort.frame.filter(pl.col("session_id") == p.session_id)
+    (less,) = predict(model, mine.filter(pl.col("biomarker") != "video_0"))
+
+    def width(said):
+        return np.diff([np.log(v / (1 - v)) for v in (said.interval_low, said.interval_high)])[0]
+
+    assert width(less) > width(p)
+
+
+def test_counterfactual_flips_the_answer_and_stays_in_range(model, cohort, predictions):
+    flipped = 0
+    for p in predictions[:40]:
+        if p.abstained:
+            continue
+        found = explain(model, cohort.frame, p.session_id)
+        if not found.counterfactual:
+            continue
+        mine = cohort.frame.filter(pl.col("session_id") == p.session_id)
+        for change in found.counterfactual:
+            every = cohort.frame.filter(pl.col("biomarker") == change.biomarker)["value"]
+            low, high = every.min(), every.max()
+            assert low - 1e-9 <= change.wanted <= high + 1e-9
+            here = pl.col("biomarker") == change.biomarker
+            mine = mine.with_columns(value=pl.when(here).then(change.wanted).otherwise(pl.col("value")))
+        (after,) = predict(model, mine)
+        border = np.log(model.decision / (1 - model.decision))
+        assert (after.log_odds >= border) != (p.log_odds >= border)
+        flipped += 1
+    assert flipped > 20
+
+
+def test_answers_without_a_modality_are_those_of_the_session_without_it(model, cohort, predictions):
+    p = next(p for p in predictions if len({c.modality for c in p.contributions if c.value}) == 3)
+    mine = cohort.frame.filter(pl.col("session_id") == p.session_id)
+    for entry in explain(model, cohort.frame, p.session_id).without:
+        (said,) = predict(model, mine.filter(pl.col("modality") != entry.modality))
+        assert entry.probability == pytest.approx(float(sigmoid(np.array([said.log_odds]))[0]), abs=1e-9)
+
+
+def test_explanations_read_well_and_are_json(model, cohort, predictions):
+    p = next(p for p in predictions if not p.abstained)
+    events = pl.DataFrame(
+        {
+            "session_id": [p.session_id, p.session_id],
+            "kind": ["turn", "blink"],
+            "label": ["patient", "blink"],
+            "start_s": [5.0, 100.0],
+            "end_s": [7.0, 100.2],
+            "source": ["audio", "video"],
+        }
+    )
+    found = explain(model, cohort.frame, p.session_id, events=events)
+    text = explain_text(found)
+    assert f"probability {p.probability:.2f}" in text
+    assert "Mostly because" in text
+    top = max(p.contributions, key=lambda c: abs(c.contribution))
+    assert top.biomarker in found.sentences[1]
+    assert {e.kind for e in found.events} <= {"turn"}
+    json.dumps(found.to_json(), allow_nan=False)
+    with pytest.raises(FusionError, match="not in the table"):
+        explain(model, cohort.frame, "nobody")
+
+
+def test_other_method_versions_are_named(make_cohort):
+    cohort = make_cohort(subjects=12, sessions=5)
+    frame = cohort.frame.with_columns(method_version=pl.lit("1"))
+    model = train(frame, cohort.labels, target="pain", kinds=("linear",))
+    newer = pl.when(pl.col("biomarker") == "ecg_3").then(pl.lit("2")).otherwise(pl.lit("1"))
+    with pytest.raises(FusionError, match=r"1 biomarkers .* ecg_3 \(2 instead of 1\)"):
+        predict(model, frame.with_columns(method_version=newer))
+
+
+def test_rows_of_others_and_of_phases_do_not_count(model, cohort, predictions):
+    noise = cohort.frame.with_columns(value=pl.lit(1e6))
+    room = noise.with_columns(role=pl.lit("clinician"))
+    phase = noise.with_columns(phase=pl.lit("rest"))
+    assert predict(model, pl.concat([cohort.frame, room, phase])) == predictions
+
+
+def test_phase_baseline_compares_with_rest_of_the_same_session(make_cohort):
+    cohort = make_cohort(subjects=20, sessions=6, offset=4.0)
+    person = cohort.frame.group_by("subject_id", "biomarker").agg(pl.col("value").mean())
+    rest = cohort.frame.drop("value").join(person, on=["subject_id", "biomarker"]).with_columns(phase=pl.lit("rest"))
+    frame = pl.concat([cohort.frame, rest.select(cohort.frame.columns)])
+    model = train(frame, cohort.labels, target="pain", baseline="phase", rest_phase="rest", kinds=("linear",))
+    p = predict(model, frame)[0]
+    known = {row["biomarker"]: row["value"] for row in rest.filter(pl.col("session_id") == p.session_id).to_dicts()}
+    assert all(c.reference == pytest.approx(known[c.biomarker]) for c in p.contributions)
+    with pytest.raises(FusionError, match="rest phase"):
+        train(frame, cohort.labels, target="pain", baseline="phase")
+
+
+def test_subject_baseline_knows_training_subjects_later(make_cohort):
+    cohort = make_cohort(subjects=15, sessions=6, offset=3.0)
+    model = train(cohort.frame, cohort.labels, target="pain", baseline="subject", kinds=("linear",))
+    everyone = predict(model, cohort.frame)
+    alone = predict(model, cohort.frame.filter(pl.col("session_id") == everyone[7].session_id))
+    assert alone[0] == everyone[7]
+    stranger = cohort.frame.filter(pl.col("session_id") == everyone[7].session_id).with_columns(
+        subject_id=pl.lit("new")
+    )
+    assert predict(model, stranger)[0].reason is Reason.FEW_EVIDENCE
+    assert "p0-0001" not in json.dumps(model.to_json())
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda f, y: (f, y.with_columns(value=pl.lit(1.0))), "one class only"),
+        (lambda f, y: (f.with_columns(subject_id=pl.lit("p")), y), "1 labelled subjects"),
+        (
+            lambda f, y: (f, pl.concat([y, y.head(1).with_columns(session_id=pl.lit("zz"))])),
+            r"not in the tables \(first: zz",
+        ),
+        (lambda f, y: (f, pl.concat([y, y.head(1).with_columns(value=1 - pl.col("value"))])), "labelled twice"),
+        (lambda f, y: (f.with_columns(value=pl.lit(None, dtype=pl.Float64)), y), "no modality has any value"),
+        (lambda f, y: (f.with_columns(value=pl.lit(3.0)), y), "constant"),
+        (lambda f, y: (f.with_columns(value=pl.lit(float("inf"))), y), "infinite values in"),
+        (
+            lambda f, y: (f.filter(pl.col("subject_id").is_in(["p5-0000", "p5-0001", "p5-0002"])), y),
+            "not in the tables",
+        ),
+        (lambda f, y: (f, y.with_columns(value=pl.Series(np.arange(y.height) % 11.0))), "threshold"),
+        (lambda f, y: (f, y.with_columns(target=pl.lit("fear"))), "no labels for target 'pain'; there are: fear"),
+        (lambda f, y: (f.drop("biomarker"), y), "needs the columns biomarker"),
+        (lambda f, y: (f.with_columns(value=pl.lit("x")), y), "holds text"),
+        (lambda f, y: (f, y.with_columns(value=pl.lit("high"))), "must be numbers"),
+        (lambda f, y: (f.with_columns(subject_id=pl.concat_str("subject_id", "modality")), y), "two subjects"),
+    ],
+)
+def test_bad_input_is_refused_in_words(make_cohort, spoil, message):
+    cohort = make_cohort(subjects=10, sessions=4, seed=5)
+    frame, labels = spoil(cohort.frame, cohort.labels)
+    with pytest.raises(FusionError, match=message):
+        train(frame, labels, target="pain", kinds=("linear",))
+
+
+def test_three_subjects_are_refused_and_with_less_asked_are_doubted(make_cohort):
+    cohort = make_cohort(subjects=3, sessions=12, seed=1)
+    with pytest.raises(FusionError, match="3 labelled subjects") as caught:
+        train(cohort.frame, cohort.labels, target="pain")
+    assert caught.value.reason is Reason.FEW_SUBJECTS
+    model = train(cohort.frame, cohort.labels, target="pain", kinds=("linear",), min_subjects=3)
+    assert any("too few to believe" in note for note in model.warnings)
+
+
+def test_a_modality_without_values_is_left_out_and_said(make_cohort):
+    cohort = make_cohort(subjects=12, sessions=5)
+    gone = pl.when(pl.col("modality") == "ecg").then(None).otherwise(pl.col("value"))
+    model = train(cohort.frame.with_columns(value=gone), cohort.labels, target="pain", kinds=("linear",))
+    assert set(model.columns) == {"audio", "video"}
+    assert any("ecg" in note for note in model.warnings)
+
+
+def test_scores_need_a_threshold_and_take_it(make_cohort):
+    cohort = make_cohort(subjects=12, sessions=5)
+    scores = cohort.labels.with_columns(value=pl.col("value") * 6 + 2)
+    direct = train(cohort.frame, cohort.labels, target="pain", kinds=("linear",))
+    cut = train(cohort.frame, scores, target="pain", kinds=("linear",), threshold=5)
+    assert cut.target.threshold == 5
+    assert cut.pipeline.final == direct.pipeline.final
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "tsv"])
+def test_long_tables_are_read_from_files(cohort, tmp_path, suffix):
+    path = tmp_path / f"table.{suffix}"
+    frame = cohort.frame.with_columns(subject_id=pl.lit("007"))
+    if suffix == "parquet":
+        frame.write_parquet(path)
+    else:
+        frame.write_csv(path, separator="\t" if suffix == "tsv" else ",")
+    read = read_long_table(path)
+    assert read["subject_id"].cast(pl.String).unique().to_list() == ["007"]
+    assert read["value"].null_count() == frame["value"].null_count()
+    assert read["value"].sum() == pytest.approx(frame["value"].sum(), rel=1e-12)
+
+
+def test_files_that_are_no_tables_are_refused(tmp_path):
+    (tmp_path / "a.csv").write_text("x,y\n1,2\n")
+    with pytest.raises(FusionError, match="needs the columns session_id"):
+        read_long_table(tmp_path / "a.csv")
+    with pytest.raises(FusionError, match="needs the columns session_id"):
+        read_labels(tmp_path / "a.csv")
+    for reader in (read_long_table, read_labels):
+        with pytest.raises(FusionError, match=r"nothing.csv: cannot be read") as caught:
+            reader(tmp_path / "nothing.csv")
+        assert str(tmp_path) not in str(caught.value)
+    (tmp_path / "a.parquet").write_text("no parquet")
+    with pytest.raises(FusionError, match="cannot be read"):
+        read_long_table(tmp_path / "a.parquet")
