@@ -104,7 +104,9 @@ def _audio(path: Path, _: Stream) -> tuple[float | None, str]:
 def _physiology(path: Path, stream: Stream) -> tuple[float | None, str]:
     from cueflow.tasks.ingest.headers import physiology_header
 
-    return physiology_header(path, stream)
+    header = physiology_header(path, stream)
+    rate = "" if header.sampling_rate is None else f"{header.sampling_rate:.5g} Hz, "
+    return header.duration_s, f"{rate}{header.format} of {header.n_channels}"
 
 
 _HEADERS = {Group.VIDEO: _video, Group.AUDIO: _audio, Group.PHYSIOLOGY: _physiology}

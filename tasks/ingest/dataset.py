@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-import csv
+import hashlib
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cueflow.schemas.errors import DatasetError, StreamError
+from cueflow.schemas.errors import DatasetError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.session import Dataset, Exclusion, Marker, Modality, Problem, Role, Session, Stream
-from cueflow.tasks.ingest.paths import resolve_inside
+from cueflow.tasks.ingest.rows import Row, read_table
+from cueflow.tasks.ingest.streams import check_streams, closing_problems, problem_of
 
-Row = Mapping[str, str]
 NEEDED = ("session_id", "subject_id", "modality", "path")
-_ID = re.compile(r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$")
+_SPAN = ("session_id", "onset_s", "duration_s")
+_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}", re.ASCII)
+_MODALITIES = frozenset(m.value for m in Modality)
+_ROLES = frozenset(r.value for r in Role)
 
 
 def read_dataset(root: Path, *, name: str | None = None) -> Dataset:
     """Read what a dataset holds; no recording is opened.
+
+    What is wrong with a row is a problem of its session, and the row is left out. A session whose id cannot name a
+    folder is kept without streams, under an id made of its hash. Rows of `events.csv` and `exclusions.csv` must be
+    right: a span that cannot be read could be one that must not be used.
 
     Parameters
     ----------
@@ -32,141 +39,130 @@ def read_dataset(root: Path, *, name: str | None = None) -> Dataset:
     Returns
     -------
     Dataset
-        Sessions in the order of the manifest; what is wrong with a row is a problem of its session.
+        Sessions in the order of the manifest.
 
     Raises
     ------
     DatasetError
-        If the folder or manifest is not there, cannot be read, or lacks a needed column.
+        If the folder is not there, has neither manifest nor BIDS recordings, or the manifest or a table beside it
+        cannot be read or lacks a column.
     """
     if not root.is_dir():
         raise DatasetError("the dataset is not a folder: give the folder that holds manifest.csv")
     name = name or root.resolve().name
-    if not _ID.match(name):
-        raise DatasetError(f"{name!r} cannot name a dataset: give one (--dataset-name)")
-    sessions = _from_manifest(root)
-    if sessions is None:
-        from cueflow.tasks.ingest.bids import read_bids
+    if not _ID.fullmatch(name):
+        raise DatasetError(f"{name!r} cannot name a dataset: give a name of letters, digits, '.', '_' and '-'")
+    rows = read_table(root, "manifest", required=NEEDED)
+    sessions, problems = _from_bids(root) if rows is None else _from_manifest(root, rows)
+    return Dataset(name=name, root=root.resolve(), sessions=tuple(sessions), problems=tuple(problems))
 
-        sessions = read_bids(root)
+
+def _from_bids(root: Path) -> tuple[list[Session], list[Problem]]:
+    from cueflow.tasks.ingest.bids import read_bids
+
+    sessions = read_bids(root)
     if not sessions:
         raise DatasetError("no manifest.csv, manifest.parquet or BIDS recordings (sub-*/…) in this folder")
-    return Dataset(name=name, root=root.resolve(), sessions=tuple(sessions))
+    return sessions, []
 
 
-def _from_manifest(root: Path) -> list[Session] | None:
-    rows = read_rows(root, "manifest")
-    if rows is None:
-        return None
+def _from_manifest(root: Path, rows: Sequence[Row]) -> tuple[list[Session], list[Problem]]:
     if not rows:
         raise DatasetError("the manifest has no rows: add one per recording")
-    if missing := [column for column in NEEDED if column not in rows[0]]:
-        raise DatasetError(f"the manifest has no column {missing[0]!r}; it has {', '.join(rows[0])}")
     grouped: dict[str, list[Row]] = defaultdict(list)
-    for number, row in enumerate(rows, start=2):
-        session_id = row["session_id"]
-        if not _ID.match(session_id):
-            raise DatasetError(
-                f"manifest line {number}: session_id must be letters, digits, '.', '_' and '-', not a dot first"
-            )
-        grouped[session_id].append(row)
-    markers, exclusions = _markers(root), _exclusions(root)
+    nameless = [row.number for row in rows if not row.get("session_id")]
+    for row in rows:
+        if session_id := row.get("session_id"):
+            grouped[session_id].append(row)
+    if not grouped:
+        raise DatasetError("no row of the manifest has a session_id: fill the column")
+    spans = _markers(root), _exclusions(root)
+    sessions = [_session(root, session_id, of_session, spans) for session_id, of_session in grouped.items()]
+    problems = [Problem(Reason.MANIFEST_INVALID, f"manifest line {n}: session_id is empty") for n in nameless]
+    return sessions, problems + _strangers(spans, set(grouped))
+
+
+def _strangers(spans: tuple[dict[str, list[Marker]], dict[str, list[Exclusion]]], known: set[str]) -> list[Problem]:
+    named = (("events", spans[0].keys() - known), ("exclusions", spans[1].keys() - known))
     return [
-        _session(root, of_session, markers=markers.get(session_id, ()), exclusions=exclusions.get(session_id, ()))
-        for session_id, of_session in grouped.items()
+        Problem(Reason.MANIFEST_INVALID, f"{table} of {len(ids)} sessions that the manifest does not name")
+        for table, ids in named
+        if ids
     ]
 
 
-def _session(root: Path, rows: Sequence[Row], *, markers: Sequence[Marker], exclusions: Sequence[Exclusion]) -> Session:
-    streams, problems = check_streams(root, (_stream(row) for row in rows))
-    subjects = list(dict.fromkeys(row["subject_id"] for row in rows))
+def _session(
+    root: Path,
+    session_id: str,
+    rows: Sequence[Row],
+    spans: tuple[dict[str, list[Marker]], dict[str, list[Exclusion]]],
+) -> Session:
+    streams, problems = check_streams(root, map(_stream, rows))
+    safe = _ID.fullmatch(session_id) is not None
+    if not safe:
+        message = f"manifest line {rows[0].number}: session_id must be letters, digits, '.', '_', '-', at most 128"
+        problems.append(Problem(Reason.MANIFEST_INVALID, f"{message}, not a dot first: rename it"))
+    subjects = list(dict.fromkeys(row.get("subject_id") for row in rows))
     if len(subjects) > 1 or not subjects[0]:
-        problems.append(Problem(Reason.MANIFEST_INVALID, "the session's rows do not name one subject"))
+        problems.append(Problem(Reason.MANIFEST_INVALID, "the session's rows do not name one subject: correct them"))
+    if not safe or len(subjects) > 1 or not subjects[0]:
         streams = []
     return Session(
-        session_id=rows[0]["session_id"],
+        session_id=session_id if safe else f"invalid-{hashlib.sha256(session_id.encode()).hexdigest()[:12]}",
         subject_id=subjects[0],
-        visit=next((row["visit"] for row in rows if row.get("visit")), "1"),
+        visit=next((visit for row in rows if (visit := row.get("visit"))), "1"),
         streams=tuple(streams),
-        problems=tuple(problems if streams else [*problems, no_usable()]),
-        markers=tuple(markers),
-        exclusions=tuple(exclusions),
+        problems=closing_problems(streams, problems),
+        markers=tuple(spans[0].get(session_id, ())),
+        exclusions=tuple(spans[1].get(session_id, ())),
     )
 
 
-def no_usable() -> Problem:
-    """The problem of a session that has no stream left."""
-    return Problem(Reason.NO_USABLE_STREAM, Reason.NO_USABLE_STREAM.sentence)
-
-
-def check_streams(root: Path, candidates: Iterable[Stream | Problem]) -> tuple[list[Stream], list[Problem]]:
-    """Keep the streams whose file is there and whose key is the only one of its kind.
-
-    Parameters
-    ----------
-    root : Path
-        Folder of the dataset.
-    candidates : iterable of Stream or Problem
-        Rows of one session; problems pass through.
-
-    Returns
-    -------
-    tuple of list of Stream and list of Problem
-    """
-    streams: dict[tuple[str, str, str], Stream] = {}
-    problems: list[Problem] = []
-    for candidate in candidates:
-        if isinstance(candidate, Problem):
-            problems.append(candidate)
-            continue
-        try:
-            resolve_inside(root, candidate.path)
-        except StreamError as error:
-            problems.append(Problem(error.reason, error.message, candidate.path, candidate.modality))
-            continue
-        if candidate.key in streams:
-            message = f"a second {candidate.modality} stream of role {candidate.role}: give it another channel or role"
-            problems.append(Problem(Reason.DUPLICATE_STREAM, message, candidate.path, candidate.modality))
-            continue
-        streams[candidate.key] = candidate
-    return list(streams.values()), problems
-
-
 def _stream(row: Row) -> Stream | Problem:
-    modality = row["modality"].lower()
-    path = row["path"]
-    if modality not in set(Modality):
+    modality, role = row.get("modality").casefold(), row.get("role").casefold() or Role.PATIENT.value
+    path = row.get("path")
+    if modality not in _MODALITIES:
         message = f"unknown modality {modality[:40]!r}: choose among {', '.join(Modality)}"
-        return Problem(Reason.MODALITY_UNKNOWN, message, path, modality)
-    role = row.get("role", "").lower() or Role.PATIENT
-    if role not in set(Role):
+        return problem_of(Reason.MODALITY_UNKNOWN, message, path, modality)
+    if role not in _ROLES:
         message = f"unknown role {role[:40]!r}: choose among {', '.join(Role)}"
-        return Problem(Reason.MANIFEST_INVALID, message, path, modality)
+        return problem_of(Reason.MANIFEST_INVALID, message, path, modality)
     try:
-        start_s = number_or_none(row.get("start_s", ""), "start_s")
-        rate = number_or_none(row.get("sampling_rate", ""), "sampling_rate")
+        start_s = number_or_none(row.get("start_s"), "start_s")
+        rate = number_or_none(row.get("sampling_rate"), "sampling_rate")
     except ValueError as error:
-        return Problem(Reason.NOT_A_NUMBER, str(error), path, modality)
+        return problem_of(Reason.NOT_A_NUMBER, str(error), path, modality)
     if rate is not None and rate <= 0:
-        return Problem(Reason.NOT_A_NUMBER, "sampling_rate must be above 0", path, modality)
+        return problem_of(Reason.NOT_A_NUMBER, "sampling_rate must be above 0", path, modality)
     return Stream(
         modality=Modality(modality),
-        path=path,
+        path=path.replace("\\", "/"),
         role=Role(role),
         start_s=start_s,
         sampling_rate=rate,
-        channel=row.get("channel", ""),
-        unit=row.get("unit", ""),
+        channel=row.get("channel"),
+        unit=row.get("unit"),
     )
 
 
 def number_or_none(text: str, column: str) -> float | None:
     """A finite number, or None for an empty cell.
 
+    Parameters
+    ----------
+    text : str
+        The cell.
+    column : str
+        Its column, for the message.
+
+    Returns
+    -------
+    float or None
+
     Raises
     ------
     ValueError
-        If the cell holds something else; the message names the column.
+        If the cell holds something else.
     """
     if not text:
         return None
@@ -179,67 +175,32 @@ def number_or_none(text: str, column: str) -> float | None:
     return value
 
 
-def read_rows(root: Path, name: str) -> list[dict[str, str]] | None:
-    """Rows of `name`.csv or `name`.parquet at the root, cells as stripped text; None where there is neither file.
-
-    Raises
-    ------
-    DatasetError
-        If the file cannot be read.
-    """
-    table, text = root / f"{name}.parquet", root / f"{name}.csv"
-    try:
-        if text.is_file():
-            with text.open(newline="", encoding="utf-8-sig") as file:
-                return list(_stripped(csv.DictReader(file)))
-        if table.is_file():
-            return list(_stripped(_parquet_rows(table)))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(f"{name}: cannot be read as UTF-8 table ({type(error).__name__})") from error
-    return None
-
-
-def _parquet_rows(path: Path) -> list[dict[str, object]]:
-    import polars as pl
-
-    try:
-        return pl.read_parquet(path).to_dicts()
-    except pl.exceptions.PolarsError as error:
-        raise DatasetError(f"{path.name}: not a readable Parquet file") from error
-
-
-def _stripped(rows: Iterable[Mapping[str, object]]) -> Iterator[dict[str, str]]:
-    for row in rows:
-        yield {
-            (key or "").strip(): "" if value is None else str(value).strip()
-            for key, value in row.items()
-            if isinstance(key, str)
-        }
-
-
 def _markers(root: Path) -> dict[str, list[Marker]]:
     found: dict[str, list[Marker]] = defaultdict(list)
-    for session_id, onset, duration, row in _spans(root, "events"):
-        found[session_id].append(Marker(onset, duration, row.get("label", "")))
+    for row, onset, duration in _spans(root, "events", "label"):
+        if not row.get("label"):
+            raise DatasetError(f"events line {row.number}: label is empty")
+        found[row.get("session_id")].append(Marker(onset, duration, row.get("label")))
     return found
 
 
 def _exclusions(root: Path) -> dict[str, list[Exclusion]]:
     found: dict[str, list[Exclusion]] = defaultdict(list)
-    for session_id, onset, duration, row in _spans(root, "exclusions"):
-        found[session_id].append(Exclusion(onset, duration, row.get("reason", "")))
+    for row, onset, duration in _spans(root, "exclusions", "reason"):
+        if duration == 0:
+            raise DatasetError(f"exclusions line {row.number}: duration_s must be above 0")
+        found[row.get("session_id")].append(Exclusion(onset, duration, row.get("reason")))
     return found
 
 
-def _spans(root: Path, name: str) -> Iterator[tuple[str, float, float, Row]]:
-    for number, row in enumerate(read_rows(root, name) or (), start=2):
-        if not {"session_id", "onset_s", "duration_s"} <= set(row):
-            raise DatasetError(f"{name}.csv needs the columns session_id, onset_s and duration_s")
+def _spans(root: Path, name: str, last: str) -> Iterator[tuple[Row, float, float]]:
+    required = (*_SPAN, last) if name == "events" else _SPAN
+    for row in read_table(root, name, required=required) or ():
         try:
-            onset = number_or_none(row["onset_s"], "onset_s")
-            duration = number_or_none(row["duration_s"], "duration_s")
+            onset = number_or_none(row.get("onset_s"), "onset_s")
+            duration = number_or_none(row.get("duration_s"), "duration_s")
         except ValueError as error:
-            raise DatasetError(f"{name}.csv line {number}: {error}") from error
+            raise DatasetError(f"{name} line {row.number}: {error}") from error
         if onset is None or (duration or 0.0) < 0:
-            raise DatasetError(f"{name}.csv line {number}: onset_s is empty or duration_s below 0")
-        yield row["session_id"], onset, duration or 0.0, row
+            raise DatasetError(f"{name} line {row.number}: onset_s is empty or duration_s below 0")
+        yield row, onset, duration or 0.0

@@ -1,75 +1,225 @@
-"""EDF and BDF signals; nothing of the header but rate, unit and label leaves this module."""
+"""EDF and BDF signals, continuous or not; nothing of the header but rate, unit and label leaves this module.
+
+Layouts: EDF, EDF+C, EDF+D (doi:10.1016/0013-4694(92)90009-7, doi:10.1016/S1388-2457(03)00123-8), BDF, BDF+C, BDF+D.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
-from cueflow.tasks.ingest.signals import Raw
+from cueflow.schemas.results import FloatArray
+from cueflow.tasks.ingest.raw import Query, Raw, pick
+
+WHOLE_SHARE = 0.9  # a file that ends before this share of what its header says is cut
+_FIXED = 256
+_CUT = "the file ends before its header says: copy it again"
+# widths of a signal's header fields, in their order
+_FIELDS = (("label", 16), ("transducer", 80), ("unit", 8), ("physical_min", 8), ("physical_max", 8), ("digital_min", 8),
+           ("digital_max", 8), ("filter", 80), ("samples", 8), ("reserved", 32))  # fmt: skip
 
 
-def read_edf(path: Path, channel: str) -> Raw:
-    """Read one signal of an EDF, EDF+C or BDF file.
+@dataclass(frozen=True, slots=True)
+class EdfSignal:
+    """A signal: label, unit, samples per record, first byte within the record, and how digits become values."""
+
+    label: str
+    unit: str
+    samples: int
+    offset: int
+    gain: float
+    zero: float
+
+
+@dataclass(frozen=True, slots=True)
+class EdfHeader:
+    """What is needed to read samples: bytes per sample, of the header and a record; records there are, and their s."""
+
+    width: int
+    header_bytes: int
+    record_bytes: int
+    n_records: int
+    record_s: float
+    discontinuous: bool
+    signals: tuple[EdfSignal, ...]
+    stamps: EdfSignal | None
+
+    def rate(self, index: int) -> float:
+        """Sampling rate of a signal, Hz."""
+        return self.signals[index].samples / self.record_s
+
+    @property
+    def duration_s(self) -> float:
+        """Length of what was recorded, gaps left out, s."""
+        return self.n_records * self.record_s
+
+
+def read_edf_header(path: Path) -> EdfHeader:
+    """Read the layout of an EDF or BDF file.
 
     Parameters
     ----------
     path : Path
         The file.
-    channel : str
-        Label of the signal, compared without outer spaces and case; empty where there is only one.
 
     Returns
     -------
-    Raw
-        In physical units, with the file's own rate.
-
-    Raises
-    ------
-    refusal
-        A `StreamError` where the file is damaged or discontinuous; also where it has no such signal.
-    """
-    import pyedflib
-
-    try:
-        reader = pyedflib.EdfReader(str(path))
-    except OSError as error:
-        raise refusal(path, str(error)) from error
-    with reader:
-        labels = [label.strip() for label in reader.getSignalLabels()]
-        index = index_of(path, labels, channel.strip())
-        values = np.asarray(reader.readSignal(index), dtype=np.float64)
-        return Raw(
-            values,
-            sampling_rate=float(reader.getSampleFrequency(index)),
-            unit=reader.getPhysicalDimension(index).strip(),
-        )
-
-
-def index_of(path: Path, labels: list[str], channel: str) -> int:
-    """Number of the signal with this label.
+    EdfHeader
 
     Raises
     ------
     StreamError
-        If there is none, or more than one.
+        FILE_UNREADABLE if it is none, FILE_TRUNCATED if it ends before 90 % of the records that its header counts.
     """
-    matches = [i for i, label in enumerate(labels) if label.lower() == channel.lower()]
-    if not channel and len(labels) == 1:
-        return 0
-    if len(matches) != 1:
-        asked = f"no signal {channel!r}" if not matches else f"{len(matches)} signals are called {channel!r}"
-        message = f"{path.name}: {asked}; it has {', '.join(labels)[:200]}"
-        raise StreamError(message, reason=Reason.COLUMN_MISSING)
-    return matches[0]
+    with path.open("rb") as file:
+        fixed = file.read(_FIXED)
+        width = {b"0       ": 2, b"\xffBIOSEMI": 3}.get(fixed[:8])
+        if width is None:
+            raise StreamError("not an EDF or BDF file: export it again", reason=Reason.FILE_UNREADABLE)
+        if len(fixed) < _FIXED:
+            raise StreamError(_CUT, reason=Reason.FILE_TRUNCATED)
+        n_signals = _integer(fixed[252:256])
+        rest = file.read(_FIXED * n_signals)
+    if len(rest) < _FIXED * n_signals:
+        raise StreamError(_CUT, reason=Reason.FILE_TRUNCATED)
+    signals = _signals(rest, n_signals, width)
+    record_bytes = width * sum(s.samples for s in signals)
+    header_bytes = _FIXED * (n_signals + 1)
+    there = (path.stat().st_size - header_bytes) // max(record_bytes, 1)
+    counted = _integer(fixed[236:244])
+    if there < WHOLE_SHARE * max(counted, 1):  # -1: the recorder was switched off before it counted
+        raise StreamError(_CUT, reason=Reason.FILE_TRUNCATED)
+    notes = [s for s in signals if s.label.endswith("Annotations")]
+    return EdfHeader(
+        width=width,
+        header_bytes=header_bytes,
+        record_bytes=record_bytes,
+        n_records=there if counted < 0 else min(there, counted),
+        record_s=_number(fixed[244:252]),
+        discontinuous=fixed[192:197] in {b"EDF+D", b"BDF+D"},
+        signals=tuple(s for s in signals if s not in notes),
+        stamps=notes[0] if notes else None,
+    )
 
 
-def refusal(path: Path, said: str) -> StreamError:
-    """The typed error for what the library says about a file, without its path."""
-    if "discontinuous" in said.lower():
-        return StreamError(f"{path.name}: discontinuous EDF+D is not read yet", reason=Reason.FORMAT_UNKNOWN)
-    if "size" in said.lower():
-        return StreamError(f"{path.name}: the file ends before its header says", reason=Reason.FILE_TRUNCATED)
-    return StreamError(f"{path.name}: not a readable EDF or BDF file", reason=Reason.FILE_UNREADABLE)
+def read_edf(path: Path, query: Query) -> Raw:
+    """Read one signal of an EDF or BDF file.
+
+    Time counts from the first sample. In a discontinuous file every record stands where its own time stamp puts it, so
+    that pauses stay gaps.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    query : Query
+        Label of the signal.
+
+    Returns
+    -------
+    Raw
+        In physical units, with the header's rate.
+
+    Raises
+    ------
+    StreamError
+        If the file is damaged, or has no such signal.
+    """  # noqa: DOC502  raised by the helpers
+    header = read_edf_header(path)
+    index = edf_index(header, query)
+    signal, rate = header.signals[index], header.rate(index)
+    digits = _digits(path, header, signal)
+    values = digits * signal.gain + signal.zero
+    times = _times(path, header, signal.samples) if header.discontinuous else None
+    return Raw(values.ravel(), times, rate, signal.unit)
+
+
+def edf_index(header: EdfHeader, query: Query) -> int:
+    """Position of the signal that is asked for.
+
+    Parameters
+    ----------
+    header : EdfHeader
+        Of the file.
+    query : Query
+        Label of the signal.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    StreamError
+        COLUMN_MISSING if there is none; FILE_UNREADABLE if its records have no length.
+    """
+    index = pick([s.label for s in header.signals], query, kind="signal")
+    if header.record_s <= 0 or header.signals[index].samples <= 0:
+        raise StreamError("the header gives no sampling rate: export it again", reason=Reason.FILE_UNREADABLE)
+    return index
+
+
+def _signals(rest: bytes, n: int, width: int) -> list[EdfSignal]:
+    columns: dict[str, list[bytes]] = {}
+    at = 0
+    for name, size in _FIELDS:
+        columns[name] = [rest[at + i * size : at + (i + 1) * size] for i in range(n)]
+        at += n * size
+    signals: list[EdfSignal] = []
+    offset = 0
+    for i in range(n):
+        low, high = _number(columns["physical_min"][i]), _number(columns["physical_max"][i])
+        bottom, top = _number(columns["digital_min"][i]), _number(columns["digital_max"][i])
+        if top == bottom:
+            raise StreamError("the header gives an empty digital range: export it again", reason=Reason.FILE_UNREADABLE)
+        gain, samples = (high - low) / (top - bottom), _integer(columns["samples"][i])
+        label, unit = (columns[name][i].decode("latin-1").strip() for name in ("label", "unit"))
+        signals.append(EdfSignal(label, unit, samples, offset, gain, low - gain * bottom))
+        offset += width * samples
+    return signals
+
+
+def _records(path: Path, header: EdfHeader, signal: EdfSignal) -> NDArray[np.uint8]:
+    """Bytes of one signal, shape (n_records, bytes)."""
+    shape = (header.n_records, header.record_bytes)
+    data = np.memmap(path, dtype=np.uint8, mode="r", offset=header.header_bytes, shape=shape)
+    return np.ascontiguousarray(data[:, signal.offset : signal.offset + header.width * signal.samples])
+
+
+def _digits(path: Path, header: EdfHeader, signal: EdfSignal) -> FloatArray:
+    raw = _records(path, header, signal)
+    if header.width == 2:
+        return raw.view("<i2").astype(np.float64)
+    three = raw.reshape(header.n_records, -1, 3).astype(np.int32)
+    whole = three[..., 0] | (three[..., 1] << 8) | (three[..., 2] << 16)
+    return np.where(whole >= 1 << 23, whole - (1 << 24), whole).astype(np.float64)
+
+
+def _times(path: Path, header: EdfHeader, samples: int) -> FloatArray:
+    if header.stamps is None:
+        raise StreamError("a discontinuous EDF without time stamps: export it again", reason=Reason.FILE_UNREADABLE)
+    notes = _records(path, header, header.stamps)
+    onsets = np.array([_number(bytes(row).split(b"\x14", 1)[0].split(b"\x15", 1)[0]) for row in notes])
+    return np.asarray(((onsets - onsets[:1])[:, None] + np.arange(samples) * (header.record_s / samples)).ravel())
+
+
+def _number(field: bytes) -> float:
+    try:
+        value = float(field.decode("ascii").strip(" \0").replace(",", "."))
+    except ValueError:
+        value = np.nan
+    if not np.isfinite(value):
+        raise StreamError("the EDF header is damaged: export it again", reason=Reason.FILE_UNREADABLE)
+    return value
+
+
+def _integer(field: bytes) -> int:
+    value = int(_number(field))
+    if value < -1:
+        raise StreamError("the EDF header is damaged: export it again", reason=Reason.FILE_UNREADABLE)
+    return value

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
-import gzip
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from cueflow.schemas.config import PhysiologyConfig
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
-from cueflow.schemas.session import Stream
-from cueflow.tasks.ingest.bids import physio_sidecar
-from cueflow.tasks.ingest.signals import reader_for
-from cueflow.tasks.ingest.units import conversion
+from cueflow.schemas.results import FloatArray
+from cueflow.schemas.session import Modality, Stream
+from cueflow.tasks.ingest.raw import Query, pick
+from cueflow.tasks.ingest.signals import check_rate, reader_for
+from cueflow.tasks.ingest.stamps import TimeColumn, in_seconds, measured_rate, time_column
+from cueflow.tasks.ingest.text import HEAD_BYTES, Layout, as_number, cells_of, decoded, head_of, layout_of
+from cueflow.tasks.ingest.units import agreed_unit, conversion
 
-_HEAD_BYTES = 65536
+_TOLERANCE = PhysiologyConfig().rate_tolerance
 
 
-def physiology_header(path: Path, stream: Stream) -> tuple[float | None, str]:
-    """Duration in s (None: only the samples would tell) and a description of a signal.
+@dataclass(frozen=True, slots=True)
+class SignalHeader:
+    """Rate in Hz and duration in s (None: only the samples would tell), how many columns or signals, and the format."""
+
+    sampling_rate: float | None
+    duration_s: float | None
+    n_channels: int
+    format: str
+
+
+def physiology_header(path: Path, stream: Stream, *, rate_tolerance: float = _TOLERANCE) -> SignalHeader:
+    """Read the head of a signal's file: at most 64 KiB at either end.
 
     Parameters
     ----------
@@ -24,81 +40,99 @@ def physiology_header(path: Path, stream: Stream) -> tuple[float | None, str]:
         The file.
     stream : Stream
         What the manifest says.
+    rate_tolerance : float, optional
+        Relative difference of declared and measured rate that is allowed.
 
     Returns
     -------
-    tuple of float or None and str
-        A format, unit or column that cannot be used is a `StreamError`.
+    SignalHeader
+
+    Raises
+    ------
+    StreamError
+        If the format, unit, column or rate cannot be used, as far as the head shows it.
     """
     reader_for(path)
-    if stream.unit:
-        conversion(stream.modality, stream.unit)
-    if path.suffix.lower() in {".edf", ".bdf"}:
-        return _edf(path, stream)
-    if (sidecar := physio_sidecar(path)) is not None:
-        return None, f"{float(sidecar['SamplingFrequency']):g} Hz, BIDS physio"
-    if path.suffix.lower() == ".parquet":
-        return _parquet(path, stream)
-    return _text(path, stream)
+    conversion(stream.modality, stream.unit)
+    suffix = path.suffix.lower()
+    if suffix in {".edf", ".bdf"}:
+        header = _edf(path, stream)
+    elif suffix == ".parquet":
+        header = _parquet(path, stream)
+    else:
+        header = _text(path, stream)
+    if stream.modality is Modality.INTERVALS:
+        return header
+    said = "the file's header says" if suffix in {".edf", ".bdf"} else "the data say"
+    check_rate(stream.sampling_rate, header.sampling_rate, tolerance=rate_tolerance, source=said)
+    if header.sampling_rate is None and stream.sampling_rate is None:
+        message = "neither a time column nor a rate: add sampling_rate to the manifest"
+        raise StreamError(message, reason=Reason.RATE_MISSING)
+    return header
 
 
-def _edf(path: Path, stream: Stream) -> tuple[float | None, str]:
-    import pyedflib
-
-    from cueflow.tasks.ingest.edf import index_of, refusal
-
-    try:
-        reader = pyedflib.EdfReader(str(path))
-    except OSError as error:
-        raise refusal(path, str(error)) from error
-    with reader:
-        index = index_of(path, [label.strip() for label in reader.getSignalLabels()], stream.channel.strip())
-        return float(reader.getFileDuration()), f"{reader.getSampleFrequency(index):g} Hz, EDF"
+def _query(stream: Stream) -> Query:
+    return Query(stream.modality, stream.channel)
 
 
-def _parquet(path: Path, stream: Stream) -> tuple[float | None, str]:
-    import pyarrow as pa
+def _edf(path: Path, stream: Stream) -> SignalHeader:
+    from cueflow.tasks.ingest.edf import edf_index, read_edf_header
+
+    header = read_edf_header(path)
+    index = edf_index(header, _query(stream))
+    conversion(stream.modality, agreed_unit(stream.modality, stream.unit, header.signals[index].unit))
+    return SignalHeader(header.rate(index), header.duration_s, len(header.signals), path.suffix[1:].upper())
+
+
+def _parquet(path: Path, stream: Stream) -> SignalHeader:
     import pyarrow.parquet as pq
 
-    try:
-        header = pq.ParquetFile(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise StreamError(f"{path.name}: not a readable Parquet file", reason=Reason.FILE_UNREADABLE) from error
-    _need_column(path, [name.strip() for name in header.schema_arrow.names], stream)
-    rows = header.metadata.num_rows
-    duration = rows / stream.sampling_rate if stream.sampling_rate else None
-    return duration, f"{rows} rows, {_rate(stream)}"
+    from cueflow.tasks.ingest.tables import parquet_names
+
+    names = parquet_names(path)
+    stamps = time_column(names, channel=stream.channel)
+    pick(names, _query(stream), leave_out=None if stamps is None else stamps.index)
+    if stamps is None:
+        rows = pq.ParquetFile(path).metadata.num_rows
+        duration = rows / stream.sampling_rate if stream.sampling_rate else None
+        return SignalHeader(stream.sampling_rate, duration, len(names), "Parquet")
+    return SignalHeader(stream.sampling_rate, None, len(names), "Parquet with time stamps")
 
 
-def _text(path: Path, stream: Stream) -> tuple[float | None, str]:
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
-    except (OSError, EOFError) as error:
-        raise StreamError(f"{path.name}: cut or damaged", reason=Reason.FILE_TRUNCATED) from error
-    if b"\0" in head:
-        raise StreamError(f"{path.name}: not a text table", reason=Reason.FILE_UNREADABLE)
-    first = head.split(b"\n", 1)[0].decode("utf-8-sig", errors="replace")
-    separator = max("\t;,", key=first.count)
-    names = [cell.strip().strip('"') for cell in first.split(separator)]
-    if not _all_numbers(names):
-        _need_column(path, names, stream)
-    return None, f"table of {len(names)} column{'s'[: len(names) > 1]}, {_rate(stream)}"
+def _text(path: Path, stream: Stream) -> SignalHeader:
+    from cueflow.tasks.ingest.sidecars import is_physio, read_sidecar
+
+    sidecar = read_sidecar(path) if is_physio(path) else None
+    head = head_of(path)
+    layout = layout_of(head, names=None if sidecar is None else sidecar.columns)
+    stamps = time_column(layout.names, channel=stream.channel)
+    pick(layout.names, _query(stream), leave_out=None if stamps is None else stamps.index)
+    if sidecar is not None:
+        return SignalHeader(sidecar.sampling_rate, None, len(layout.names), "BIDS physio")
+    if stamps is None:
+        rate = layout.sampling_rate or stream.sampling_rate
+        return SignalHeader(rate, None, len(layout.names), "table")
+    first = _stamps(decoded(head).splitlines()[layout.skip : -1], layout, stamps)
+    last = _stamps(_tail(path), layout, stamps)
+    duration = None
+    if len(first) and len(last):
+        ends = in_seconds(np.concatenate([first[:1], last[-1:]]), stamps.scale)
+        duration = float(ends[1] - ends[0])
+    rate = measured_rate(in_seconds(first, stamps.scale)) if len(first) else None
+    return SignalHeader(rate or stream.sampling_rate, duration, len(layout.names), "table with time stamps")
 
 
-def _all_numbers(cells: list[str]) -> bool:
-    try:
-        [float(cell) for cell in cells]
-    except ValueError:
-        return False
-    return True
+def _tail(path: Path) -> list[str]:
+    """The last lines; none of a compressed file, which would have to be read whole."""
+    if path.suffix.lower() == ".gz":
+        return []
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size - HEAD_BYTES, 0))
+        lines = decoded(file.read()).splitlines()
+    return lines[1:]
 
 
-def _need_column(path: Path, names: list[str], stream: Stream) -> None:
-    if stream.channel.strip() and stream.channel.strip() not in names:
-        message = f"{path.name}: no column {stream.channel.strip()!r}; it has {', '.join(names)[:200]}"
-        raise StreamError(message, reason=Reason.COLUMN_MISSING)
-
-
-def _rate(stream: Stream) -> str:
-    return f"{stream.sampling_rate:g} Hz declared" if stream.sampling_rate else "rate from its time stamps"
+def _stamps(lines: list[str], layout: Layout, column: TimeColumn) -> FloatArray:
+    cells = [cells_of(line, layout.separator) for line in lines if line.strip()]
+    read = [as_number(row[column.index]) for row in cells if len(row) > column.index]
+    return np.array([value for value in read if value is not None], dtype=np.float64)

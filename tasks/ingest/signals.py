@@ -1,12 +1,10 @@
 """Read a physiological signal from any format, on the session clock, in the unit its measures are computed in.
 
-A reader takes a file and a channel and gives `Raw`; a new format is one function and its suffix.
+A reader takes a file and a query and gives `Raw`; a new format is one function and its suffix.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,26 +13,11 @@ from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import FloatArray, Signal
 from cueflow.schemas.session import Modality
-from cueflow.tasks.ingest.stamps import even_stamps, measured_rate
-from cueflow.tasks.ingest.units import conversion
+from cueflow.tasks.ingest.raw import Query, Raw, Reader
+from cueflow.tasks.ingest.stamps import even_stamps, measured_rate, need_order
+from cueflow.tasks.ingest.units import agreed_unit, conversion
 
-
-@dataclass(frozen=True, slots=True)
-class Raw:
-    """What a reader found.
-
-    `values` (n,); `times_s` (n,) on the file's own clock, or None; `sampling_rate` in Hz, or None where the file is
-    silent; `start_s` of the file's clock against the recording's.
-    """
-
-    values: FloatArray
-    times_s: FloatArray | None = None
-    sampling_rate: float | None = None
-    unit: str = ""
-    start_s: float = 0.0
-
-
-Reader = Callable[[Path, str], Raw]
+_SHORTEST_MS = 10.0  # a median interval below is not in ms: no heart beats 6000 times a minute
 
 
 def read_signal(
@@ -49,51 +32,52 @@ def read_signal(
 ) -> Signal:
     """Read one signal of a file.
 
-    Session time is `start_s` (0 where it is unknown) plus the file's own time stamp, or plus sample number / rate.
+    Session time is `start_s` plus the file's own time stamp where it has a time column (stamps that count from 1970
+    are counted from the first), else `start_s` plus sample number / rate. Where the manifest gives no `start_s` it is
+    the StartTime of a BIDS sidecar, else 0. A few equal stamps (below 2 %) are merged, the first sample stays; more are
+    rounding, and are laid on a straight line between gaps.
+
+    The declared rate is compared with the time stamps and with the rate in the header. A table without time stamps says
+    nothing about its rate: the declared one is believed.
 
     Parameters
     ----------
     path : Path
-        .csv, .tsv (.gz), .parquet, .edf, .bdf, or BIDS physio (.tsv.gz with .json).
+        .csv, .tsv, .txt (also .gz), .parquet, .edf, .bdf, or BIDS physio (.tsv.gz with .json).
     modality : Modality
         What the signal is.
     channel : str, optional
-        Column or signal inside the file; may be empty where there is only one.
+        Column or signal inside the file; may be empty where there is only one, or only one named like the modality.
     sampling_rate : float, optional
-        As the manifest declares it, Hz; compared with the file's rate or time stamps where it has them.
+        As the manifest declares it, Hz.
     unit : str, optional
-        As the manifest declares it; empty: the file's, or the expected one.
+        As the manifest declares it; empty: the file's, or else the expected one.
     start_s : float, optional
-        The recording's first sample on the session clock.
+        Offset of the file's clock on the session clock, s.
     rate_tolerance : float, optional
         Relative difference of declared and measured rate that is allowed.
 
     Returns
     -------
     Signal
-        NaN where a sample is missing; a step of time of more than 1.5 periods is a gap.
+        NaN where a sample is missing; a step of time of more than 1.5 periods is a gap. Intervals (ms) stand at the
+        beat that ends them; without a time column the first interval starts at `start_s`.
 
     Raises
     ------
     StreamError
-        If the format, channel, rate, unit or time stamps cannot be used.
+        If the format, channel, rate, unit or time stamps cannot be used; its reason says which.
     """
-    raw = reader_for(path)(path, channel)
+    raw = reader_for(path)(path, Query(modality, channel))
     if not len(raw.values):
-        raise StreamError(f"{path.name}: the signal has no samples", reason=Reason.FILE_EMPTY)
-    factor, expected = conversion(modality, unit or raw.unit)
-    origin = (start_s or 0.0) + raw.start_s
-    if modality is Modality.INTERVALS and raw.times_s is None:
-        ends = origin + np.cumsum(np.nan_to_num(raw.values * factor)) / 1e3
-        return Signal(raw.values * factor, ends, 1.0, expected)
-    values, times = _stamped(raw, path)
-    measured = raw.sampling_rate if times is None else measured_rate(times)
-    rate = _agreed_rate(measured, sampling_rate, tolerance=rate_tolerance, name=path.name)
-    if times is None:
-        times = np.arange(len(values)) / rate
-    else:
-        times, values = even_stamps(times, values, rate)
-    return Signal(values * factor, origin + times, rate, expected)
+        raise StreamError("the signal has no samples: export it again", reason=Reason.FILE_EMPTY)
+    convert = conversion(modality, agreed_unit(modality, unit, raw.unit))
+    values = convert(raw.values)
+    origin = raw.start_s if start_s is None else start_s
+    if modality is Modality.INTERVALS:
+        return _intervals(values, raw.times_s, origin, unit=convert.unit)
+    times, values, rate = _on_clock(raw, values, declared=sampling_rate, tolerance=rate_tolerance)
+    return Signal(values, origin + times, rate, convert.unit)
 
 
 def reader_for(path: Path) -> Reader:
@@ -111,60 +95,116 @@ def reader_for(path: Path) -> Reader:
     Raises
     ------
     StreamError
-        If no reader knows the suffix.
+        FORMAT_UNKNOWN if no reader knows the suffix.
     """
     suffix = path.suffix.lower()
-    if suffix == ".gz" and path.with_suffix("").suffix.lower() in {".csv", ".tsv"}:
-        suffix = path.with_suffix("").suffix.lower()
+    if suffix == ".gz":
+        suffix = path.with_suffix("").suffix.lower() + suffix
     if suffix not in READERS:
-        known = ", ".join(READERS)
-        raise StreamError(f"{path.name}: not a format of signals that is read ({known})", reason=Reason.FORMAT_UNKNOWN)
+        message = f"{suffix or 'no suffix'} is not a format of signals: convert it to one of {', '.join(READERS)}"
+        raise StreamError(message, reason=Reason.FORMAT_UNKNOWN)
     return READERS[suffix]
 
 
-def _table(path: Path, channel: str) -> Raw:
-    from cueflow.tasks.ingest.bids import physio_sidecar, read_physio
-    from cueflow.tasks.ingest.tables import read_columns
+def check_rate(declared: float | None, said: float | None, *, tolerance: float, source: str) -> None:
+    """Compare the manifest's sampling rate with what the file says.
 
-    if (sidecar := physio_sidecar(path)) is not None:
-        return read_physio(path, channel, sidecar)
-    values, times = read_columns(path, channel=channel)
-    return Raw(values, times)
+    Parameters
+    ----------
+    declared : float or None
+        The manifest's, Hz.
+    said : float or None
+        The file's, Hz.
+    tolerance : float
+        Relative difference that is allowed.
+    source : str
+        What says so, for the message.
+
+    Raises
+    ------
+    StreamError
+        RATE_MISMATCH, with both figures.
+    """
+    if declared is not None and said is not None and abs(said / declared - 1.0) > tolerance:
+        message = f"the manifest declares {declared:g} Hz and {source} {said:.5g} Hz"
+        raise StreamError(f"{message}: correct sampling_rate or leave it empty", reason=Reason.RATE_MISMATCH)
 
 
-def _edf(path: Path, channel: str) -> Raw:
+def _on_clock(
+    raw: Raw, values: FloatArray, *, declared: float | None, tolerance: float
+) -> tuple[FloatArray, FloatArray, float]:
+    # times on the file's clock, values and rate
+    check_rate(declared, raw.sampling_rate, tolerance=tolerance, source="the file's header says")
+    nominal = declared if declared is not None else raw.sampling_rate
+    if raw.times_s is None:
+        if nominal is None:
+            message = "neither a time column nor a rate: add sampling_rate to the manifest"
+            raise StreamError(message, reason=Reason.RATE_MISSING)
+        return np.arange(len(values)) / nominal, values, nominal
+    need_order(raw.times_s)
+    measured = measured_rate(raw.times_s)
+    check_rate(nominal, measured, tolerance=tolerance, source="the time stamps say")
+    rate = nominal if nominal is not None else measured
+    if rate is None:
+        message = "a single time stamp gives no rate: add sampling_rate to the manifest"
+        raise StreamError(message, reason=Reason.RATE_MISSING)
+    times, values = even_stamps(raw.times_s, values, rate)
+    if len(times) > 1 and float(np.min(np.diff(times))) <= 0:
+        message = "the time stamps are too coarse: leave the column out and give sampling_rate"
+        raise StreamError(message, reason=Reason.TIME_NOT_INCREASING)
+    return times, values, rate
+
+
+def _intervals(values_ms: FloatArray, times_s: FloatArray | None, origin_s: float, *, unit: str) -> Signal:
+    known = values_ms[np.isfinite(values_ms)]
+    middle = float(np.median(known)) if len(known) else np.nan
+    if middle < _SHORTEST_MS:
+        message = (
+            f"the median interval would be {middle:.3g} ms: give the unit of the column in the manifest, such as s"
+        )
+        raise StreamError(message, reason=Reason.UNIT_UNKNOWN)
+    if times_s is None:
+        if len(known) < len(values_ms):
+            message = "a missing interval leaves the times after it unknown: add a time column"
+            raise StreamError(message, reason=Reason.NOT_A_NUMBER)
+        times_s = np.cumsum(values_ms) / 1e3
+    need_order(times_s)
+    keep = np.concatenate([[True], np.diff(times_s) > 0])
+    return Signal(values_ms[keep], origin_s + times_s[keep], 1e3 / middle, unit)
+
+
+def _text(path: Path, query: Query) -> Raw:
+    from cueflow.tasks.ingest.tables import read_text
+
+    return read_text(path, query)
+
+
+def _maybe_bids(path: Path, query: Query) -> Raw:
+    from cueflow.tasks.ingest.sidecars import is_physio, read_physio
+
+    return read_physio(path, query) if is_physio(path) else _text(path, query)
+
+
+def _parquet(path: Path, query: Query) -> Raw:
+    from cueflow.tasks.ingest.tables import read_parquet
+
+    return read_parquet(path, query)
+
+
+def _edf(path: Path, query: Query) -> Raw:
     from cueflow.tasks.ingest.edf import read_edf
 
-    return read_edf(path, channel)
+    return read_edf(path, query)
 
 
 READERS: dict[str, Reader] = {
-    ".csv": _table,
-    ".tsv": _table,
-    ".parquet": _table,
+    ".csv": _text,
+    ".csv.gz": _text,
+    ".tsv": _text,
+    ".tsv.gz": _maybe_bids,
+    ".txt": _text,
+    ".txt.gz": _text,
+    ".parquet": _parquet,
     ".edf": _edf,
     ".bdf": _edf,
 }
-
-
-def _stamped(raw: Raw, path: Path) -> tuple[FloatArray, FloatArray | None]:
-    if raw.times_s is None:
-        return raw.values, None
-    stamped = np.isfinite(raw.times_s)
-    values, times = raw.values[stamped], raw.times_s[stamped]
-    backwards = np.diff(times) < 0
-    if np.any(backwards):
-        message = f"{path.name}: the time stamps run backwards, first at sample {int(np.argmax(backwards)) + 1}"
-        raise StreamError(message, reason=Reason.TIME_NOT_INCREASING)
-    return values, times
-
-
-def _agreed_rate(measured: float | None, declared: float | None, *, tolerance: float, name: str) -> float:
-    if measured is not None and declared is not None and abs(measured / declared - 1.0) > tolerance:
-        message = f"{name}: the manifest declares {declared:g} Hz, the data say {measured:.4g} Hz: correct one of them"
-        raise StreamError(message, reason=Reason.RATE_MISMATCH)
-    rate = declared if declared is not None else measured
-    if rate is None:
-        message = f"{name}: no time column and no rate; add sampling_rate to the manifest"
-        raise StreamError(message, reason=Reason.RATE_MISSING)
-    return rate

@@ -58,7 +58,7 @@ def time_column(names: Sequence[str], *, channel: str = "") -> TimeColumn | None
     return next((c for c in found if c.scale is not None), found[0] if found else None)
 
 
-def _scale(name: str) -> float | None | bool:
+def _scale(name: str) -> float | bool | None:
     """Length of the unit in s; None for a time column without a unit; False for other columns."""
     bare = re.sub(r"[^a-z0-9.µμ]+", "_", name.strip().casefold()).strip("_")
     if bare in _UNITS:

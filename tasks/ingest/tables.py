@@ -1,9 +1,9 @@
-"""Columns of numbers out of CSV, TSV and Parquet files."""
+"""A column of numbers, and its time stamps, out of CSV, TSV and Parquet files."""
 
 from __future__ import annotations
 
-import gzip
 import io
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,150 +12,189 @@ import numpy as np
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import FloatArray
+from cueflow.tasks.ingest.raw import Query, Raw, pick
+from cueflow.tasks.ingest.stamps import in_seconds, time_column
+from cueflow.tasks.ingest.text import MISSING, Layout, head_of, layout_of
 
 if TYPE_CHECKING:
     import polars as pl
 
-# Name of a time column, lower case without unit, and its unit's length in s.
-_TIME_NAMES = frozenset({"time", "t", "timestamp", "timestamps", "seconds", "sec", "onset"})
-_UNITS = {"": 1.0, "s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6}
-_MISSING = ("", "NA", "NaN", "nan", "n/a", "null")
 
+def read_text(path: Path, query: Query, *, names: tuple[str, ...] | None = None) -> Raw:
+    """Read one signal of a text table.
 
-def read_columns(path: Path, *, channel: str) -> tuple[FloatArray, FloatArray | None]:
-    """Read one column of a table, and the column of time stamps if there is one.
+    Lines before the header that start with `#` are left out. Without a header line the columns are called "0", "1", …
+    The separator is a tab, semicolon, comma or white space; with the first two a comma may be the decimal sign.
 
     Parameters
     ----------
     path : Path
-        .csv, .tsv (also .gz) or .parquet; a file of one column may lack a header.
-    channel : str
-        Name of the column, compared without outer spaces; may be empty where there is one column besides the time.
+        .csv, .tsv or .txt, also with .gz.
+    query : Query
+        Which column.
+    names : tuple of str, optional
+        Names of the columns where they stand elsewhere (BIDS).
 
     Returns
     -------
-    values : ndarray, shape (n,)
-        NaN for an empty cell.
-    times : ndarray, shape (n,), or None
-        Time stamps in s as the file has them.
+    Raw
+        With time stamps where a column is named so.
 
     Raises
     ------
     StreamError
         If the file is not a table, the column is not there, or it holds text.
-    """
-    frame = _parquet(path) if path.suffix == ".parquet" else _text(path)
-    names = {name.strip(): name for name in frame.columns}
-    times = next(((name, scale) for name in names if (scale := _time_scale(name)) is not None), None)
-    others = [name for name in names if times is None or name != times[0]]
-    if channel.strip() in names:
-        chosen = channel.strip()
-    elif not channel.strip() and len(others) == 1:
-        chosen = others[0]
-    else:
-        asked = f"no column {channel.strip()!r}" if channel.strip() else "more than one column, and no channel is named"
-        raise StreamError(f"{path.name}: {asked}; it has {', '.join(names)[:200]}", reason=Reason.COLUMN_MISSING)
-    values = _numbers(frame[names[chosen]], path)
-    return values, None if times is None else _numbers(frame[names[times[0]]], path) * times[1]
+    """  # noqa: DOC502  raised by the helpers
+    raw = head_of(path, size=-1)
+    layout = layout_of(raw[: 1 << 16], names=names)
+    stamps = time_column(layout.names, channel=query.channel)
+    index = pick(layout.names, query, leave_out=None if stamps is None else stamps.index)
+    if stamps is None:
+        (values,) = _columns(raw, layout, [index])
+        return Raw(_numbers(values, layout, index), sampling_rate=layout.sampling_rate)
+    values, times = _columns(raw, layout, [index, stamps.index])
+    scale = stamps.scale
+    if (read := _moments(times)) is not None:
+        times, scale = read, 1.0
+    seconds = in_seconds(_numbers(times, layout, stamps.index), scale)
+    return _stamped(_numbers(values, layout, index), seconds, first_line=layout.skip + 1)
 
 
-def read_columns_by_position(path: Path, *, position: int, width: int) -> FloatArray:
-    """Read one column of a table without a header line.
+def read_parquet(path: Path, query: Query) -> Raw:
+    """Read one signal of a Parquet file.
 
     Parameters
     ----------
     path : Path
-        .tsv or .tsv.gz.
-    position : int
-        Of the column, from 0.
-    width : int
-        How many columns there should be.
+        .parquet.
+    query : Query
+        Which column.
 
     Returns
     -------
-    ndarray, shape (n,)
-        NaN for an empty cell.
+    Raw
+        With time stamps where a column is named so; columns of instants and durations are read as seconds.
 
     Raises
     ------
     StreamError
-        If there are fewer columns, or the column holds text.
+        If the file is not Parquet, the column is not there, or it does not hold numbers.
+    """  # noqa: DOC502  raised by the helpers
+    names = parquet_names(path)
+    stamps = time_column(names, channel=query.channel)
+    index = pick(names, query, leave_out=None if stamps is None else stamps.index)
+    wanted = [names[index]] if stamps is None else [names[index], names[stamps.index]]
+    frame = _parquet(path, wanted)
+    values = _plain_numbers(frame.to_series(0))
+    if stamps is None:
+        return Raw(values)
+    times, scale = frame.to_series(1), stamps.scale
+    if (read := _moments(times)) is not None:
+        times, scale = read, 1.0
+    return _stamped(values, in_seconds(_plain_numbers(times), scale), first_line=1)
+
+
+def parquet_names(path: Path) -> tuple[str, ...]:
+    """Columns of a Parquet file.
+
+    Raises
+    ------
+    StreamError
+        FILE_UNREADABLE if it is none.
     """
-    frame = _text(path, header=False)
-    if frame.width < width:
-        message = f"{path.name}: {frame.width} columns, the sidecar names {width}"
-        raise StreamError(message, reason=Reason.COLUMN_MISSING)
-    return _numbers(frame.to_series(position), path)
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return tuple(pq.ParquetFile(path).schema_arrow.names)
+    except (pa.ArrowException, OSError) as error:
+        raise StreamError("not a readable Parquet file: write it again", reason=Reason.FILE_UNREADABLE) from error
 
 
-def _time_scale(name: str) -> float | None:
-    """Seconds per unit of a time column named like `time_s`, `Time [s]`, `timestamp (ms)`; None for other columns."""
-    bare = name.strip().lower().replace("[", "_").replace("(", "_").rstrip("])").replace(" ", "_")
-    stem, _, unit = bare.partition("_")
-    unit = unit.strip("_")
-    return _UNITS.get(unit) if stem in _TIME_NAMES else None
-
-
-def _parquet(path: Path) -> pl.DataFrame:
+def _parquet(path: Path, names: list[str]) -> pl.DataFrame:
     import polars as pl
 
     try:
-        return pl.read_parquet(path)
+        return pl.read_parquet(path, columns=list(dict.fromkeys(names)))
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise StreamError(f"{path.name}: not a readable Parquet file", reason=Reason.FILE_UNREADABLE) from error
+        raise StreamError("the Parquet file is damaged: write it again", reason=Reason.FILE_UNREADABLE) from error
 
 
-def _text(path: Path, *, header: bool | None = None) -> pl.DataFrame:
+def _columns(raw: bytes, layout: Layout, wanted: list[int]) -> list[pl.Series]:
+    # as text, in the order asked for
     import polars as pl
 
-    raw = path.read_bytes()
-    if path.suffix == ".gz":
-        raw = _unzipped(raw, path)
-    first = raw[:4096].split(b"\n", 1)[0]
-    separator = max("\t;,", key=lambda c: first.count(c.encode()))
-    if b"\0" in raw[:4096]:
-        raise StreamError(f"{path.name}: not a text table", reason=Reason.FILE_UNREADABLE)
-    if header is None:
-        header = not _is_number(first.split(separator.encode())[0])
+    body = raw.rstrip()
+    if layout.separator == " ":
+        body = re.sub(rb"[ \t]+", b" ", re.sub(rb"(?m)^[ \t]+", b"", body))
     try:
         frame = pl.read_csv(
-            io.BytesIO(raw), separator=separator, has_header=header, infer_schema=False, truncate_ragged_lines=True
+            io.BytesIO(body),
+            has_header=False,
+            skip_lines=layout.skip,
+            separator=layout.separator,
+            columns=sorted(set(wanted)),
+            infer_schema=False,
+            truncate_ragged_lines=True,
+            encoding="utf8-lossy",
         )
-    except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
-        raise StreamError(f"{path.name}: not a table that can be read", reason=Reason.FILE_UNREADABLE) from error
-    if frame.is_empty():
-        raise StreamError(f"{path.name}: the table has no rows", reason=Reason.FILE_EMPTY)
-    return frame
+    except pl.exceptions.PolarsError as error:
+        raise StreamError("not a table that can be read: export it again", reason=Reason.FILE_UNREADABLE) from error
+    order = sorted(set(wanted))
+    return [frame.to_series(order.index(i)) for i in wanted]
 
 
-def _unzipped(raw: bytes, path: Path) -> bytes:
-    try:
-        return gzip.decompress(raw)
-    except (OSError, EOFError) as error:
-        raise StreamError(
-            f"{path.name}: the compressed file is cut or damaged", reason=Reason.FILE_TRUNCATED
-        ) from error
+def _moments(column: pl.Series) -> pl.Series | None:
+    """Seconds since 1970 of a column of dates and times, or the seconds of durations; None for other columns."""
+    import polars as pl
+
+    if column.dtype == pl.String:
+        if "-" not in (column.drop_nulls().head(1).to_list() or [""])[0][1:]:
+            return None
+        column = column.str.strip_chars().str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
+        return column.dt.epoch("us") / 1e6 if column.null_count() < len(column) else None
+    if isinstance(column.dtype, pl.Datetime):
+        return column.dt.epoch("us") / 1e6
+    if isinstance(column.dtype, pl.Duration):
+        return column.dt.total_microseconds() / 1e6
+    return None
 
 
-def _is_number(cell: bytes) -> bool:
-    try:
-        float(cell.strip().strip(b'"'))
-    except ValueError:
-        return False
-    return True
-
-
-def _numbers(column: pl.Series, path: Path) -> FloatArray:
+def _numbers(column: pl.Series, layout: Layout, index: int) -> FloatArray:
+    # NaN where a cell is missing or not finite
     import polars as pl
 
     if column.dtype != pl.String:
-        return np.asarray(column.cast(pl.Float64).fill_null(float("nan")).to_numpy(), dtype=np.float64)
+        return _plain_numbers(column)
     cells = column.str.strip_chars()
-    missing = cells.is_null() | cells.is_in(_MISSING)
+    if layout.separator != ",":
+        cells = cells.str.replace(",", ".", literal=True)
     values = cells.cast(pl.Float64, strict=False)
-    wrong = (values.is_null() & ~missing).arg_true()
+    wrong = (values.is_null() & cells.is_not_null() & ~cells.str.to_lowercase().is_in(list(MISSING))).arg_true()
     if len(wrong):
-        line = int(wrong[0]) + 2
-        message = f"{path.name}: text where numbers should be, first in line {line} ({len(wrong)} cells in all)"
-        raise StreamError(message, reason=Reason.NOT_A_NUMBER)
-    return np.asarray(values.fill_null(float("nan")).to_numpy(), dtype=np.float64)
+        line = layout.skip + int(wrong[0]) + 1
+        where = f"column {layout.names[index].strip()[:40]!r}, line {line}"
+        message = f"text where a number should be: {where} ({len(wrong)} cells in all)"
+        raise StreamError(f"{message}; leave a missing value empty", reason=Reason.NOT_A_NUMBER)
+    return _plain_numbers(values)
+
+
+def _plain_numbers(column: pl.Series) -> FloatArray:
+    import polars as pl
+
+    if not (column.dtype.is_numeric() or column.dtype == pl.Null):
+        message = f"the column {column.name.strip()[:40]!r} does not hold numbers"
+        raise StreamError(f"{message}: write it as numbers", reason=Reason.NOT_A_NUMBER)
+    values = np.array(column.cast(pl.Float64).fill_null(float("nan")).to_numpy(), dtype=np.float64)
+    values[~np.isfinite(values)] = np.nan
+    return values
+
+
+def _stamped(values: FloatArray, times_s: FloatArray, *, first_line: int) -> Raw:
+    # lines that hold neither a stamp nor a sample are left out
+    timed = np.isfinite(times_s)
+    lost = np.flatnonzero(~timed & np.isfinite(values))
+    if len(lost):
+        message = f"a sample has no time stamp: line {first_line + int(lost[0])} ({len(lost)} in all)"
+        raise StreamError(f"{message}; complete the time column", reason=Reason.NOT_A_NUMBER)
+    return Raw(values[timed], times_s[timed])

@@ -98,10 +98,13 @@ def test_rows_of_one_session_with_two_subjects_are_not_mixed(root):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("session_id,modality,path\nS1,ecg,a.csv\n", "no column 'subject_id'"),
+        (
+            "session_id,modality,path\nS1,ecg,a.csv\n",
+            r"no column subject_id; its columns are session_id, modality",
+        ),
         (HEADER + "\n", "no rows"),
-        (HEADER + "\n.hidden,P1,1,ecg,,a.csv,,,,\n", "line 2: session_id must be"),
-        (HEADER + "\n../up,P1,1,ecg,,a.csv,,,,\n", "line 2: session_id must be"),
+        (HEADER + "\n,P1,1,ecg,,a.csv,,,,\n", "no row of the manifest has a session_id"),
+        ("", r"manifest\.csv is empty: it needs the columns session_id"),
     ],
 )
 def test_a_manifest_that_cannot_be_used_stops_everything(root, text, message):
@@ -119,11 +122,11 @@ def test_a_folder_without_recordings_says_what_was_looked_for(tmp_path):
 
 def test_a_binary_manifest_is_refused(root):
     (root / "manifest.csv").write_bytes(b"\xff\xfe\x00session")
-    with pytest.raises(DatasetError, match="cannot be read as UTF-8"):
+    with pytest.raises(DatasetError, match="not text in UTF-8"):
         read_dataset(root)
     (root / "manifest.csv").unlink()
     (root / "manifest.parquet").write_bytes(b"PAR1 no")
-    with pytest.raises(DatasetError, match="not a readable Parquet"):
+    with pytest.raises(DatasetError, match="is not a Parquet file"):
         read_dataset(root)
 
 
@@ -134,7 +137,7 @@ def test_phases_and_exclusions_belong_to_their_session(root):
     assert session.markers == (Marker(1.0, 2.0, "rest"), Marker(4.0, 0.0, "clap"))
     assert session.exclusions == (Exclusion(3.0, 1.0, "phone"),)
     (root / "events.csv").write_text("session_id,onset_s,duration_s,label\nS1,early,2,rest\n")
-    with pytest.raises(DatasetError, match=r"events.csv line 2: onset_s is not a number"):
+    with pytest.raises(DatasetError, match=r"events line 2: onset_s is not a number"):
         read_dataset(root)
 
 

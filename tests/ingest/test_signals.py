@@ -42,7 +42,7 @@ def test_time_columns_are_known_by_name_and_unit(tmp_path, name, scale):
 
 def test_a_declared_rate_that_the_data_contradict_is_refused_with_both_figures(tmp_path):
     path = table(tmp_path / "a.csv", rate=500.0)
-    with pytest.raises(StreamError, match="declares 250 Hz, the data say 500 Hz") as caught:
+    with pytest.raises(StreamError, match="declares 250 Hz and the time stamps say 500 Hz") as caught:
         read_signal(path, modality=Modality.ECG, sampling_rate=250.0)
     assert caught.value.reason is Reason.RATE_MISMATCH
 
@@ -98,9 +98,9 @@ def test_a_column_without_header_or_time_needs_a_rate(tmp_path):
 @pytest.mark.parametrize(
     ("text", "reason", "message"),
     [
-        ("time_s,eda\n0,1\n1,2\n", Reason.COLUMN_MISSING, "no column 'ecg'; it has time_s, eda"),
-        ("time_s,ecg\n0,1\n0.1,high\n0.2,low\n", Reason.NOT_A_NUMBER, r"first in line 3 \(2 cells in all\)"),
-        ("time_s,ecg\n0,1\n0.2,2\n0.1,3\n", Reason.TIME_NOT_INCREASING, "run backwards, first at sample 2"),
+        ("time_s,eda\n0,1\n1,2\n", Reason.COLUMN_MISSING, "no column 'ecg'; the file has time_s, eda"),
+        ("time_s,ecg\n0,1\n0.1,high\n0.2,low\n", Reason.NOT_A_NUMBER, r"column 'ecg', line 3 \(2 cells in all\)"),
+        ("time_s,ecg\n0,1\n0.2,2\n0.1,3\n", Reason.TIME_NOT_INCREASING, "run backwards at sample 3"),
         ("time_s,ecg\n", Reason.FILE_EMPTY, "no rows"),
     ],
 )
@@ -116,7 +116,7 @@ def test_bytes_named_csv_and_unknown_formats(tmp_path):
     (tmp_path / "a.csv").write_bytes(b"\x00\x01\x02" * 50)
     with pytest.raises(StreamError, match="not a text table"):
         read_signal(tmp_path / "a.csv", modality=Modality.ECG)
-    with pytest.raises(StreamError, match="not a format of signals that is read") as caught:
+    with pytest.raises(StreamError, match=r"\.xyz is not a format of signals") as caught:
         read_signal(tmp_path / "a.xyz", modality=Modality.ECG)
     assert caught.value.reason is Reason.FORMAT_UNKNOWN
 
@@ -129,7 +129,7 @@ def test_parquet_and_compressed_tables(tmp_path):
         signal = read_signal(tmp_path / name, modality=Modality.ECG, channel="ecg")
         np.testing.assert_allclose(signal.values, SINE)
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(frame.write_csv().encode())[:300])
-    with pytest.raises(StreamError, match="cut or damaged"):
+    with pytest.raises(StreamError, match="cut off"):
         read_signal(tmp_path / "a.csv.gz", modality=Modality.ECG)
 
 
@@ -151,7 +151,7 @@ def test_units_are_converted(tmp_path, modality, unit, factor, expected):
 
 
 def test_an_unknown_unit_is_refused(tmp_path):
-    with pytest.raises(StreamError, match="unit 'furlong' of ecg: write one of") as caught:
+    with pytest.raises(StreamError, match="unit 'furlong' is not one of ecg: write mV or one of") as caught:
         read_signal(table(tmp_path / "a.csv"), modality=Modality.ECG, unit="furlong")
     assert caught.value.reason is Reason.UNIT_UNKNOWN
 
@@ -185,10 +185,10 @@ def test_edf_gives_rate_unit_and_values(edf):
 
 
 def test_edf_trouble_is_typed_and_names_nobody(edf):
-    with pytest.raises(StreamError, match="no signal 'EEG'; it has ECG, Resp") as caught:
+    with pytest.raises(StreamError, match="no signal 'EEG'; the file has ECG, Resp") as caught:
         read_signal(edf, modality=Modality.ECG, channel="EEG")
     assert "Doe" not in caught.value.message
-    with pytest.raises(StreamError, match="declares 500 Hz, the data say 250 Hz"):
+    with pytest.raises(StreamError, match="declares 500 Hz and the file's header says 250 Hz"):
         read_signal(edf, modality=Modality.ECG, channel="ECG", sampling_rate=500)
     edf.write_bytes(edf.read_bytes()[:700])
     with pytest.raises(StreamError, match=r"before its header says|not a readable EDF"):
@@ -201,7 +201,7 @@ def test_bids_physio_starts_where_its_sidecar_says(tmp_path):
     sidecar = {"SamplingFrequency": 2.0, "StartTime": -1.0, "Columns": ["cardiac", "respiratory"]}
     stem.with_name(stem.name + "_physio.json").write_text(json.dumps(sidecar))
     path = tmp_path / "sub-01_task-rest_physio.tsv.gz"
-    signal = read_signal(path, modality=Modality.RESPIRATION, channel="respiratory", start_s=0.0)
+    signal = read_signal(path, modality=Modality.RESPIRATION, channel="respiratory")
     assert signal.times_s.tolist() == [-1.0, -0.5, 0.0]
     np.testing.assert_array_equal(signal.values, [5.0, 6.0, np.nan])
 

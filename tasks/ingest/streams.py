@@ -1,0 +1,96 @@
+"""Which of a session's streams can be used, and what is wrong with the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+
+from cueflow.schemas.errors import StreamError
+from cueflow.schemas.reasons import Reason
+from cueflow.schemas.session import Problem, Stream
+from cueflow.tasks.ingest.paths import resolve_inside
+
+
+def check_streams(root: Path, candidates: Iterable[Stream | Problem]) -> tuple[list[Stream], list[Problem]]:
+    """Keep the streams whose file is there and whose key is the only one of its kind.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the dataset.
+    candidates : iterable of Stream or Problem
+        Rows of one session; problems pass through.
+
+    Returns
+    -------
+    tuple of list of Stream and list of Problem
+        Of two streams with one key the first stays.
+    """
+    streams: dict[tuple[str, str, str], Stream] = {}
+    problems: list[Problem] = []
+    good: dict[str, StreamError | None] = {}
+    for candidate in candidates:
+        if isinstance(candidate, Problem):
+            problems.append(candidate)
+            continue
+        if candidate.path not in good:
+            good[candidate.path] = _trouble(root, candidate.path)
+        if (error := good[candidate.path]) is not None:
+            problems.append(problem_of(error.reason, error.message, candidate.path, candidate.modality))
+        elif candidate.key in streams:
+            message = f"a second {candidate.modality} stream of role {candidate.role}: give it another channel or role"
+            problems.append(problem_of(Reason.DUPLICATE_STREAM, message, candidate.path, candidate.modality))
+        else:
+            streams[candidate.key] = candidate
+    return list(streams.values()), problems
+
+
+def _trouble(root: Path, path: str) -> StreamError | None:
+    try:
+        resolve_inside(root, path)
+    except StreamError as error:
+        return error
+    return None
+
+
+def problem_of(reason: Reason, message: str, path: str, modality: str) -> Problem:
+    """A problem of a row; of a path that leaves the folder only the file's name is kept.
+
+    Parameters
+    ----------
+    reason : Reason
+        Code.
+    message : str
+        One line for people.
+    path : str
+        As the manifest writes it.
+    modality : str
+        As the manifest writes it.
+
+    Returns
+    -------
+    Problem
+    """
+    plain = PurePosixPath(path.replace("\\", "/"))
+    outside = plain.is_absolute() or ".." in plain.parts or ":" in path
+    return Problem(reason, message, plain.name if outside else path, modality[:40])
+
+
+def closing_problems(streams: Sequence[Stream], problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    """The problems of a session, with one more where no stream is left.
+
+    Parameters
+    ----------
+    streams : sequence of Stream
+        Those that can be used.
+    problems : sequence of Problem
+        Those of its rows.
+
+    Returns
+    -------
+    tuple of Problem
+    """
+    if streams:
+        return tuple(problems)
+    nothing = Problem(Reason.NO_USABLE_STREAM, "no recording of the session can be used: correct the rows named above")
+    return (*problems, nothing)
