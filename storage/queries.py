@@ -150,9 +150,9 @@ def query(path: str | Path, sql: str, *, memory_limit: str = "2GB", timeout_s: f
         raise QueryError(f"The query needs more than {memory_limit} of memory: ask for less.") from error
     except duckdb.PermissionException as error:
         raise QueryError(f"Only the tables can be read ({', '.join(TABLES)}, wide), and nothing written.") from error
-    except (duckdb.IOException, duckdb.InternalException) as error:
-        raise TablesError("A file of the tables is damaged or unreadable: run its dataset again.") from error
     except duckdb.Error as error:
+        if str(root.resolve()) in str(error):  # it is about a file, not about the question
+            raise TablesError("A file of the tables is damaged or unreadable: run its dataset again.") from error
         raise QueryError(_one_line(str(error))) from error
 
 
@@ -191,7 +191,7 @@ def _single_question(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.
 
 def _one_line(message: str) -> str:
     """DuckDB's message on one line: without its kind and its drawing of the place, with its candidates."""
-    said = message.split("\n\nLINE ")[0]
+    said = message.split("\n\nLINE ")[0].split("\tCandidate functions:")[0]
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     text = re.sub(r"^[A-Z][A-Za-z ]* Error: ", "", " ".join(lines) or "The query failed.")
     return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -72,7 +72,8 @@ def close_off(connection: duckdb.DuckDBPyConnection, root: Path, *, memory_limit
     memory_limit : str
         As DuckDB reads it, for example "2GB".
     """
-    folders = ", ".join(_quoted(f"{root.resolve() / table}/") for table in TABLES)
+    places = {str(root.resolve()), glob.escape(str(root.resolve()))}  # the pattern is checked as well as the file
+    folders = ", ".join(_quoted(f"{place}/{table}/") for place in sorted(places) for table in TABLES)
     connection.execute(f"SET memory_limit = {_quoted(memory_limit)}")
     connection.execute(f"SET allowed_directories = [{folders}]")
     for statement in _CLOSED:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -39,20 +40,23 @@ def rows_of(
 Write = Callable[..., TableStore]
 
 
+def _commit(root: Path, session: str, run: str, *, dataset: str = "d", **what: Any) -> TableStore:
+    store = TableStore(root, dataset)
+    with store.writing(root_fingerprint="f", session_ids=[session], join=True):
+        store.commit_session(session, rows_of(session, run, **what), run_id=run)
+    return store
+
+
+@pytest.fixture(scope="session")
+def commit() -> Write:
+    """commit(root, "S1", "run-a", dataset=…, subject=…, counts=…) commits one session."""
+    return _commit
+
+
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    """write("S1", "run-a", dataset=…, root=…, subject=…, counts=…) commits one session."""
-
-    def _write(
-        session: str, run: str, *, dataset: str = "d", root: Path | None = None, subject: str = "P001",
-        counts: dict[str, int] | None = None,
-    ) -> TableStore:  # fmt: skip
-        store = TableStore(root or tmp_path / "tables", dataset)
-        with store.writing(root_fingerprint="f", session_ids=[session], join=True):
-            store.commit_session(session, rows_of(session, run, subject=subject, counts=counts), run_id=run)
-        return store
-
-    return _write
+    """write("S1", "run-a", root=…, …) commits one session, into the test's own folder unless told otherwise."""
+    return lambda session, run, *, root=None, **what: _commit(root or tmp_path / "tables", session, run, **what)
 
 
 @pytest.fixture
