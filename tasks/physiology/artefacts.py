@@ -52,7 +52,7 @@ def _threshold(values: FloatArray, floor: float) -> FloatArray:
     from scipy.ndimage import percentile_filter
 
     size = min(LOCAL_BEATS, len(values))
-    high, low = (percentile_filter(np.abs(values), q, size=size, mode="reflect") for q in (75, 25))
+    high, low = (percentile_filter(values, q, size=size, mode="reflect") for q in (75, 25))
     return np.asarray(np.maximum(ALPHA * 0.5 * (high - low), floor), dtype=np.float64)
 
 
@@ -82,7 +82,8 @@ def rhythm(beats_s: FloatArray) -> Rhythm:
     References
     ----------
     Lipponen & Tarvainen (2019), doi:10.1080/03091902.2019.1640306; the thresholds have a floor, and no beat is moved,
-    added or removed.
+    added or removed. The quartile deviation is that of signed changes, so that 5.2 of them hold 99.95 % of a normal
+    distribution, as the paper says.
     """
     from scipy.ndimage import median_filter
 

@@ -24,8 +24,8 @@ TONIC_HZ = 0.05
 SHORTEST_RISE_S, LONGEST_RISE_S = 0.25, 5.0
 LATEST_RECOVERY_S = 15.0
 ONSET_SLOPE = 0.1
-CANDIDATE = 0.3
-"""A peak must stand out by this share of the threshold to be looked at: a falling level hides part of a response."""
+CANDIDATE = 0.1
+"""A peak must stand out by this share of the threshold to be looked at: a rising level hides its fall."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,9 +200,16 @@ def _response(wave: FloatArray, bounds: tuple[int, int, int], *, rate: float) ->
     onset = reach + int(calm[-1] if len(calm) else 0)
     height = float(wave[peak] - wave[onset])
     after = wave[peak : min(right, peak + round(LATEST_RECOVERY_S * rate))]
-    lost = np.flatnonzero(after <= wave[peak] - 0.5 * height)
-    recovery = float(lost[0]) / rate if len(lost) else float("nan")
-    return float(onset), float(peak), height, recovery
+    return float(onset), float(peak), height, _first_below(after, float(wave[peak]) - 0.5 * height) / rate
+
+
+def _first_below(wave: FloatArray, level: float) -> float:
+    """Position, between samples, where the signal first falls to a level; NaN where it does not."""
+    below = np.flatnonzero(wave <= level)
+    if len(below) == 0 or below[0] == 0:
+        return float("nan")
+    at = int(below[0])
+    return at - float((level - wave[at]) / (wave[at - 1] - wave[at]))
 
 
 def all_responses(tracks: Sequence[Trace], *, threshold_us: float) -> Responses:

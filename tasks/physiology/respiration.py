@@ -153,9 +153,5 @@ def sighs(amplitude: FloatArray) -> int:
     Returns
     -------
     int
-
-    References
-    ----------
-    Vlemincx et al. (2013), doi:10.1016/j.biopsycho.2012.12.009
     """
     return int(np.sum(amplitude >= SIGH * np.median(amplitude))) if len(amplitude) else 0
