@@ -87,7 +87,7 @@ class Tables:
         Returns
         -------
         polars.LazyFrame
-            dataset, session_id, subject_id, visit, n_values and every declared biomarker; null where the session has
+            dataset, session_id, subject_id, visit and every declared biomarker; null where the session has
             no value with status ok. The connection's `wide` view is replaced by the same rows.
         """
         self.duckdb.execute(wide_view("wide", phase=phase, role=role))

@@ -97,16 +97,15 @@ def wide_view(name: str, *, phase: str = "session", role: str = "patient") -> st
     str
         SQL. Only values with status ok are taken; where a session has several, the one with the largest coverage.
     """
-    columns = "".join(
-        f",\n  arg_max(value, coverage) FILTER (WHERE biomarker = {_quoted(b)}) AS {b}" for b in sorted(BIOMARKERS)
-    )
     wanted = f"status = 'ok' AND value IS NOT NULL AND phase = {_quoted(phase)} AND role = {_quoted(role)}"
     return (
         f"CREATE OR REPLACE VIEW {name} AS\n"
         "SELECT s.dataset, s.session_id, s.subject_id, s.visit, v.* EXCLUDE (dataset, session_id)\n"
         "FROM sessions s LEFT JOIN (\n"
-        f"  SELECT dataset, session_id, count(*) AS n_values{columns}\n"
-        f"  FROM biomarkers WHERE {wanted} GROUP BY dataset, session_id\n"
+        "  SELECT * FROM (\n"
+        "    SELECT dataset, session_id, biomarker, arg_max(value, coverage) AS value\n"
+        f"    FROM biomarkers WHERE {wanted} GROUP BY dataset, session_id, biomarker\n"
+        f"  ) PIVOT (first(value) FOR biomarker IN ({', '.join(map(_quoted, sorted(BIOMARKERS)))}))\n"
         ") v ON v.dataset = s.dataset AND v.session_id = s.session_id"
     )
 
