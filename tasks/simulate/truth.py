@@ -1,16 +1,17 @@
 """What is true about a session, as rows: events, clocks, parameters and the label's log-odds.
 
-Every `onset_s` is on the session clock. An event may lie before a device started or in its gap: rows of kind "recording"
-and "gap" say what was recorded. With local time t of a recording, session time = clock_offset + t × (1 + clock_drift ×
-1e-6). Kinds and their values:
+Every `onset_s` is on the session clock. An event may lie before a device started or in its gap: rows of kind
+"recording" and "gap" say what was recorded. With local time t of a recording, session time = clock_offset +
+t × (1 + clock_drift × 1e-6). Kinds and their values:
 
 - blink (largest closure), nod, shake (amplitude in degrees to each side), smile (strength), hand_motion (amplitude in
   pixels; name "left|right sideways|up_down"), absent (nobody in the picture)
 - camera_shift (pixels in x or y, from onset to onset + duration; the way back is a row of its own), zoom, lean, light
 - turn, speech (a phrase between pauses), pause: name "patient" or "clinician"
-- beat (R peak, value: interval before it in ms), pulse (systolic peak), breath (onset of inspiration, whole breath, depth),
-  scr (onset, duration: rise, value: amplitude in µS)
-- recording, clock_offset, clock_drift: name is the modality, or "room" for the room's sound; gap: name "<device> rows|nan"
+- beat (R peak, value: interval before it in ms), pulse (systolic peak), breath (onset of inspiration, whole breath,
+  depth), scr (onset, duration: rise, value: amplitude in µS)
+- recording, clock_offset, clock_drift: name is the modality, or "room" for the room's sound
+- gap: name "<device> rows" (rows left out) or "<device> nan" (empty cells)
 - missing_modality, broken_file
 - parameter (what the session contains), latent (what it was drawn from), label, label_coefficient
 """
