@@ -92,6 +92,11 @@ BIOMARKERS: tuple[Biomarker, ...] = (
         )
         for statistic, word in (("mean", "Mean"), ("sd", "Standard deviation"), ("p95", "95th percentile"))
     ),
+    _motion(
+        "motion_attention_focus_mean",
+        "Share of the sharpened attention flow in the tenth of the patches that take most part, weighted by motion.",
+        unit="1", plausible=(0.05, 1), method=_ATTENTION,
+    ),
 )  # fmt: skip
 
 

@@ -122,7 +122,9 @@ def follow(
     shape = inspect(path)
     width, height = shape.reduced(config.face_side)
     backbone = Backbone(backbone_dir, key_layers=KEY_LAYERS, attention_layers=config.flow_layers)
-    motion = MotionBuilder(backbone, size=config.flow_size, aspect=shape.width / shape.height)
+    motion = MotionBuilder(
+        backbone, size=config.flow_size, aspect=shape.width / shape.height, sharpening=config.flow_sharpening
+    )
     seen: list[FloatArray] = []
     with ExitStack() as stack:
         feed = _Feed(stack.enter_context(FaceTracker(face_model)), TrackBuilder(height, width), motion, config=config)

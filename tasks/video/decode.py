@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 BATCH = 64  # decord keeps 150 to 250 MB with batches of this size, whatever the consumer's speed
 REORDER = 16  # frames: the longest run of B-frames that a stream may hold is far shorter
 TOLERANCE_S = 0.002  # decord's stamps are float32: at two hours they resolve .5 ms
-GAP_SHARE = 0.8
+GAP_SHARE, GAP_SLACK_S = 0.9, 0.003
 MAX_DROPPED = 0.1  # share of frames without a usable stamp that a stream may have
 
 
@@ -154,12 +154,12 @@ class Gap:
     Parameters
     ----------
     max_rate_hz : float or None
-        Frames sooner than .8 / max_rate_hz after the last one kept are left out: a camera of 50 frames/s asked for 30
-        gives an even 25, one of 30 with jitter keeps all. None keeps every frame.
+        Frames sooner than .9 / max_rate_hz less 3 ms after the last one kept are left out: a camera of 50 frames/s
+        asked for 30 gives an even 25, one of 30 with jitter keeps all. None keeps every frame.
     """
 
     def __init__(self, max_rate_hz: float | None) -> None:
-        self._least_s = 0.0 if max_rate_hz is None else GAP_SHARE / max_rate_hz
+        self._least_s = 0.0 if max_rate_hz is None else GAP_SHARE / max_rate_hz - GAP_SLACK_S
         self._last_s = -np.inf
 
     def keeps(self, time_s: float) -> bool:

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.video.flow import Flow, attention_magnitude, signed_flow
+from cueflow.tasks.video.flow import Flow, attention_flow, attention_magnitude, signed_flow
 
 if TYPE_CHECKING:
     from cueflow.tasks.video.backbone import Backbone, Maps
 
 KEY_LAYERS = (5, 8)  # measured best together for signed flow
-COLUMNS = ("energy", "x", "y", "centroid_x", "centroid_y", "spread", "camera", "attention")
+COLUMNS = ("energy", "x", "y", "centroid_x", "centroid_y", "spread", "camera", "attention", "focus")
+TOP_SHARE = 0.1
 MAX_PAIR_S = 1.0  # looks further apart than this are not compared
 
 
@@ -24,8 +25,9 @@ class MotionTrack:
     """Motion over time: `times_s` (n,) middles and `steps_s` (n,) lengths of the pairs; by name of `COLUMNS` (n,).
 
     energy, camera: patch/s, x and y (signed, of what moves): patch/s; centroid: shares of width and height; spread:
-    sides of the picture; attention: change of attention. Speeds count patches of a square of the picture's area, so
-    that sideways and up-and-down compare.
+    sides of the picture; attention: its mean absolute change times the patches; focus: share of it in the tenth of the
+    patches that take most part. Speeds count patches of a square of the picture's area, so that sideways and
+    up-and-down compare.
     """
 
     times_s: FloatArray
@@ -47,10 +49,12 @@ class MotionBuilder:
         Side of the backbone's input, pixels.
     aspect : float
         Width over height of the picture as shown.
+    sharpening : float, optional
+        Scale of the attention flow's softmax; default: the number of patches.
     """
 
-    def __init__(self, backbone: Backbone, *, size: int, aspect: float) -> None:
-        self._backbone, self._size = backbone, size
+    def __init__(self, backbone: Backbone, *, size: int, aspect: float, sharpening: float | None = None) -> None:
+        self._backbone, self._size, self._sharpening = backbone, size, sharpening
         self._stretch = np.array(
             [np.sqrt(aspect), 1 / np.sqrt(aspect)]
         )  # patches of the squeezed picture are not square
@@ -74,8 +78,8 @@ class MotionBuilder:
             if self._before is not None and time - self._before[0] <= MAX_PAIR_S:
                 then, old_key, old_attended = self._before
                 flow = signed_flow(old_key, key, seconds=time - then)
-                change = float(attention_magnitude(old_attended, attended).mean())
-                self._rows.append(((then + time) / 2, time - then, *summary(flow, self._stretch), change))
+                change = attention_summary(old_attended, attended, scale=self._sharpening)
+                self._rows.append(((then + time) / 2, time - then, *summary(flow, self._stretch), *change))
             self._before = (float(time), key, attended)
 
     def done(self) -> MotionTrack:
@@ -98,6 +102,29 @@ def key_grid(maps: Maps) -> NDArray[np.float32]:
     """
     joined = np.concatenate([maps.keys[layer] for layer in sorted(maps.keys)], axis=-1)
     return joined.reshape(len(joined), maps.side, maps.side, -1)
+
+
+def attention_summary(
+    now: NDArray[np.float32], then: NDArray[np.float32], *, scale: float | None = None
+) -> tuple[float, float]:
+    """How much the attention changed, and how far the change keeps to a few patches.
+
+    Parameters
+    ----------
+    now, then : ndarray, shape (layers, P, P)
+        Attention maps of two frames.
+    scale : float, optional
+        Sharpening of the flow's softmax; default: P.
+
+    Returns
+    -------
+    tuple of float
+        Mean magnitude over layers; share of the flow, .1 to 1, in the tenth of the patches that take most part.
+    """
+    flow = attention_flow(now, then, scale=scale).mean(axis=0)
+    tenth = max(1, round(TOP_SHARE * len(flow)))
+    top = float(np.sort(flow)[-tenth:].sum() / flow.sum())
+    return float(attention_magnitude(now, then).mean()), top
 
 
 def summary(flow: Flow, stretch: FloatArray) -> tuple[float, ...]:

@@ -156,6 +156,7 @@ def _places(track: MotionTrack, inside: NDArray[np.bool_]) -> dict[str, float | 
         "motion_centroid_x_mean": "centroid_x",
         "motion_centroid_y_mean": "centroid_y",
         "motion_spread_mean": "spread",
+        "motion_attention_focus_mean": "focus",
     }
     moved = weight.sum() > 0
     values: dict[str, float | None] = {
