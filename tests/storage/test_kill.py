@@ -63,6 +63,7 @@ def test_a_rerun_killed_at_any_act_shows_old_or_new_or_none_and_is_mended(write,
     assert all(a == "run-b" for a, b in zip(after, before, strict=True) if b != "run-a"), "what had begun is finished"
 
 
+@pytest.mark.slow
 def test_a_first_commit_killed_at_any_act_shows_nothing_or_all(counts, tmp_path):
     after = []
     for root in _killed_at_every_act(tmp_path / "not there", tmp_path / "killed", "commit"):
