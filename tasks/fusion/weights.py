@@ -132,7 +132,7 @@ def fit_nonnegative(
         gradient = design.T @ (sample * (chance - y)) + ridge * (beta - target)
         weight = sample * np.maximum(chance * (1 - chance), 1e-4)
         hessian = (design * weight[:, None]).T @ design + np.diag(ridge) + 1e-9 * np.eye(k + 1)
-        proposal = _bounded(hessian, hessian @ beta - gradient, beta)
+        proposal = _bounded(hessian, hessian @ beta - gradient)
         moved = float(np.abs(proposal - beta).max())
         beta = beta + min(1.0, 4.0 / max(moved, 1e-12)) * (proposal - beta)
         if moved < 1e-7:
@@ -140,18 +140,24 @@ def fit_nonnegative(
     return float(beta[0]), np.asarray(np.maximum(beta[1:], 0.0))
 
 
-def _bounded(hessian: FloatArray, linear: FloatArray, start: FloatArray) -> FloatArray:
-    """Minimise ½ xᵀHx − linearᵀx with all but the first entry ≥ 0 (coordinate descent on a few numbers)."""
-    x = start.copy()
-    for _ in range(200):
-        largest = 0.0
-        for j in range(x.size):
-            free = (linear[j] - hessian[j] @ x + hessian[j, j] * x[j]) / hessian[j, j]
-            new = free if j == 0 else max(free, 0.0)
-            largest, x[j] = max(largest, abs(new - x[j])), new
-        if largest < 1e-9:
+def _bounded(hessian: FloatArray, linear: FloatArray) -> FloatArray:
+    """Minimise ½ xᵀHx − linearᵀx with all but the first entry ≥ 0 (active set on a few numbers)."""
+    free = np.ones(linear.size, dtype=bool)
+    x = np.zeros_like(linear)
+    for _ in range(3 * linear.size):
+        x = np.zeros_like(linear)
+        x[free] = np.linalg.solve(hessian[free][:, free], linear[free])
+        negative = free & (x < 0)
+        negative[0] = False
+        if negative.any():
+            free &= ~negative
+            continue
+        slope = np.where(free, 0.0, hessian @ x - linear)
+        if slope.min() >= -1e-9:
             break
-    return np.asarray(x)
+        free[int(slope.argmin())] = True
+    x[1:] = np.maximum(x[1:], 0.0)
+    return x
 
 
 def fit_fusion(

@@ -56,8 +56,8 @@ def _answer(prediction: Prediction, model: FusionModel, *, present: bool) -> str
         return f"No answer about {target}: {reason} ({detail})."
     side = "present" if present else "absent"
     return (
-        f"{target}: {side}, probability {prediction.probability:.2f} ({model.level:.0%} interval {prediction.interval_low:.2f} to "
-        f"{prediction.interval_high:.2f}; the answer turns at {model.decision:.2f})."
+        f"{target}: {side}, probability {prediction.probability:.2f} ({model.level:.0%} interval "
+        f"{prediction.interval_low:.2f} to {prediction.interval_high:.2f}; the answer turns at {model.decision:.2f})."
     )
 
 

@@ -71,6 +71,7 @@ def test_table_names_every_rival(evaluation):
         assert word in text
 
 
+@pytest.mark.slow
 def test_labels_that_only_identify_the_person_score_at_chance(make_cohort):
     found = []
     for seed in range(3):
@@ -84,10 +85,11 @@ def test_labels_that_only_identify_the_person_score_at_chance(make_cohort):
         made = evaluate(cohort.frame, labels, **LINEAR, refits=0, folds=4)
         found.append(made.fused["auroc"])
         assert any("persons are recognised" in leak for leak in made.leaks["found"])
-        assert made.leaks["session_folds"] > 0.9
+        assert made.leaks["session_folds"] > 0.75
     assert 0.3 < np.mean(found) < 0.65
 
 
+@pytest.mark.slow
 def test_a_planted_leak_is_found(make_cohort):
     cohort = make_cohort(subjects=12, sessions=6)
     known = dict(zip(cohort.labels["session_id"], cohort.labels["value"], strict=True))
@@ -100,6 +102,7 @@ def test_a_planted_leak_is_found(make_cohort):
     assert not any("separates" in line for line in clean.leaks["found"])
 
 
+@pytest.mark.slow
 def test_weak_experts_do_not_drag_the_best_one_down(make_cohort):
     lost = []
     for seed in range(4):
@@ -136,6 +139,7 @@ def test_intervals_hold_the_true_probability_of_people_not_met(make_cohort):
     assert 0.85 <= np.mean(covered) <= 0.96
 
 
+@pytest.mark.slow
 def test_labels_not_ruled_out_hold_the_truth_as_often_as_said(make_cohort):
     covered = []
     for seed in range(5):
@@ -167,6 +171,7 @@ def test_true_drivers_are_ranked_first(make_cohort):
     assert model.agreement > 0.7
 
 
+@pytest.mark.slow
 def test_sites_are_held_out_whole_and_groups_get_figures(make_cohort):
     cohort = make_cohort(subjects=24, sessions=5)
     people = sorted(set(cohort.frame["subject_id"]))
@@ -191,8 +196,15 @@ def test_visits_are_held_out_with_subjects_still_apart(make_cohort):
         assert not set(visits[learned]) & set(visits[test])
 
 
+@pytest.mark.slow
 def test_noise_is_called_noise(make_cohort):
-    cohort = make_cohort(subjects=20, sessions=5, strengths={"audio": 0.0, "video": 0.0}, seed=3)
-    made = evaluate(cohort.frame, cohort.labels, **LINEAR, refits=0, folds=4)
-    assert made.null["p"] > 0.05
-    assert any("not better than shuffled labels" in note for note in made.warnings)
+    found = []
+    for seed in range(6):
+        strengths = {"audio": 0.0, "video": 0.0}
+        cohort = make_cohort(subjects=20, sessions=5, strengths=strengths, biomarkers=5, seed=seed)
+        found.append(evaluate(cohort.frame, cohort.labels, **LINEAR, refits=0, folds=4))
+    assert np.mean([made.null["p"] <= 0.05 for made in found]) < 0.5
+    assert 0.4 < np.mean([made.fused["auroc"] for made in found]) < 0.6
+    for made in found:
+        doubted = any("not better than shuffled labels" in note for note in made.warnings)
+        assert doubted == (made.null["p"] > 0.05)

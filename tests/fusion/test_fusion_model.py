@@ -227,6 +227,7 @@ def test_other_method_versions_are_named(make_cohort):
     cohort = make_cohort(subjects=12, sessions=5)
     frame = cohort.frame.with_columns(method_version=pl.lit("1"))
     model = train(frame, cohort.labels, target="pain", kinds=("linear",))
+    assert model.methods["ecg_3"] == ("1",)
     newer = pl.when(pl.col("biomarker") == "ecg_3").then(pl.lit("2")).otherwise(pl.lit("1"))
     with pytest.raises(FusionError, match=r"1 biomarkers .* ecg_3 \(2 instead of 1\)"):
         predict(model, frame.with_columns(method_version=newer))
