@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
-from cueflow.tasks.ingest.container import duration_of, opened, packets_of
+from cueflow.tasks.ingest.container import decoded_frames, duration_of, opened, promised_s
 
 Block = NDArray[np.float32]
-# A file whose sound ends before this share of what its header says is cut, not just rounded.
-WHOLE_SHARE = 0.9
+WHOLE_SHARE = 0.9  # a file whose sound ends before this share of what its header says is cut, not just rounded
+_HOLE_S = 0.1  # a jump of the time stamps beyond this is sound that was not recorded, below it is jitter
+_LONGEST_HOLE_S = 3600.0  # a longer jump is a damaged time stamp
 _SIDES = {"left": 0, "right": 1}
+_FULL_SCALE = {"u1": 128.0, "i2": 32768.0, "i4": 2147483648.0, "f4": 1.0, "f8": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,24 +43,50 @@ def probe_audio(path: Path) -> AudioInfo:
     Returns
     -------
     AudioInfo
+
+    Raises
+    ------
+    StreamError
+        NO_AUDIO_SAMPLES if there is no track, or the header says that it is empty; FILE_EMPTY, FILE_TRUNCATED or
+        FILE_UNREADABLE if the file does not open.
     """
     with opened(path) as container:
         track = _track(container)
-        context = track.codec_context
-        return AudioInfo(context.sample_rate, context.channels, duration_of(container, track), context.name)
+        context, duration = track.codec_context, duration_of(container, track)
+        if context.sample_rate <= 0 or (container.format.name in {"wav", "w64"} and not duration):
+            raise StreamError("the file holds no audio samples: record again", reason=Reason.NO_AUDIO_SAMPLES)
+        _need_whole(duration or 0.0, promised_s(path, container, track))
+        return AudioInfo(context.sample_rate, context.channels, duration, context.codec.canonical_name)
 
 
 def audio_start_s(path: Path) -> float:
-    """When the sound starts after the earliest stream of its file, in s: above 0 where a video's sound comes late."""
+    """When the sound starts on the file's clock, whose zero is the start of its earliest track.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    float
+        Seconds; above 0 where a video's sound comes late. The video stage counts from the same zero.
+    """
+    import av
+
     with opened(path) as container:
         track = _track(container)
-        starts = [float(s.start_time * s.time_base) for s in container.streams if s.start_time is not None]
-        own = 0.0 if track.start_time is None else float(track.start_time * track.time_base)
-        return max(own - min(starts, default=own), 0.0)
+        if track.start_time is None or container.start_time is None:
+            return 0.0
+        late_s = float(track.start_time * track.time_base) - container.start_time / float(av.time_base)
+        return max(float(late_s), 0.0)
 
 
 def audio_blocks(path: Path, *, rate: int = 16000, channel: str = "", block_s: float = 30.0) -> Iterator[Block]:
     """Decode, resample and cut the sound into blocks.
+
+    Where the time stamps jump by more than .1 s the sound was not recorded: silence stands there, so that what follows
+    keeps its place. The resampler is linear-phase and carries its state, so that blocks join without a seam.
 
     Parameters
     ----------
@@ -67,7 +95,7 @@ def audio_blocks(path: Path, *, rate: int = 16000, channel: str = "", block_s: f
     rate : int, optional
         Sampling rate of the blocks, Hz.
     channel : str, optional
-        Empty: mean of all channels; "0", "1", "left", "right": one of them.
+        Empty: mean of all channels; "0", "1", …, "left", "right": one of them.
     block_s : float, optional
         Length of a block, s; the last one is shorter.
 
@@ -79,64 +107,136 @@ def audio_blocks(path: Path, *, rate: int = 16000, channel: str = "", block_s: f
     Raises
     ------
     StreamError
-        If there is no sound, no sample, no such channel; or, after the last block, if the file ends before 90 % of what
-        its header says.
+        NO_AUDIO_SAMPLES if there is no sound; COLUMN_MISSING if there is no such channel. After the last block:
+        FILE_TRUNCATED if the file ends before 90 % of what its header says.
     """
-    size, waiting, held, total = round(rate * block_s), [], 0, 0
     with opened(path) as container:
         track = _track(container)
-        expected = duration_of(container, track)
-        for piece in _mono(container, track, rate=rate, channel=channel):
-            waiting.append(piece)
-            held += len(piece)
-            total += len(piece)
-            if held >= size:
-                whole = np.concatenate(waiting)
-                for start in range(0, len(whole) - size + 1, size):
-                    yield whole[start : start + size]
-                rest = whole[len(whole) - len(whole) % size :]
-                waiting, held = [rest], len(rest)
+        promised = promised_s(path, container, track)
+        total = 0
+        for block in _blocks(_mono(container, track, rate=rate, channel=channel), size=round(rate * block_s)):
+            total += len(block)
+            yield block
+    _need_whole(total / rate, promised)
+    if not total:
+        raise StreamError("the file holds no audio samples: record again", reason=Reason.NO_AUDIO_SAMPLES)
+
+
+def _need_whole(there_s: float, promised: float | None) -> None:
+    if promised is not None and there_s < WHOLE_SHARE * promised:
+        message = f"the sound ends after {there_s:.1f} of {promised:.1f} s: copy the file again"
+        raise StreamError(message, reason=Reason.FILE_TRUNCATED)
+
+
+def _blocks(pieces: Iterator[Block], *, size: int) -> Iterator[Block]:
+    waiting: list[Block] = []
+    held = 0
+    for piece in pieces:
+        waiting.append(piece)
+        held += len(piece)
+        if held < size:
+            continue
+        whole = np.concatenate(waiting)
+        for start in range(0, held - size + 1, size):
+            yield whole[start : start + size]
+        waiting = [whole[held - held % size :].copy()]  # a copy, so that the whole is not kept alive
+        held = len(waiting[0])
     if held:
         yield np.concatenate(waiting)
-    if not total:
-        raise StreamError(f"{path.name}: the file holds no audio samples", reason=Reason.NO_AUDIO_SAMPLES)
-    if expected is not None and total / rate < WHOLE_SHARE * expected:
-        raise StreamError(
-            f"{path.name}: the sound ends after {total / rate:.1f} of {expected:.1f} s: copy the file again",
-            reason=Reason.FILE_TRUNCATED,
-        )
 
 
 def _mono(container: Any, track: Any, *, rate: int, channel: str) -> Iterator[Block]:  # noqa: ANN401 - PyAV has no stubs
-    from av.audio.resampler import AudioResampler
-
     index = _index(channel, track.codec_context.channels)
-    resampler = AudioResampler(format="fltp", rate=rate)
-    for frame in packets_of(container, track):
-        frame.pts = None  # the resampler counts samples; time stamps of damaged files would make it stumble
-        for made in resampler.resample(frame):
-            yield _pick(made, index)
-    for made in resampler.resample(None):
-        yield _pick(made, index)
+    resample = _Resampler(rate)
+    clock = _Clock()
+    for frame in decoded_frames(container, track):
+        for _ in range(clock.missing_s(frame)):
+            yield from resample(np.zeros(frame.sample_rate, dtype=np.float32), frame.sample_rate)
+        yield from resample(np.zeros(clock.rest(frame), dtype=np.float32), frame.sample_rate)
+        yield from resample(_pick(_samples(frame), index), frame.sample_rate)
+    yield from resample.flush()
 
 
-def _pick(frame: Any, index: int | None) -> Block:  # noqa: ANN401 - PyAV has no stubs
-    samples: Block = frame.to_ndarray()
-    return samples.mean(axis=0, dtype=np.float32) if index is None else samples[index].copy()
+class _Clock:
+    """Follows the time stamps of frames and tells the holes between them."""
+
+    def __init__(self) -> None:
+        self._next_s: float | None = None
+        self._hole_s = 0.0
+
+    def missing_s(self, frame: Any) -> int:  # noqa: ANN401 - PyAV has no stubs
+        """Whole seconds that are missing before a frame; `rest` then gives the samples of the last one."""
+        length_s = frame.samples / frame.sample_rate
+        now_s = self._next_s if frame.pts is None else float(frame.pts * frame.time_base)
+        hole_s = 0.0 if self._next_s is None or now_s is None else now_s - self._next_s
+        self._hole_s = hole_s if _HOLE_S < hole_s <= _LONGEST_HOLE_S else 0.0
+        if self._hole_s or self._next_s is None:
+            self._next_s = (now_s or 0.0) + length_s
+        else:
+            self._next_s += length_s  # counting samples: jitter of the stamps does not add up
+        return int(self._hole_s)
+
+    def rest(self, frame: Any) -> int:  # noqa: ANN401 - PyAV has no stubs
+        """Missing samples besides the whole seconds."""
+        return round((self._hole_s % 1.0) * int(frame.sample_rate))
+
+
+class _Resampler:
+    """Mono sound at any rate, which may change on the way, to one rate."""
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._source = 0
+        self._stream: Any = None
+
+    def __call__(self, samples: Block, source: int) -> Iterator[Block]:
+        import soxr  # type: ignore[import-untyped]
+
+        if source != self._source:
+            yield from self.flush()
+            self._source = source
+            self._stream = soxr.ResampleStream(source, self._rate, 1, dtype="float32", quality="HQ")
+        if len(samples):
+            yield self._stream.resample_chunk(samples)
+
+    def flush(self) -> Iterator[Block]:
+        """What the filter still holds."""
+        if self._stream is not None:
+            yield self._stream.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
+            self._stream = None
+
+
+def _samples(frame: Any) -> Block:  # noqa: ANN401 - PyAV has no stubs
+    """Samples of a frame between −1 and 1, shape (channels, n)."""
+    raw = frame.to_ndarray()
+    if not frame.format.is_planar:
+        raw = raw.reshape(-1, frame.layout.nb_channels).T
+    middle = 128 if raw.dtype == np.uint8 else 0
+    scale = _FULL_SCALE[raw.dtype.str[1:]]
+    return np.asarray((raw.astype(np.float32) - middle) / np.float32(scale), dtype=np.float32)
+
+
+def _pick(samples: Block, index: int | None) -> Block:
+    if index is None:
+        return np.asarray(samples.mean(axis=0, dtype=np.float32), dtype=np.float32)
+    return np.ascontiguousarray(samples[min(index, len(samples) - 1)])
 
 
 def _index(channel: str, channels: int) -> int | None:
-    name = channel.strip().lower()
+    name = channel.strip().casefold()
     if not name:
         return None
-    index = _SIDES.get(name, int(name) if name.isdigit() else -1)
+    index = _SIDES.get(name, int(name) if name.isascii() and name.isdigit() else -1)
     if not 0 <= index < channels:
-        raise StreamError(f"no audio channel {name!r}: the file has {channels}", reason=Reason.COLUMN_MISSING)
+        message = f"no audio channel {name[:20]!r}: the file has {channels}, called 0 (left), 1 (right) and so on"
+        raise StreamError(message, reason=Reason.COLUMN_MISSING)
     return index
 
 
 def _track(container: Any) -> Any:  # noqa: ANN401 - PyAV has no stubs
-    tracks = container.streams.audio
-    if not tracks:
-        raise StreamError("the file has no audio track", reason=Reason.NO_AUDIO_SAMPLES)
-    return tracks[0]
+    track = container.streams.best("audio")
+    if track is None:
+        what = "video" if container.streams.video else "file"
+        message = f"the {what} has no audio track: name the file that has the sound"
+        raise StreamError(message, reason=Reason.NO_AUDIO_SAMPLES)
+    return track

@@ -10,6 +10,15 @@ from typing import Any
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
 
+# Only these demultiplexers, and only files: a text file called .mp4 may otherwise be a playlist that opens others.
+_FORMATS = "mov,matroska,avi,wav,w64,flac,mp3,ogg,aac,aiff,au,caf,amr,asf,flv,mpeg,mpegts"
+_OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
+_INDEXED = frozenset({".mp4", ".mov", ".m4a", ".m4v", ".3gp"})
+_BOXES = frozenset({b"ftyp", b"mdat", b"wide", b"free", b"skip", b"moov", b"pnot"})
+_GUESSED = frozenset({"mp3", "aac", "ogg", "amr", "mpeg", "mpegts", "flv"})  # their duration is an estimate
+_HEAD = 4096
+_TEXT_BELOW = 9  # bytes below the tabulator do not occur in text
+
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
@@ -32,9 +41,8 @@ def opened(path: Path) -> Iterator[Any]:
     """
     import av
 
-    av.logging.set_level(av.logging.PANIC)  # the library would print file names
     try:
-        container = av.open(str(path), mode="r", metadata_errors="ignore")
+        container = av.open(str(path), mode="r", metadata_errors="ignore", options=_OPTIONS)
     except (av.error.FFmpegError, UnicodeDecodeError, ValueError) as error:
         raise unreadable(path) from error
     try:
@@ -43,7 +51,7 @@ def opened(path: Path) -> Iterator[Any]:
         container.close()
 
 
-def packets_of(container: Any, track: Any) -> Iterator[Any]:  # noqa: ANN401 - PyAV has no stubs
+def decoded_frames(container: Any, track: Any) -> Iterator[Any]:  # noqa: ANN401 - PyAV has no stubs
     """Decode a track frame by frame; damaged packets are skipped, as players do.
 
     Parameters
@@ -75,19 +83,101 @@ def packets_of(container: Any, track: Any) -> Iterator[Any]:  # noqa: ANN401 - P
 
 
 def duration_of(container: Any, track: Any) -> float | None:  # noqa: ANN401 - PyAV has no stubs
-    """Duration that the header gives for a track, in s; None where it gives none."""
+    """Duration of a track in s as the header gives it, or estimates it; None where it gives none."""
     if track.duration:
         return float(track.duration * track.time_base)
+    tagged = _tagged(track.metadata.get("DURATION", ""))
+    if tagged is not None:
+        return tagged
     return container.duration / 1e6 if container.duration else None
 
 
-def unreadable(path: Path) -> StreamError:
-    """The typed error for a file that does not open: cut off, text, or something else."""
+def promised_s(path: Path, container: Any, track: Any) -> float | None:  # noqa: ANN401 - PyAV has no stubs
+    """Duration that a whole file of this header would have, s.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    container : av.container.InputContainer
+        From `opened`.
+    track : av.stream.Stream
+        One of its streams.
+
+    Returns
+    -------
+    float or None
+        None where the header does not count (Ogg, MP3 without a Xing header, MPEG streams), or counts for several
+        tracks together.
+    """
     with path.open("rb") as file:
-        head = file.read(4096)
-    if head and path.suffix.lower() in {".mp4", ".mov", ".m4a"} and head[4:8] == b"ftyp":
-        message = f"{path.name}: the file is cut off (its index is missing): copy it again"
+        head = file.read(_HEAD)
+    duration = duration_of(container, track)
+    if duration is None:
+        return None
+    if head[:4] == b"RIFF":
+        return duration / _riff_share(head, path.stat().st_size)
+    if container.format.name in _GUESSED:
+        return duration if any(mark in head for mark in (b"Xing", b"Info", b"VBRI")) else None
+    alone = len(container.streams) == 1
+    return duration if alone or track.duration or _tagged(track.metadata.get("DURATION", "")) is not None else None
+
+
+def _riff_share(head: bytes, size: int) -> float:
+    # FFmpeg takes the length of WAV and AVI from the file's size; the header says what the recorder wrote
+    said = int.from_bytes(head[4:8], "little")
+    if said in {0, 0xFFFFFFFF} or size - 8 >= said:
+        return 1.0
+    return max(size - 8, 1) / said
+
+
+def _tagged(text: str) -> float | None:
+    parts = text.split(":")
+    if len(parts) != 3 or not text.replace(":", "").replace(".", "", 1).isdigit():
+        return None
+    hours, minutes, seconds = (float(part or 0) for part in parts)
+    return 3600 * hours + 60 * minutes + seconds
+
+
+def is_cover(track: Any) -> bool:  # noqa: ANN401 - PyAV has no stubs
+    """Sound files carry their cover as a video of one picture."""
+    from av.stream import Disposition
+
+    return bool(track.disposition & Disposition.attached_pic)
+
+
+def unreadable(path: Path) -> StreamError:
+    """The typed error for a file that does not open: cut off, text, or something else.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    StreamError
+        FILE_EMPTY, FILE_TRUNCATED where the start is right and the index is missing, else FILE_UNREADABLE.
+    """
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    if not head:
+        return StreamError("the file is empty: copy it again from the recorder", reason=Reason.FILE_EMPTY)
+    if path.suffix.lower() in _INDEXED and head[4:8] in _BOXES:
+        message = (
+            "the file is cut off, its index (moov) is missing: copy it again, or repair it with the recorder's tool"
+        )
         return StreamError(message, reason=Reason.FILE_TRUNCATED)
-    if head and not any(byte < 9 for byte in head):
-        return StreamError(f"{path.name}: this is text, not a recording", reason=Reason.FILE_UNREADABLE)
-    return StreamError(f"{path.name}: not a recording that can be decoded", reason=Reason.FILE_UNREADABLE)
+    if head[:4] in {b"OggS", b"fLaC", b"RIFF", b"\x1aE\xdf\xa3"}:
+        message = "the file is cut off or damaged at its start: copy it again"
+        return StreamError(message, reason=Reason.FILE_TRUNCATED)
+    if is_text(head):
+        message = "this is text and not a recording: check the path in the manifest"
+        return StreamError(message, reason=Reason.FILE_UNREADABLE)
+    message = "not a recording that can be decoded: copy it again or convert it"
+    return StreamError(message, reason=Reason.FILE_UNREADABLE)
+
+
+def is_text(head: bytes) -> bool:
+    """Whether the first bytes of a file are text."""
+    return bool(head) and not any(byte < _TEXT_BELOW for byte in head)

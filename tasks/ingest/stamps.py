@@ -183,6 +183,6 @@ def even_stamps(times_s: FloatArray, values: FloatArray, rate: float) -> tuple[F
 def _line(stamps: FloatArray, rate: float) -> FloatArray:
     index = np.arange(len(stamps), dtype=np.float64)
     if len(stamps) < 3 or stamps[-1] <= stamps[0]:
-        return stamps[0] + index / rate
+        return np.asarray(stamps[0] + index / rate)
     slope, start = np.polyfit(index, stamps, 1)
     return np.asarray(start + slope * index)
