@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -15,7 +15,7 @@ from cueflow.schemas.results import Findings, Signal, Window
 from cueflow.schemas.session import Exclusion, Modality
 from cueflow.tasks.physiology import eda
 from cueflow.tasks.physiology.breath_stage import breath_parts
-from cueflow.tasks.physiology.heart_stage import heart_parts, list_parts, pulse_parts
+from cueflow.tasks.physiology.heart_stage import heart_parts, list_parts, plausible, pulse_parts
 from cueflow.tasks.physiology.recording import MOSTLY, Parts, Recording
 from cueflow.tasks.physiology.segments import BoolArray, flat, segments, whole_recording
 from cueflow.tasks.physiology.skin_stage import skin_parts
@@ -68,7 +68,9 @@ def _check(modality: Modality, signal: Signal, needs: Needs) -> None:
 def _marks(modality: Modality, signal: Signal, needs: Needs) -> dict[Reason, BoolArray]:
     """Why samples cannot be used, the most exact reason first."""
     marks = {}
-    if modality is not Modality.INTERVALS:
+    if modality is Modality.INTERVALS:
+        marks[Reason.LOW_SIGNAL] = ~plausible(signal.values)
+    else:
         marks[Reason.FLAT_SIGNAL] = flat(signal.values, signal.sampling_rate, longest_s=needs.flat_s)
     if modality is Modality.EDA:
         contact = eda.widened(eda.no_contact(signal.values), round(eda.RECOVERS_S * signal.sampling_rate))
@@ -85,13 +87,14 @@ def _recording(
 ) -> Recording:
     needs = NEEDS[modality]
     _check(modality, signal, needs)
+    signal = replace(signal, values=np.where(np.isfinite(signal.values), signal.values, np.nan))
     marks = _marks(modality, signal, needs)
     usable = ~excluded(signal.times_s, exclusions)
     for mark in marks.values():
         usable &= ~mark
     if modality is Modality.INTERVALS:
         pieces = whole_recording(signal, usable)
-        before, after = float(np.nan_to_num(signal.values[0])) / 1000.0, 0.0
+        before, after = float(signal.values[0]) / 1000.0 if usable[0] else 0.0, 0.0
     else:
         pieces = segments(signal, usable, shortest_s=needs.shortest_s)
         before, after = 0.0, 1.0 / signal.sampling_rate

@@ -198,6 +198,21 @@ def pulse_parts(recording: Recording) -> Parts:
     return _parts(recording, _train(pulses(recording.signal, recording.pieces)), PULSE)
 
 
+def plausible(ms: FloatArray) -> BoolArray:
+    """True for what can be an interval between neighbouring beats: 24 to 240 per minute.
+
+    Parameters
+    ----------
+    ms : ndarray, shape (n,)
+        In ms; NaN is none.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+    """
+    return np.asarray((ms >= SHORTEST_S * 1000) & (ms <= LONGEST_S * 1000))
+
+
 def listed(signal: Signal, usable: BoolArray) -> Train:
     """Beats of a list of intervals.
 
@@ -211,15 +226,13 @@ def listed(signal: Signal, usable: BoolArray) -> Train:
     Returns
     -------
     Train
-        Rows that are no number, excluded, or beyond 24 to 240 beats per minute are left out; a row that does not
-        follow the one before in time starts anew.
+        A row that does not follow the one before in time starts anew.
     """
     ms = signal.values
-    good = usable & np.isfinite(ms) & (ms >= SHORTEST_S * 1000) & (ms <= LONGEST_S * 1000)
     spacing = np.diff(signal.times_s, prepend=-np.inf)
     with np.errstate(invalid="ignore"):
         loose = ~(np.abs(spacing - ms / 1000.0) <= TOUCHING_S)
-    runs = Intervals.of(ms, breaks=loose, at_s=signal.times_s).keep(good)
+    runs = Intervals.of(ms, breaks=loose, at_s=signal.times_s).keep(usable)
     label, normal = [], []
     for stretch in runs.stretches():
         beats = np.concatenate([[0.0], np.cumsum(stretch.ms) / 1000.0])

@@ -21,6 +21,8 @@ BLOCK_S, BLOCKS = 8.0, 7
 SIGH = 2.0
 """A breath at least this many times as deep as the median one is a sigh."""
 LONGEST_S = 20.0
+BORDER_S = 0.5
+"""A lowest point this close to the end of a segment is where the segment was cut, and bounds no whole breath."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,16 +131,22 @@ def breaths(signal: Signal, pieces: Sequence[Segment]) -> Breaths:
 def _breaths_of(signal: Signal, piece: Segment) -> FloatArray:
     """Rows of onset, peak, end, amplitude and joined."""
     wave, peaks = breath_peaks(signal.values[piece.samples], signal.sampling_rate)
-    if len(peaks) < 3:
+    if len(peaks) < 2:
         return np.empty((0, 5))
-    troughs = np.array([a + wave[a:b].argmin() for a, b in pairwise(peaks)], dtype=np.int64)
-    inner = peaks[1:-1]
+    border = round(BORDER_S * signal.sampling_rate)
+    between = [int(a + wave[a:b].argmin()) for a, b in pairwise(peaks)]
+    first, last = int(wave[: peaks[0]].argmin()), int(peaks[-1] + wave[peaks[-1] :].argmin())
+    head, tail = first >= border, last < len(wave) - border
+    lows = np.array([first] * head + between + [last] * tail, dtype=np.int64)
+    inner = peaks[0 if head else 1 : len(peaks) if tail else -1]
+    if len(inner) == 0:
+        return np.empty((0, 5))
     times = signal.times_s[piece.samples]
-    low_s = fractional_times(times, refine(wave, troughs))
+    low_s = fractional_times(times, refine(wave, lows))
     high_s = fractional_times(times, refine(wave, inner))
     joined = np.ones(len(inner))
     joined[0] = 0.0
-    depth = wave[inner] - 0.5 * (wave[troughs[:-1]] + wave[troughs[1:]])
+    depth = wave[inner] - 0.5 * (wave[lows[:-1]] + wave[lows[1:]])
     return np.stack([low_s[:-1], high_s, low_s[1:], depth, joined], axis=1)
 
 

@@ -181,3 +181,34 @@ def test_what_cannot_be_used_is_refused_with_a_reason(modality, values, rate, un
 
 def test_the_greek_mu_is_the_micro_sign(signal_of, analyse):
     assert analyse("eda", signal_of(5.0 + 0.01 * np.arange(400), 4.0, "\u03bcS")).status == "ok"
+
+
+def _crumbs(rng, number):
+    values = rng.normal(size=number)
+    values[rng.random(number) < 0.02] = np.nan
+    return values
+
+
+HOSTILE = {
+    "crumbs": _crumbs,
+    "infinite": lambda rng, number: np.where(rng.random(number) < 0.001, np.inf, rng.normal(size=number)),
+    "one spike": lambda rng, number: np.where(np.arange(number) == number // 2, 1e6, 0.0),
+    "two levels": lambda rng, number: np.where(np.arange(number) < number // 2, 3.0, 30.0),
+    "tiny": lambda rng, number: 1e-12 * rng.normal(size=number),
+    "huge": lambda rng, number: 1e12 * rng.normal(size=number),
+    "ramp": lambda rng, number: np.linspace(0.0, 1000.0, number),
+    "mostly missing": lambda rng, number: np.where(np.arange(number) % 1000 < 400, rng.normal(size=number), np.nan),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(HOSTILE))
+@pytest.mark.parametrize("modality", sorted(NEEDS))
+def test_hostile_signals_end_in_states(modality, kind, signal_of, analyse):
+    values = HOSTILE[kind](np.random.default_rng(0), 20000)
+    findings = analyse(modality, signal_of(values, 100.0, NEEDS[modality].unit), phases=(Window(10.0, 50.0, "task"),))
+    assert len(findings.measures) == 2 * len(of_modality(modality))
+    for measure in findings.measures:
+        assert measure.value is None or np.isfinite(measure.value)
+        assert 0.0 <= measure.coverage <= 1.0
+        assert measure.status == "ok" or measure.reason is not None
+    assert all(np.isfinite([e.start_s, e.end_s]).all() and e.end_s >= e.start_s for e in findings.events)
