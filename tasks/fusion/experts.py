@@ -11,6 +11,7 @@ import numpy as np
 from cueflow.tasks.fusion.baseline import Baseline, Block, Scaler, fit_scaler
 from cueflow.tasks.fusion.features import FloatArray, IntArray
 from cueflow.tasks.fusion.linear import deviance, elastic_net_path, logit
+from cueflow.tasks.fusion.weights import fit_platt
 
 SHARES = (0.5, 0.25, 0.12, 0.06, 0.03, 0.01, 0.003)
 L1_RATIOS = (0.1, 0.9)
@@ -193,6 +194,31 @@ def _constant(scaler: Scaler, y: FloatArray, candidate: Candidate) -> Expert:
     p = scaler.scale.size
     none = (np.empty(0),) * p
     return Expert(scaler, logit(float(y.mean())), np.zeros(p), np.zeros(p), none, none, candidate)
+
+
+def screen(scores: FloatArray, y: FloatArray, sample: FloatArray, tried: Sequence[Candidate]) -> list[int]:
+    """Candidates worth fitting further: boosted ones only where they lead after the first folds.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (c, n)
+        Out-of-fold log-odds of c candidates.
+    y, sample : ndarray, shape (n,)
+        0/1 labels and how much each session counts.
+    tried : sequence of Candidate
+        What the rows of `scores` are.
+
+    Returns
+    -------
+    list of int
+        Rows that stay.
+    """
+    linear = [c for c, one in enumerate(tried) if one.kind == "linear"]
+    if not linear or len(np.unique(y)) < 2:
+        return list(range(len(tried)))
+    cost = [float(deviance(fit_platt(row, y, sample).apply(row), y).mean()) for row in scores]
+    best = min(cost[c] for c in linear)
+    return [c for c in range(len(tried)) if c in linear or cost[c] < best]
 
 
 def choose(scores: FloatArray, y: FloatArray, subjects: IntArray, tried: Sequence[Candidate]) -> int:

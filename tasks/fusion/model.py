@@ -24,6 +24,7 @@ from cueflow.tasks.fusion.weights import Fusion, PatternWeights, Platt
 
 FORMAT = "cueflow-fusion"
 VERSION = 1
+_POSTERIOR = ("vectors", "shrink", "square", "mean")
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,20 @@ def _expert(values: Mapping[str, Any]) -> Expert:
     )
 
 
+def _posterior_json(posterior: Posterior | None) -> dict[str, Any] | None:
+    if posterior is None:
+        return None
+    return {"open": posterior.open, **{name: _list(getattr(posterior, name)) for name in _POSTERIOR}}
+
+
+def _posterior(values: Mapping[str, Any] | None) -> Posterior | None:
+    if values is None:
+        return None
+    found = {name: _array(values[name]) for name in _POSTERIOR}
+    p = found["square"].size  # an empty list has lost its second dimension
+    return Posterior(values["open"], found["vectors"].reshape(-1, p), found["shrink"], found["square"], found["mean"])
+
+
 def _pipeline_json(pipeline: Pipeline) -> dict[str, Any]:
     settings, fusion = pipeline.settings, pipeline.fusion
     return {
@@ -189,10 +204,7 @@ def _pipeline_json(pipeline: Pipeline) -> dict[str, Any]:
         },
         "final": [pipeline.final.intercept, pipeline.final.slope],
         "spread": {"between": pipeline.spread.between, "strangeness": pipeline.spread.strangeness},
-        "posterior": {
-            "open": pipeline.posterior.open,
-            **{name: _list(getattr(pipeline.posterior, name)) for name in ("vectors", "shrink", "square", "mean")},
-        },
+        "posterior": _posterior_json(pipeline.posterior),
         "prior": pipeline.prior,
     }
 
@@ -227,10 +239,7 @@ def _pipeline(values: Mapping[str, Any]) -> Pipeline:
         ),
         final=Platt(*values["final"]),
         spread=Spread(values["spread"]["between"], values["spread"]["strangeness"]),
-        posterior=Posterior(
-            values["posterior"]["open"],
-            *(_array(values["posterior"][name]) for name in ("vectors", "shrink", "square", "mean")),
-        ),
+        posterior=_posterior(values["posterior"]),
         prior=values["prior"],
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cueflow.tasks.fusion.baseline import Baseline, Block
-from cueflow.tasks.fusion.experts import Candidate, Expert, candidates, choose, fit_experts
+from cueflow.tasks.fusion.experts import QUICK, Candidate, Expert, candidates, choose, fit_experts, screen
 from cueflow.tasks.fusion.features import FloatArray, IntArray
 from cueflow.tasks.fusion.folds import effective_weights, subject_folds, without
 from cueflow.tasks.fusion.posterior import Posterior, fit_posterior
@@ -20,6 +20,7 @@ KINDS = ("linear", "boosted")
 INNER_FOLDS = 5
 LEVEL = 0.9
 CHOICE_ROWS = 20_000
+SCREEN_FOLDS = 2
 SQUARE_MAX = 6.0
 
 
@@ -68,14 +69,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """A fitted model without names of sessions."""
+    """A fitted model without names of sessions; `posterior` is None in a quick one, which has no intervals."""
 
     settings: Settings
     parts: tuple[Part, ...]
     fusion: Fusion
     final: Platt
     spread: Spread
-    posterior: Posterior
+    posterior: Posterior | None
     prior: float
 
 
@@ -128,6 +129,8 @@ def fit_pipeline(problem: Problem, settings: Settings, tell: Progress = _quiet) 
     tell(len(parts) / (len(parts) + 1), "fusion")
     fusion, fused = fit_fusion(evidence, problem.reliability, problem.y, sample, folds=folds)
     final = fit_platt(fused, problem.y, sample)
+    if QUICK in settings.kinds:  # only scores are wanted
+        return Pipeline(settings, tuple(parts), fusion, final, Spread(0.0, 1.0), None, float(problem.y.mean()))
     spread = fit_spread(final.apply(fused), problem.y, problem.subjects, level=settings.level)
     scaled, active = _side_by_side(parts, problem.blocks)
     posterior = fit_posterior(np.where(np.isfinite(scaled), scaled, 0.0) * active, problem.y, sample)
@@ -160,22 +163,26 @@ def _fit_part(problem: Problem, name: str, folds: Sequence[IntArray], settings: 
     block, y = mine.blocks[name], mine.y
     inner = [fold for fold in (place[f][place[f] >= 0] for f in folds) if fold.size]
     tried = _narrowed(mine, name, candidates(settings.kinds), inner, settings=settings)
+    sample = effective_weights(y, mine.subjects)
     scores, refits = np.zeros((len(tried), y.size)), []
-    for held_out in inner:
+    for f, held_out in enumerate(inner):
         train = without(y.size, held_out, mine.subjects)
         made = fit_experts(block.rows(train), y[train], tried, baseline=settings.baseline, seed=settings.seed)
-        refits.append(made)
+        refits.append(dict(zip(tried, made, strict=True)))
         for c, expert in enumerate(made):
             scores[c, held_out] = expert.log_odds(block.rows(held_out))
-    sample = effective_weights(y, mine.subjects)
+        if f == SCREEN_FOLDS - 1 and len(inner) > SCREEN_FOLDS:
+            rows = np.concatenate(inner[:SCREEN_FOLDS])
+            kept = screen(scores[:, rows], y[rows], sample[rows], tried)
+            tried, scores = [tried[c] for c in kept], scores[kept]
     platts = [fit_platt(row, y, sample) for row in scores]
     calibrated = np.stack([platt.apply(row) for platt, row in zip(platts, scores, strict=True)])
     best = choose(calibrated, y, mine.subjects, tried)
     (expert,) = fit_experts(block, y, [tried[best]], baseline=settings.baseline, seed=settings.seed)
-    kept = tuple(made[best] for made in refits)
+    others = tuple(fold[tried[best]] for fold in refits)
     evidence = np.full(problem.y.size, np.nan)
     evidence[there] = calibrated[best]
-    return _describe(name, block, (expert, kept, platts[best]), inner, calibrated=calibrated[best]), evidence
+    return _describe(name, block, (expert, others, platts[best]), inner, calibrated=calibrated[best]), evidence
 
 
 def _narrowed(
@@ -256,7 +263,9 @@ def apply_pipeline(pipeline: Pipeline, blocks: Mapping[str, Block], reliability:
         contributions[part.modality] = terms * (gamma * weight[:, m] * part.platt.slope)[:, None]
         bias = bias + gamma * weight[:, m] * (part.platt.intercept + part.platt.slope * part.expert.bias)
     log_odds = bias + np.sum([c.sum(axis=1) for c in contributions.values()], axis=0)
-    left_open = pipeline.posterior.variance(*_side_by_side(pipeline.parts, blocks), log_odds)
+    left_open = np.zeros_like(log_odds)
+    if pipeline.posterior is not None:
+        left_open = pipeline.posterior.variance(*_side_by_side(pipeline.parts, blocks), log_odds)
     return Applied(
         log_odds=log_odds,
         bias=bias,

@@ -20,7 +20,7 @@ LINEAR = {"target": "pain", "kinds": ("linear",)}
 
 @pytest.fixture(scope="module")
 def evaluation(cohort):
-    return evaluate(cohort.frame, cohort.labels, **LINEAR, refits=4, folds=3, curve="yes")
+    return evaluate(cohort.frame, cohort.labels, **LINEAR, refits=2, folds=3)
 
 
 def test_json_has_every_figure_with_its_interval(evaluation):
@@ -42,7 +42,8 @@ def test_json_has_every_figure_with_its_interval(evaluation):
 def test_real_effects_are_seen_and_chance_is_not(evaluation):
     assert evaluation.fused["auroc"] > 0.72
     assert evaluation.null["p"] < 0.01
-    assert 0.3 < evaluation.null["auroc"] < 0.7
+    assert evaluation.null["refits"] == 2
+    assert 0.25 < evaluation.null["auroc"] < 0.7
 
 
 def test_taking_the_strongest_away_hurts_more_than_random(evaluation):
@@ -52,7 +53,9 @@ def test_taking_the_strongest_away_hurts_more_than_random(evaluation):
         assert top > random
 
 
-def test_fewer_subjects_teach_less(evaluation):
+@pytest.mark.slow
+def test_fewer_subjects_teach_less(cohort):
+    evaluation = evaluate(cohort.frame, cohort.labels, **LINEAR, refits=0, folds=3, curve="yes")
     assert evaluation.curve[0]["auroc"] < evaluation.curve[-1]["auroc"] + 0.02
     assert [point["subjects"] for point in evaluation.curve] == sorted(point["subjects"] for point in evaluation.curve)
 
