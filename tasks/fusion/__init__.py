@@ -7,6 +7,7 @@ from cueflow.tasks.fusion.features import read_long_table
 from cueflow.tasks.fusion.files import load_model, save_model
 from cueflow.tasks.fusion.labels import read_labels
 from cueflow.tasks.fusion.model import FusionModel
+from cueflow.tasks.fusion.over_time import Step, VisitChange, trajectory, visit_change
 from cueflow.tasks.fusion.predict import predict
 from cueflow.tasks.fusion.train import train
 from cueflow.tasks.fusion.words import explain_text
@@ -17,6 +18,8 @@ __all__ = [
     "Explanation",
     "FusionModel",
     "Prediction",
+    "Step",
+    "VisitChange",
     "evaluate",
     "explain",
     "explain_text",
@@ -26,4 +29,6 @@ __all__ = [
     "read_long_table",
     "save_model",
     "train",
+    "trajectory",
+    "visit_change",
 ]

@@ -132,15 +132,27 @@ def fit_pipeline(problem: Problem, settings: Settings, tell: Progress = _quiet) 
     if QUICK in settings.kinds:  # only scores are wanted
         return Pipeline(settings, tuple(parts), fusion, final, Spread(0.0, 1.0), None, float(problem.y.mean()))
     spread = fit_spread(final.apply(fused), problem.y, problem.subjects, level=settings.level)
-    scaled, active = _side_by_side(parts, problem.blocks)
+    scaled, active = side_by_side(parts, problem.blocks)
     posterior = fit_posterior(np.where(np.isfinite(scaled), scaled, 0.0) * active, problem.y, sample)
     return Pipeline(settings, tuple(parts), fusion, final, spread, posterior, float(problem.y.mean()))
 
 
-def _side_by_side(parts: Sequence[Part], blocks: Mapping[str, Block]) -> tuple[FloatArray, FloatArray]:
-    """Scaled and clipped values (n, p) of all modalities, NaN where missing, and 1 (p,) for those that take part.
+def side_by_side(parts: Sequence[Part], blocks: Mapping[str, Block]) -> tuple[FloatArray, FloatArray]:
+    """Scaled and clipped values of all modalities; boosted experts bend, so their values come squared as well.
 
-    Boosted experts bend: their values come squared as well.
+    Parameters
+    ----------
+    parts : sequence of Part
+        Modalities.
+    blocks : mapping
+        Modality to block of n sessions.
+
+    Returns
+    -------
+    scaled : ndarray, shape (n, p)
+        NaN where missing.
+    active : ndarray, shape (p,)
+        1 for biomarkers that take part, else 0.
     """
     scaled, active = [], []
     for part in parts:
@@ -265,7 +277,7 @@ def apply_pipeline(pipeline: Pipeline, blocks: Mapping[str, Block], reliability:
     log_odds = bias + np.sum([c.sum(axis=1) for c in contributions.values()], axis=0)
     left_open = np.zeros_like(log_odds)
     if pipeline.posterior is not None:
-        left_open = pipeline.posterior.variance(*_side_by_side(pipeline.parts, blocks), log_odds)
+        left_open = pipeline.posterior.variance(*side_by_side(pipeline.parts, blocks), log_odds)
     return Applied(
         log_odds=log_odds,
         bias=bias,
