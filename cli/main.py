@@ -45,7 +45,7 @@ def options(
 def main() -> None:
     """Run the command line; expected trouble is one line on standard error and exit code 2."""
     try:
-        app()
+        app(prog_name="cueflow")
     except CueflowError as error:
         fail(error)
     except KeyboardInterrupt:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from cueflow.flows.progress import Silent, Watcher, watched_by
 from cueflow.schemas.session import Group
@@ -18,7 +18,7 @@ _PREFECT = {
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
-    "PREFECT_LOGGING_LEVEL": "WARNING",
+    "PREFECT_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
 }
 
@@ -76,18 +76,36 @@ def run(  # noqa: PLR0913 - each is an option of the command line
     """
     for name, value in _PREFECT.items():
         os.environ.setdefault(name, value)
-    from cueflow.flows.extract import extract
+    from cueflow.flows.options import Options, preflight
+
+    options = Options(
+        sessions=tuple(sessions or ()),
+        groups=frozenset(Group(m) for m in modalities or Group),
+        config=Path(config).resolve() if config else None,
+        workers=workers or default_workers(),
+        fusion_model=Path(fusion_model).resolve() if fusion_model else None,
+        force=force,
+        join=join,
+    )
+    name = dataset_name or Path(dataset).resolve().name
+    preflight(Path(dataset), dataset_name=name, options=options)
+    from cueflow.flows.extract import extract  # imports Prefect, which takes seconds: after the checks
 
     with watched_by(watcher or Silent()):
-        return extract(
+        state = extract(
             dataset=str(Path(dataset).resolve()),
             tables=str(Path(out).resolve()),
-            dataset_name=dataset_name or Path(dataset).resolve().name,
-            sessions=list(sessions) if sessions else None,
-            modalities=[Group(m) for m in modalities] if modalities else None,
-            config=str(Path(config).resolve()) if config else "",
-            workers=workers or default_workers(),
-            fusion_model=str(Path(fusion_model).resolve()) if fusion_model else "",
+            dataset_name=name,
+            sessions=list(options.sessions),
+            modalities=sorted(options.groups),
+            config=str(options.config or ""),
+            workers=options.workers,
+            fusion_model=str(options.fusion_model or ""),
             force=force,
             join=join,
+            return_state=True,
         )
+    found = state.result(raise_on_failure=False)
+    if isinstance(found, BaseException):
+        raise found
+    return cast("RunSummary", found)

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger, runtime, tags, task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
+from prefect.states import Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from cueflow.flows.fuse import load_fuser
+from cueflow.flows.options import Options, chosen_sessions
 from cueflow.flows.plan import Plan, Request, SessionPlan, plan_run
 from cueflow.flows.pool import WorkerPool
 from cueflow.flows.progress import watcher
@@ -24,7 +26,7 @@ from cueflow.flows.stages import MODELS, model_store
 from cueflow.flows.summary import RunSummary, summarise
 from cueflow.flows.work import Execution, SessionWork
 from cueflow.schemas.config import load_config
-from cueflow.schemas.errors import DatasetError
+from cueflow.schemas.errors import CueflowError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.session import Dataset, Group
 from cueflow.storage.fingerprints import HashMemo, root_fingerprint
@@ -94,7 +96,7 @@ def extract(  # noqa: PLR0913, PLR0917 - flat parameters become the form in Pref
     *,
     force: bool = False,
     join: bool = False,
-) -> RunSummary:
+) -> RunSummary | State[None]:
     """Process the sessions of a dataset that are new or changed.
 
     Parameters
@@ -122,41 +124,49 @@ def extract(  # noqa: PLR0913, PLR0917 - flat parameters become the form in Pref
 
     Returns
     -------
-    RunSummary
+    RunSummary or State
+        A failed state where the dataset, the configuration or the output cannot be used.
     """
-    whole = read_dataset(Path(dataset), name=dataset_name or None)
-    loaded = _chosen(whole, sessions)
-    groups = frozenset(modalities or Group)
-    settings = load_config(Path(config) if config else None)
-    fuser = load_fuser(Path(fusion_model)) if fusion_model else None
-    _need_models(loaded, groups)
-    store = TableStore(Path(tables), loaded.name)
+    try:
+        return _extract(
+            Path(dataset),
+            Path(tables),
+            dataset_name=dataset_name,
+            options=Options(
+                sessions=tuple(sessions or ()),
+                groups=frozenset(modalities or Group),
+                config=Path(config) if config else None,
+                workers=workers,
+                fusion_model=Path(fusion_model) if fusion_model else None,
+                force=force,
+                join=join,
+            ),
+        )
+    except CueflowError as error:  # expected trouble is a failed run with one line, not a trace
+        return Failed(message=f"{error.message} [{error.reason}]", data=error)
+
+
+def _extract(dataset: Path, tables: Path, *, dataset_name: str, options: Options) -> RunSummary:
+    whole = read_dataset(dataset, name=dataset_name or None)
+    loaded = chosen_sessions(whole, options.sessions)
+    settings = load_config(options.config)
+    fuser = load_fuser(options.fusion_model) if options.fusion_model else None
+    _need_models(loaded, options.groups)
+    store = TableStore(tables, loaded.name)
     ids = [s.session_id for s in whole.sessions]
-    with store.writing(root_fingerprint=root_fingerprint(loaded.root), session_ids=ids, join=join):
+    with store.writing(root_fingerprint=root_fingerprint(loaded.root), session_ids=ids, join=options.join):
         memo = HashMemo(store.root)
-        request = Request(store.root, settings, groups, force, fuser.sha256 if fuser else "")
+        request = Request(store.root, settings, options.groups, options.force, fuser.sha256 if fuser else "")
         plan = plan_run(loaded, request, written=read_fingerprints(store.root, store.dataset), file_hash=memo.sha256)
         memo.save()
         _tell(plan)
         stamp = Stamp(run_id=str(runtime.flow_run.id), config_hash=settings.sha256)
-        with WorkerPool(workers, log=store.root / ".cueflow" / "workers.log") as pool:
-            execution = Execution(pool=pool, store=store, stamp=stamp, groups=groups, fuser=fuser)
-            works = _fan_out(execution, plan.todo, in_flight=2 * workers)
+        with WorkerPool(options.workers, log=store.root / ".cueflow" / "workers.log") as pool:
+            execution = Execution(pool=pool, store=store, stamp=stamp, groups=options.groups, fuser=fuser)
+            works = _fan_out(execution, plan.todo, in_flight=2 * options.workers)
     summary = summarise(stamp.run_id, plan, works, disk_full=execution.disk_full)
     get_run_logger().info("%s", summary.line)
     return summary
-
-
-def _chosen(dataset: Dataset, wanted: Sequence[str] | None) -> Dataset:
-    if not wanted:
-        return dataset
-    known = {s.session_id for s in dataset.sessions}
-    if missing := [w for w in wanted if w not in known]:
-        raise DatasetError(
-            f"{len(missing)} of the sessions asked for are not in the dataset, the first is {missing[0]!r}; "
-            "`cueflow check` lists what is there"
-        )
-    return replace(dataset, sessions=tuple(s for s in dataset.sessions if s.session_id in set(wanted)))
 
 
 def _need_models(dataset: Dataset, groups: frozenset[Group]) -> None:

@@ -106,7 +106,10 @@ def weights_hash(group: Group) -> str:
 
 
 def _video(job: StageJob, stream: Stream, path: Path, progress: Progress) -> Findings:
+    from cueflow.tasks.ingest.video import probe_video
     from cueflow.tasks.video.analyse import analyse_video
+
+    probe_video(path)  # says cut off, text or no frames, where a decoder only says no
 
     def decode_with(decoder: str) -> Findings:
         return analyse_video(

@@ -1,0 +1,74 @@
+"""What a run was asked for, and the checks that need nothing started."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cueflow.flows.fuse import load_fuser
+from cueflow.schemas.config import load_config
+from cueflow.schemas.errors import DatasetError
+from cueflow.schemas.session import Dataset, Group
+from cueflow.tasks.ingest.dataset import read_dataset
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a run was asked for, checked."""
+
+    sessions: tuple[str, ...]
+    groups: frozenset[Group]
+    config: Path | None
+    workers: int
+    fusion_model: Path | None
+    force: bool
+    join: bool
+
+
+def preflight(dataset: Path, *, dataset_name: str, options: Options) -> None:
+    """Raise what would end a run at its start, before anything is started for it.
+
+    Parameters
+    ----------
+    dataset : Path
+        Folder of the dataset.
+    dataset_name : str
+        Name of the dataset in the tables; empty: the folder's name.
+    options : Options
+        What the run was asked for.
+    """
+    chosen_sessions(read_dataset(dataset, name=dataset_name or None), options.sessions)
+    load_config(options.config)
+    if options.fusion_model:
+        load_fuser(options.fusion_model)
+
+
+def chosen_sessions(dataset: Dataset, wanted: Sequence[str]) -> Dataset:
+    """The dataset with the sessions asked for.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The whole of it.
+    wanted : sequence of str
+        Session ids; empty: all.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    DatasetError
+        If a session is not in the dataset.
+    """
+    if not wanted:
+        return dataset
+    known = {s.session_id for s in dataset.sessions}
+    if missing := [w for w in wanted if w not in known]:
+        raise DatasetError(
+            f"{len(missing)} of the sessions asked for are not in the dataset, the first is {missing[0]!r}; "
+            "`cueflow check` lists what is there"
+        )
+    return replace(dataset, sessions=tuple(s for s in dataset.sessions if s.session_id in set(wanted)))
