@@ -34,7 +34,7 @@ class VideoConfig(_Section):
     still_threshold: float = Field(
         default=0.04,
         gt=0,
-        description="Residual speed, patches per second, below which a second counts as still; for flow_size 112, where "
+        description="Residual speed, patches per second, below which a second is still; for flow_size 112, where "
         "a motionless face gives .012 to .017 (up to .036 under noise of 15 grey levels) and people .043 and more.",
     )
     face_rate_hz: float = Field(

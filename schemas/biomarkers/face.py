@@ -131,7 +131,7 @@ BIOMARKERS: tuple[Biomarker, ...] = (
     ),
     _face(
         "head_nod_rate",
-        "Nods per minute of visible face: two or more quick swings of pitch of at least 3 degrees, yaw moving less.",
+        "Nods per minute of visible face: two or more quick swings of pitch of at least 5 degrees, yaw moving less.",
         unit="1/min", plausible=(0, 40), evidence=_RATE, aliases=("nod_rate",),
     ),
     _face(

@@ -20,7 +20,7 @@ SMILE_HIGH, SMILE_LOW, SMILE_MIN_S = 0.4, 0.25, 0.3
 SWING_MIN_S, SWING_MAX_S = 0.03, 0.5  # the middle three fifths of one way of a nod
 SWING_ENDS = 0.2
 REST_MAX_S = 0.4  # between two swings of one nod
-NOD_DEG, SHAKE_DEG = 3.0, 5.0
+NOD_DEG, SHAKE_DEG = 5.0, 5.0  # a blink tips the fitted pitch by up to 4 degrees
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,143 @@
+"""A whole video to findings: extent, clock, phases, exclusions, and real faces with known events."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cueflow.schemas.biomarkers import SERIES, of_modality
+from cueflow.schemas.config import VideoConfig
+from cueflow.schemas.reasons import Reason, Status
+from cueflow.schemas.results import Window
+from cueflow.schemas.session import Exclusion
+from cueflow.tasks.video.analyse import Tracks, analyse_video, findings
+from cueflow.tasks.video.face_track import COLUMNS as FACE
+from cueflow.tasks.video.face_track import FaceTrack
+from cueflow.tasks.video.motion import COLUMNS as MOTION
+from cueflow.tasks.video.motion import MotionTrack
+
+
+@pytest.fixture
+def analyse(face_model, tiny_backbone):
+    def run(path, **options):
+        defaults = {"start_s": 0.0, "phases": (), "exclusions": (), "config": VideoConfig(), "decoder": "av"}
+        return analyse_video(path, face_model=face_model, backbone_dir=tiny_backbone, **(defaults | options))
+
+    return run
+
+
+def by_name(found, phase="session"):
+    return {m.biomarker: m for m in found.measures if m.window.phase == phase}
+
+
+def test_everything_declared_is_computed_and_nothing_else(analyse, make_clip):
+    found = analyse(make_clip(rate=25, seconds=3), start_s=10.0, phases=[Window(11.0, 12.0, "rest")])
+    declared = {b.name for b in of_modality("video")}
+    assert {m.biomarker for m in found.measures} == declared
+    assert len(found.measures) == 2 * len(declared)
+    assert sorted(s.name for s in found.series) == sorted(s.name for s in SERIES.values() if s.modality == "video")
+    assert (found.start_s, found.end_s) == pytest.approx((10.0, 13.0))
+    assert (found.status, found.reason) == (Status.LOW_QUALITY, Reason.NO_FACE)
+    assert all(np.array_equal(s.t_s, [10.0, 11.0, 12.0]) for s in found.series)
+
+
+def test_both_decoders_find_the_same(analyse, make_clip):
+    clip = make_clip(rate=30, seconds=3, speed=15)
+    first, second = (by_name(analyse(clip, decoder=d)) for d in ("decord", "av"))
+    for name in ("face_visible_share", "motion_energy_mean", "motion_camera_speed_mean"):
+        assert first[name].value == (None if second[name].value is None else pytest.approx(second[name].value, rel=0.2))
+
+
+def test_progress_ends_at_one(analyse, make_clip):
+    told: list[float] = []
+    analyse(make_clip(rate=25, seconds=4), progress=told.append)
+    assert told == sorted(told)
+    assert told[-1] == pytest.approx(1, abs=0.02)
+
+
+def synthetic(seconds=60.0):
+    """A track with a nod every ten seconds and one half of the picture's motion in the second half."""
+    times = np.arange(round(seconds * 30)) / 30
+    face = {name: np.zeros(len(times)) for name in FACE} | {"eye_aspect": np.full(len(times), 0.3)}
+    face["blink"] = 0.1 + sum(0.7 * np.clip(1 - np.abs(times - at) / 0.15, 0, None) for at in np.arange(5, seconds, 10))
+    pairs = np.arange(round(seconds * 4))
+    motion = {name: np.zeros(len(pairs)) for name in MOTION} | {"energy": np.where(pairs < len(pairs) / 2, 0.01, 0.5)}
+    return Tracks(times, FaceTrack(times, face), MotionTrack((pairs + 0.5) / 4, np.full(len(pairs), 0.25), motion))
+
+
+def test_findings_are_on_the_session_clock():
+    found = findings(synthetic(), start_s=100.0, phases=(), exclusions=(), still_threshold=0.04)
+    blinks = [e for e in found.events if e.kind == "blink"]
+    assert [(e.start_s + e.end_s) / 2 for e in blinks] == pytest.approx([105, 115, 125, 135, 145, 155], abs=0.01)
+    assert by_name(found)["face_blink_rate"].value == pytest.approx(6)
+    assert by_name(found)["motion_stillness_share"].value == pytest.approx(0.5)
+    assert (found.start_s, found.end_s, found.coverage) == pytest.approx((100, 160, 1))
+
+
+def test_phases_are_summarised_apart():
+    phases = [Window(100.0, 130.0, "rest"), Window(130.0, 160.0, "talk"), Window(500.0, 600.0, "later")]
+    found = findings(synthetic(), start_s=100.0, phases=phases, exclusions=(), still_threshold=0.04)
+    assert by_name(found, "rest")["motion_energy_mean"].value == pytest.approx(0.01)
+    assert by_name(found, "talk")["motion_energy_mean"].value == pytest.approx(0.5)
+    assert not by_name(found, "later")
+
+
+def test_an_excluded_span_is_used_by_no_measure():
+    out = [Exclusion(130.0, 30.0, "phone rang")]
+    found = findings(synthetic(), start_s=100.0, phases=(), exclusions=out, still_threshold=0.04)
+    assert by_name(found)["motion_energy_mean"].value == pytest.approx(0.01)
+    assert by_name(found)["face_visible_share"].coverage == pytest.approx(0.5, abs=0.01)
+    assert len([e for e in found.events if e.kind == "blink"]) == 3
+    visible = next(s for s in found.series if s.name == "face_visible")
+    assert np.isnan(visible.values[30:]).all()
+    assert (found.start_s, found.end_s) == pytest.approx((100, 160))
+
+
+# real recordings
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_four_blinks_are_four_blinks(analyse, shared_data):
+    found = analyse(shared_data / "video_blink" / "blinking_4.mp4", decoder="decord")
+    blinks = [e for e in found.events if e.kind == "blink"]
+    assert [round(e.start_s, 1) for e in blinks] == pytest.approx([1.7, 3.7, 6.6, 8.9], abs=0.1)
+    assert {e.label for e in blinks} == {"complete"}
+    assert 200 < by_name(found)["face_blink_duration_mean"].value < 500
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_a_face_that_leaves_is_seen_until_it_leaves(analyse, shared_data):
+    found = analyse(shared_data / "video_face" / "face_noface.mov")
+    assert by_name(found)["face_visible_share"].value == pytest.approx(2.4 / 6.4, abs=0.02)
+    visible = next(s for s in found.series if s.name == "face_visible").values
+    assert visible[:2].tolist() == [1, 1]
+    assert visible[3:6].tolist() == [0, 0, 0]
+    assert [e.label for e in found.events if e.kind == "blink"] == ["complete"]
+
+
+@pytest.mark.real
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "share"),
+    [("video_face/no_face.mp4", 0.0), ("video_gesture/asl_intel/book.mkv", 1.0),
+     ("video_gesture/asl_intel/thanks.mkv", 1.0), ("video_face/carphone_pristine.mp4", 1.0)],
+)  # fmt: skip
+def test_small_faces_in_wide_frames_are_found_and_none_invented(analyse, shared_data, name, share):
+    assert by_name(analyse(shared_data / name))["face_visible_share"].value == pytest.approx(share, abs=0.01)
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_still_and_busy_recordings_are_told_apart(shared_data, face_model, dinov2):
+    def energy(name):
+        found = analyse_video(
+            shared_data / name, start_s=0.0, phases=(), exclusions=(), face_model=face_model, backbone_dir=dinov2,
+            config=VideoConfig(),
+        )  # fmt: skip
+        return next(s for s in found.series if s.name == "motion_energy").values
+
+    threshold = VideoConfig().still_threshold
+    still, busy = energy("video_rppg/evm_face.mp4"), energy("video_temporal/asl_sequence.mp4")
+    assert np.nanmax(still) < threshold < np.nanmedian(busy) / 3

@@ -1,0 +1,277 @@
+"""Geometry and events of the face: closed forms, gaps, and simulated signals at several frame rates."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cueflow.schemas.reasons import Reason, Status
+from cueflow.schemas.results import Window
+from cueflow.tasks.video import face_events as ev
+from cueflow.tasks.video import face_geometry as geometry
+from cueflow.tasks.video.face import SHAPES, Face, Square, ideal_square, squares
+from cueflow.tasks.video.face_measures import face_event_rows, face_measures, find_events
+from cueflow.tasks.video.face_track import COLUMNS, FaceTrack, TrackBuilder
+
+rng = np.random.default_rng(0)
+
+
+def turn(pitch=0.0, yaw=0.0, roll=0.0):
+    """Rotation from the angles' definitions: roll first, then pitch, then yaw."""
+    p, y, r = np.radians([pitch, yaw, roll])
+    about_x = np.array([[1, 0, 0], [0, np.cos(p), -np.sin(p)], [0, np.sin(p), np.cos(p)]])
+    about_y = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
+    about_z = np.array([[np.cos(r), -np.sin(r), 0], [np.sin(r), np.cos(r), 0], [0, 0, 1]])
+    return about_y @ about_x @ about_z
+
+
+def mesh():
+    """Random points; each landmark on the left mirrors one on the right about x = 0."""
+    points = rng.normal(size=(478, 3)) * 20
+    pairs = [(33, 263), (133, 362), (160, 387), (158, 385), (153, 380), (144, 373), *geometry.MIRRORED]
+    for right, left in pairs:
+        points[right, 0] = -abs(points[right, 0]) - 5
+        points[left] = points[right] * (-1, 1, 1)
+    return points
+
+
+# geometry
+
+
+@pytest.mark.parametrize(("pitch", "yaw", "roll"), [(10, 0, 0), (0, -25, 0), (0, 0, 15), (12, 20, -8)])
+def test_head_angles_are_those_of_the_rotation(pitch, yaw, roll):
+    assert geometry.head_angles(turn(pitch, yaw, roll)) == pytest.approx([pitch, yaw, roll])
+
+
+def test_chin_down_is_positive_pitch():
+    looks = turn(pitch=20) @ np.array([0, 0, 1])  # where the face points: towards the camera is z
+    assert looks[1] < 0  # y is up
+
+
+def test_angle_between_poses_is_that_of_one_rotation():
+    assert geometry.rotation_between(turn(yaw=10), turn(yaw=-15)) == pytest.approx(25)
+    assert geometry.rotation_between(turn(5, 6, 7), turn(5, 6, 7)) == pytest.approx(0, abs=1e-5)
+
+
+def test_head_movement_is_no_expression():
+    face = mesh()
+    elsewhere = 1.3 * face @ turn(10, 20, 5).T + (30, -12, 4)
+    assert geometry.moved(elsewhere, face) == pytest.approx((0, 0, 0), abs=1e-9)
+
+
+def test_a_moving_mouth_moves_the_lower_face_only():
+    face = mesh()
+    spoken = face.copy()
+    lower_only = sorted(set(geometry.LOWER) - set(geometry.STIFF))
+    spoken[lower_only, 1] += 3
+    upper, lower, both = geometry.moved(spoken, face)
+    assert upper == pytest.approx(0, abs=1e-9)
+    assert lower == pytest.approx(3 * len(lower_only) / len(geometry.LOWER) / geometry.inter_ocular(face))
+    assert 0 < both < lower
+
+
+def test_eye_and_mouth_measures_do_not_depend_on_size():
+    face = mesh()
+    assert geometry.eye_aspect_ratio(3 * face) == pytest.approx(geometry.eye_aspect_ratio(face))
+    assert geometry.mouth_gap(3 * face) == pytest.approx(geometry.mouth_gap(face))
+
+
+def test_eye_aspect_ratio_of_a_rectangle_eye():
+    face = np.zeros((478, 3))
+    for outer, up1, up2, inner, low2, low1 in (geometry.EYE_RIGHT, geometry.EYE_LEFT):
+        face[[outer, inner]] = (0, 0, 0), (30, 0, 0)
+        face[[up1, up2, low2, low1]] = (10, 4, 0), (20, 4, 0), (20, -4, 0), (10, -4, 0)
+    assert geometry.eye_aspect_ratio(face) == pytest.approx(8 / 30)
+
+
+def test_a_mirrored_face_has_no_asymmetry_and_a_drooping_mouth_has():
+    face = mesh()
+    assert geometry.asymmetry(face) == pytest.approx(0, abs=1e-9)
+    face[291, 1] += 8
+    expected = 8 / len(geometry.MIRRORED) / geometry.inter_ocular(face)
+    assert geometry.asymmetry(face) == pytest.approx(expected, rel=1e-6)
+
+
+# crop
+
+
+@pytest.mark.parametrize(("height", "width"), [(360, 640), (640, 360), (480, 480)])
+def test_squares_cover_the_frame_and_stay_inside_it(height, width):
+    found = squares(height, width)
+    assert found[0].side == max(height, width)
+    for side in {s.side for s in found[1:]}:
+        seen = np.zeros((height, width), bool)
+        for s in found:
+            if s.side == side:
+                assert s.left >= 0 <= s.top
+                assert s.left + side <= width
+                assert s.top + side <= height
+                seen[s.top : s.top + side, s.left : s.left + side] = True
+        assert seen.all()
+
+
+def test_a_square_beyond_the_frame_is_black_there():
+    frame = np.full((4, 8, 3), 9, np.uint8)
+    picture = Square(0, -2, 8).of(frame)
+    assert picture.shape == (8, 8, 3)
+    assert picture[2:6].min() == 9
+    assert not picture[:2].any()
+    assert not picture[6:].any()
+
+
+def test_the_ideal_square_holds_the_face_in_its_middle():
+    points = np.array([[300.0, 100, 0], [360, 180, 0]])
+    square = ideal_square(points, 480, 640)
+    assert square.side == int(2.8 * 80)
+    assert (square.left + square.side / 2, square.top + square.side / 2) == pytest.approx((330, 140), abs=1)
+
+
+# track and events
+
+
+def track(times, **columns):
+    full = {name: np.zeros(len(times)) for name in COLUMNS}
+    full["eye_aspect"] = np.full(len(times), 0.3)
+    return FaceTrack(times, full | columns)
+
+
+def lose(tr, start, end):
+    gone = (tr.times_s >= start) & (tr.times_s < end)
+    return FaceTrack(tr.times_s, {name: np.where(gone, np.nan, c) for name, c in tr.columns.items()})
+
+
+def bump(times, at, width, height):
+    return height * np.clip(1 - np.abs(times - at) / (width / 2), 0, None)
+
+
+def blinking(rate, seconds=60.0, start=0.0, every=3.0):
+    times = start + np.arange(round(rate * seconds)) / rate
+    shape = sum(bump(times, at, 0.3, 0.7) for at in np.arange(1.5, seconds, every))
+    return track(times, blink=0.1 + shape, eye_aspect=0.3 - 0.35 * shape)
+
+
+def values(tr, window=None):
+    found = face_measures(tr, find_events(tr), [window or Window(0.0, 60.0)])
+    return {m.biomarker: m for m in found}
+
+
+@pytest.mark.parametrize("rate", [25, 30, 60])
+def test_blink_rate_and_duration_do_not_depend_on_the_camera(rate):
+    found = values(blinking(rate))
+    assert found["face_blink_rate"].value == pytest.approx(20)
+    rise = 0.08 / 0.7  # the part of a blink below the threshold that opens it
+    assert found["face_blink_duration_mean"].value == pytest.approx(300 * (1 - rise), abs=12)
+    assert found["face_blink_incomplete_share"].value == 0
+
+
+def test_no_blink_measure_at_a_low_frame_rate():
+    found = values(blinking(15))
+    for name in ("face_blink_rate", "face_blink_duration_mean", "face_blink_incomplete_share"):
+        assert found[name].value is None
+        assert found[name].reason is Reason.FRAME_RATE_LOW
+    assert found["face_eye_closed_share"].value is not None
+    assert not [e for e in face_event_rows(find_events(blinking(15))) if e.kind == "blink"]
+
+
+def test_a_lost_face_keeps_its_place_and_rates_divide_by_visible_time():
+    whole, lost = blinking(30), lose(blinking(30), 20.0, 40.0)
+    before, after = (find_events(t).blinks for t in (whole, lost))
+    kept = [b.start_s for b in before if not 20 <= b.end_s < 40.2]
+    assert [b.start_s for b in after] == pytest.approx(kept, abs=0.02)  # nothing moved forward
+    found = values(lost)
+    assert found["face_visible_share"].value == pytest.approx(2 / 3, abs=1e-3)
+    assert found["face_blink_rate"].value == pytest.approx(60 * len(after) / 40, rel=0.01)
+    assert found["face_blink_rate"].coverage == pytest.approx(2 / 3, abs=1e-3)
+
+
+def test_a_blink_cut_by_a_loss_is_none():
+    tr = lose(blinking(30, seconds=6), 4.5, 5.0)  # the second blink has its middle at 4.5
+    assert len(find_events(tr).blinks) == 1
+
+
+def test_no_face_says_so():
+    times = np.arange(900) / 30
+    found = values(FaceTrack(times, {name: np.full(900, np.nan) for name in COLUMNS}), Window(0.0, 30.0))
+    assert found["face_visible_share"].value == 0
+    others = [m for name, m in found.items() if name != "face_visible_share"]
+    assert all(m.value is None and m.reason is Reason.NO_FACE for m in others)
+    assert {m.status for m in others} == {Status.TOO_SHORT}
+
+
+def test_shallow_blinks_are_incomplete_and_long_closures_no_blinks():
+    times = np.arange(1800) / 30
+    shape = sum(bump(times, at, 0.3, 0.4) for at in (5, 10, 15, 20)) + np.where((times > 30) & (times < 33), 0.7, 0)
+    tr = track(times, blink=0.1 + shape, eye_aspect=0.3 - 0.35 * shape)
+    found = values(tr)
+    assert found["face_blink_incomplete_share"].value == 1  # opening of .53 at the deepest
+    assert found["face_blink_rate"].value == pytest.approx(4)
+    assert found["face_eye_closed_share"].value == pytest.approx(3 / 60, abs=0.002)
+    closed = [e for e in face_event_rows(find_events(tr)) if e.kind == "eye_closure"]
+    assert [(e.start_s, e.end_s) for e in closed] == [(pytest.approx(30, abs=0.05), pytest.approx(33, abs=0.05))]
+
+
+@pytest.mark.parametrize("rate", [15, 30, 60])
+def test_nods_and_shakes_are_told_apart(rate):
+    times = np.arange(30 * rate) / rate
+    wave = np.where((times > 5) & (times < 6), 7 * np.sin(2 * np.pi * 2 * (times - 5)), 0)
+    turns = np.where((times > 12) & (times < 13), 7 * np.sin(2 * np.pi * 2 * (times - 12)), 0)
+    found = find_events(track(times, pitch=wave, yaw=turns))
+    assert [(n.start_s, n.end_s) for n in found.nods] == [(pytest.approx(5, abs=0.1), pytest.approx(6, abs=0.1))]
+    assert [(s.start_s, s.end_s) for s in found.shakes] == [(pytest.approx(12, abs=0.1), pytest.approx(13, abs=0.1))]
+
+
+def test_a_slow_turn_and_a_single_look_down_are_no_nods():
+    times = np.arange(900) / 30
+    slow = 15 * np.sin(2 * np.pi * times / 10)
+    down = np.where(times > 10, 20.0, 0.0)
+    assert not find_events(track(times, pitch=slow, yaw=slow)).nods
+    assert not find_events(track(times, pitch=down)).nods
+
+
+def test_a_nod_may_start_from_rest_and_come_back_once():
+    times = np.arange(300) / 30
+    once = np.where((times > 5) & (times < 5.6), 6 * np.sin(np.pi * (times - 5) / 0.6), 0)
+    assert len(find_events(track(times, pitch=once)).nods) == 1
+
+
+def test_a_nod_does_not_cross_a_gap():
+    times = np.arange(300) / 30
+    once = np.where((times > 5) & (times < 5.6), 6 * np.sin(np.pi * (times - 5) / 0.6), 0)
+    assert not find_events(lose(track(times, pitch=once), 5.3, 5.35)).nods
+
+
+def test_smiles_have_times_from_interpolated_thresholds():
+    times = np.arange(600) / 30
+    found = find_events(track(times, smile=np.clip((times - 5) / 2, 0, 0.8) * (times < 12))).smiles
+    assert [(s.start_s, s.peak) for s in found] == [(pytest.approx(5.5), pytest.approx(0.8))]
+
+
+def test_speeds_agree_between_frame_rates_and_nothing_crosses_a_loss():
+    face = mesh()
+    shapes = dict.fromkeys(SHAPES, 0.0)
+
+    def build(rate, lost=()):
+        builder = TrackBuilder(480, 640)
+        for i in range(rate * 4):
+            time = i / rate
+            mouth = face.copy()
+            mouth[[13, 14, 0, 17], 1] += 2 * time
+            seen = Face(mouth, turn(yaw=8 * time), shapes)
+            builder.add(time, None if i in lost else seen)
+        return builder.done()
+
+    speeds = [(np.nanmean(t["head_speed"]), np.nanmean(t["moved_lower"])) for t in map(build, (25, 30, 60))]
+    assert [s[0] for s in speeds] == pytest.approx([8, 8, 8])
+    assert [s[1] for s in speeds] == pytest.approx([speeds[0][1]] * 3, rel=0.01)
+    gap = build(30, lost=range(30, 60))
+    assert np.nanmax(gap["head_speed"]) == pytest.approx(8)
+    assert not np.isfinite(gap["head_speed"][30:63]).any()
+    assert not gap.visible[30:60].any()
+
+
+def test_hysteresis_needs_the_high_level_and_keeps_the_low():
+    times = np.arange(7.0) / 10
+    signal = np.array([0, 0.3, 0.6, 0.3, 0, 0.3, 0])
+    (only,) = ev.episodes(times, signal, high=0.5, low=0.15)
+    assert (only.start_s, only.end_s) == (pytest.approx(0.05), pytest.approx(0.35))
+    assert only.cut is False or not only.cut
