@@ -25,7 +25,7 @@ Hash = Callable[[Path, str], str]
 _LIBRARIES: dict[Group, tuple[str, ...]] = {
     Group.VIDEO: ("torch", "transformers", "mediapipe", "decord", "av", "numpy"),
     Group.AUDIO: ("onnxruntime", "av", "numpy", "scipy"),
-    Group.PHYSIOLOGY: ("neurokit2", "numpy", "scipy"),
+    Group.PHYSIOLOGY: ("numpy", "scipy"),
 }
 
 

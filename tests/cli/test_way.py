@@ -112,7 +112,7 @@ def test_one_changed_file_means_one_session(cueflow, ran, cohort, tmp_path):
     done = cueflow("run", dataset, "--out", tables)
     assert done.returncode == 3
     assert "1 degraded, 2 unchanged" in done.stdout
-    assert "text where numbers should be" in done.stdout
+    assert "text where a number should be" in done.stdout
     rows = open_tables(tables).biomarkers.filter(session_id="s002", phase="session").collect()
     ecg = rows.filter(modality="ecg")
     assert set(ecg["status"]) == {"failed"}
