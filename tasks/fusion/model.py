@@ -20,7 +20,7 @@ from cueflow.tasks.fusion.labels import Target
 from cueflow.tasks.fusion.pipeline import Part, Pipeline, Settings
 from cueflow.tasks.fusion.posterior import Posterior
 from cueflow.tasks.fusion.spread import Spread
-from cueflow.tasks.fusion.weights import Fusion, PatternWeights, Platt
+from cueflow.tasks.fusion.weights import Fusion, PatternWeights, Platt, Shrinkage
 
 FORMAT = "cueflow-fusion"
 VERSION = 1
@@ -174,6 +174,10 @@ def _posterior(values: Mapping[str, Any] | None) -> Posterior | None:
     return Posterior(values["open"], found["vectors"].reshape(-1, p), found["shrink"], found["square"], found["mean"])
 
 
+def _shrinkage(towards: str, strength: float | None) -> Shrinkage:
+    return Shrinkage(towards, np.inf if strength is None else strength)
+
+
 def _pipeline_json(pipeline: Pipeline) -> dict[str, Any]:
     settings, fusion = pipeline.settings, pipeline.fusion
     return {
@@ -199,7 +203,7 @@ def _pipeline_json(pipeline: Pipeline) -> dict[str, Any]:
         "fusion": {
             "usual": _list(fusion.usual),
             "patterns": [[list(e.pattern), e.bias, list(e.weights)] for e in fusion.patterns],
-            "shrinkage": _number(fusion.shrinkage),
+            "shrinkage": [fusion.shrinkage.towards, _number(fusion.shrinkage.strength)],
             "best": fusion.best,
         },
         "final": [pipeline.final.intercept, pipeline.final.slope],
@@ -234,7 +238,7 @@ def _pipeline(values: Mapping[str, Any]) -> Pipeline:
         fusion=Fusion(
             usual=_array(fusion["usual"]),
             patterns=tuple(PatternWeights(tuple(p), bias, tuple(w)) for p, bias, w in fusion["patterns"]),
-            shrinkage=np.inf if fusion["shrinkage"] is None else fusion["shrinkage"],
+            shrinkage=_shrinkage(*fusion["shrinkage"]),
             best=fusion["best"],
         ),
         final=Platt(*values["final"]),

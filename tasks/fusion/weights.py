@@ -11,7 +11,10 @@ import numpy as np
 from cueflow.tasks.fusion.features import FloatArray, IntArray
 from cueflow.tasks.fusion.linear import deviance, logit, sigmoid
 
-SHRINKAGE = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0)
+STRENGTHS = (0.01, 0.1, 0.5, 2.0, 10.0, np.inf)
+SUM = "sum"
+BEST = "best"
+CAUTION = 0.1
 MODALITIES_MAX = 8  # patterns double with every modality
 PLATT_PRIOR = 2.0  # the slope is drawn towards 1 like by this many sessions at even odds
 PATTERN_MIN = 30  # sessions that have all modalities of a pattern before it gets weights of its own
@@ -42,6 +45,14 @@ class PatternWeights:
 
 
 @dataclass(frozen=True, slots=True)
+class Shrinkage:
+    """Where weights are drawn to (the best expert alone, or the sum of all that say anything) and how strongly."""
+
+    towards: str
+    strength: float
+
+
+@dataclass(frozen=True, slots=True)
 class Fusion:
     """How evidence of m modalities becomes one log-odds.
 
@@ -51,7 +62,7 @@ class Fusion:
 
     usual: FloatArray
     patterns: tuple[PatternWeights, ...]
-    shrinkage: float
+    shrinkage: Shrinkage
     best: int
 
     def coefficients(self, reliability: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -184,14 +195,10 @@ def fit_fusion(
     """
     usual = np.array([_usual(column) for column in reliability.T])
     trusted = np.where(np.isfinite(evidence), reliability, 0.0)
-    costs = []
-    for shrinkage in (*SHRINKAGE, np.inf):
-        made = _cross_fit((evidence, trusted, y, sample), folds, (shrinkage, usual))
-        costs.append(deviance(made, y) * sample)
-    chosen = _cautious(costs)
-    shrinkage = (*SHRINKAGE, np.inf)[chosen]
-    out = _cross_fit((evidence, trusted, y, sample), folds, (shrinkage, usual))
-    return _fit_patterns(evidence, y, sample, shrinkage=shrinkage, usual=usual), out
+    tried = [Shrinkage(towards, strength) for towards in (SUM, BEST) for strength in STRENGTHS]
+    made = [_cross_fit((evidence, trusted, y, sample), folds, (shrinkage, usual)) for shrinkage in tried]
+    chosen = _cautious([deviance(one, y) * sample for one in made])
+    return _fit_patterns(evidence, y, sample, shrinkage=tried[chosen], usual=usual), made[chosen]
 
 
 def _usual(column: FloatArray) -> float:
@@ -200,20 +207,18 @@ def _usual(column: FloatArray) -> float:
 
 
 def _cautious(costs: Sequence[FloatArray]) -> int:
-    """The strongest shrinkage whose cost is within a quarter standard error of the least."""
+    """The least cost; but the best expert alone (the last one) where that is within a tenth of a standard error."""
     mean = np.array([cost.mean() for cost in costs])
     best = int(mean.argmin())
-    for i in range(len(costs) - 1, best, -1):
-        difference = costs[i] - costs[best]
-        if mean[i] - mean[best] <= 0.25 * float(difference.std()) / np.sqrt(difference.size):
-            return i
-    return best
+    difference = costs[-1] - costs[best]
+    close = float(difference.mean()) <= CAUTION * float(difference.std()) / np.sqrt(difference.size)
+    return len(costs) - 1 if close else best
 
 
 def _cross_fit(
     data: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
     folds: Sequence[IntArray],
-    how: tuple[float, FloatArray],
+    how: tuple[Shrinkage, FloatArray],
 ) -> FloatArray:
     evidence, trusted, y, sample = data
     made = np.empty(y.size)
@@ -226,7 +231,7 @@ def _cross_fit(
 
 
 def _fit_patterns(
-    evidence: FloatArray, y: FloatArray, sample: FloatArray, *, shrinkage: float, usual: FloatArray
+    evidence: FloatArray, y: FloatArray, sample: FloatArray, *, shrinkage: Shrinkage, usual: FloatArray
 ) -> Fusion:
     there = np.isfinite(evidence)
     prior = logit(float(np.average(y, weights=sample)))
@@ -244,20 +249,23 @@ def _fit_pattern(
     seen: tuple[FloatArray, np.ndarray[tuple[int, ...], np.dtype[np.bool_]], FloatArray],
     truth: tuple[FloatArray, FloatArray],
     pattern: Pattern,
-    shrinkage: float,
+    shrinkage: Shrinkage,
 ) -> PatternWeights:
     evidence, there, gain = seen
     y, sample = truth
     members = list(pattern)
     best = int(np.argmax(gain[members]))
-    lone = np.zeros(len(members))
-    lone[best] = 1.0
+    start = (gain[members] > 0).astype(np.float64) if shrinkage.towards == SUM else np.zeros(len(members))
+    start[best] = 1.0
     rows = there[:, members].all(axis=1)
     both = len(np.unique(y[rows])) == 2
-    if len(members) == 1 or not np.isfinite(shrinkage) or rows.sum() < PATTERN_MIN or not both:
-        return PatternWeights(pattern, 0.0, tuple(float(w) for w in lone))
+    if len(members) == 1 or not np.isfinite(shrinkage.strength) or rows.sum() < PATTERN_MIN or not both:
+        base = logit(float(np.average(y, weights=sample)))  # every expert's log-odds hold it once
+        return PatternWeights(pattern, (1.0 - float(start.sum())) * base, tuple(float(w) for w in start))
     part = evidence[rows][:, members]
     chance = sigmoid(part[:, best])
     information = ((part - part.mean(axis=0)) ** 2 * (sample[rows] * chance * (1 - chance))[:, None]).sum(axis=0)
-    bias, weights = fit_nonnegative(part, y[rows], sample[rows], prior=lone, pull=shrinkage * information + 1e-3)
+    bias, weights = fit_nonnegative(
+        part, y[rows], sample[rows], prior=start, pull=shrinkage.strength * information + 1e-3
+    )
     return PatternWeights(pattern, bias, tuple(float(w) for w in weights))
