@@ -55,6 +55,8 @@ def model_card(model: FusionModel, evaluation: str | None = None) -> str:
             f"| {part.modality} | {part.expert.candidate.kind} | {part.importance.size} | {part.platt.slope:.2f} | "
             f"{weights.get(m, 0.0):.2f} |"
         )
+    if pipeline.joint is not None:
+        lines += ["", f"A joint additive model has a share of {pipeline.joint.share:.0%} where no modality is missing."]
     lines += ["", "## Warnings", "", *[f"- {note}" for note in model.warnings or ("none",)]]
     if evaluation:
         lines += ["", "## Evaluation (nested, subject-disjoint)", "", "```", evaluation.rstrip(), "```"]

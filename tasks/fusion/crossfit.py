@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cueflow.tasks.fusion.baseline import Block
 from cueflow.tasks.fusion.experts import QUICK
 from cueflow.tasks.fusion.features import FloatArray, IntArray
 from cueflow.tasks.fusion.folds import group_folds, subject_folds, without
@@ -19,6 +18,7 @@ from cueflow.tasks.fusion.pipeline import (
     Problem,
     Settings,
     apply_pipeline,
+    early_problem,
     fit_pipeline,
     fuse_alone,
 )
@@ -204,31 +204,6 @@ def _deleted(applied: Applied, part: Problem, rng: np.random.Generator) -> tuple
         last = [min(k, terms.shape[1]) - 1 for k in DELETED]
         found.append(applied.log_odds - sums[:, last].T)
     return found[0], np.asarray(np.mean(found[1:], axis=0))
-
-
-def early_problem(problem: Problem) -> Problem:
-    """All biomarkers side by side as one modality: the rival that fuses early.
-
-    Parameters
-    ----------
-    problem : Problem
-        Several modalities.
-
-    Returns
-    -------
-    Problem
-        With one.
-    """
-    blocks = list(problem.blocks.values())
-
-    def side_by_side(name: str) -> FloatArray | None:
-        found = [getattr(block, name) for block in blocks]
-        return None if found[0] is None else np.hstack(found)
-
-    difference = np.hstack([block.difference for block in blocks])
-    whole = Block(difference, side_by_side("offset"), side_by_side("own_scale"), side_by_side("own_count"))
-    seen = np.asarray((problem.reliability > 0).any(axis=1), dtype=np.float64)[:, None]
-    return Problem({"all": whole}, seen, problem.y, problem.subjects)
 
 
 def quick_auroc(problem: Problem, settings: Settings, splits: Sequence[Split]) -> float:

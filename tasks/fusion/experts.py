@@ -65,6 +65,14 @@ class Expert:
                 made[:, j] += self.steps[j][np.searchsorted(cuts, kept[:, j], side="right")]
         return np.asarray(np.where(gone, self.missing, made))
 
+    def columns(self, start: int, count: int) -> Expert:
+        """The same model of `count` biomarkers from `start` on."""
+        part = slice(start, start + count)
+        scaler = Scaler(*(getattr(self.scaler, name)[part] for name in ("location", "scale", "low", "high")))
+        return Expert(
+            scaler, self.bias, self.slope[part], self.missing[part], self.cuts[part], self.steps[part], self.candidate
+        )
+
     def log_odds(self, block: Block) -> FloatArray:
         """Log-odds (n,)."""
         return np.asarray(self.terms(block).sum(axis=1) + self.bias)

@@ -17,7 +17,7 @@ from cueflow.tasks.fusion.baseline import Baseline, Own, Scaler
 from cueflow.tasks.fusion.experts import Candidate, Expert
 from cueflow.tasks.fusion.features import FloatArray
 from cueflow.tasks.fusion.labels import Target
-from cueflow.tasks.fusion.pipeline import Part, Pipeline, Settings
+from cueflow.tasks.fusion.pipeline import Joint, Part, Pipeline, Settings
 from cueflow.tasks.fusion.posterior import Posterior
 from cueflow.tasks.fusion.spread import Spread
 from cueflow.tasks.fusion.weights import Fusion, PatternWeights, Platt, Shrinkage
@@ -174,6 +174,17 @@ def _posterior(values: Mapping[str, Any] | None) -> Posterior | None:
     return Posterior(values["open"], found["vectors"].reshape(-1, p), found["shrink"], found["square"], found["mean"])
 
 
+def _joint_json(joint: Joint | None) -> dict[str, Any] | None:
+    if joint is None:
+        return None
+    platt = [joint.platt.intercept, joint.platt.slope]
+    return {"expert": _expert_json(joint.expert), "platt": platt, "share": joint.share}
+
+
+def _joint(values: Mapping[str, Any] | None) -> Joint | None:
+    return None if values is None else Joint(_expert(values["expert"]), Platt(*values["platt"]), values["share"])
+
+
 def _shrinkage(towards: str, strength: float | None) -> Shrinkage:
     return Shrinkage(towards, np.inf if strength is None else strength)
 
@@ -210,6 +221,7 @@ def _pipeline_json(pipeline: Pipeline) -> dict[str, Any]:
         "spread": {"between": pipeline.spread.between, "strangeness": pipeline.spread.strangeness},
         "posterior": _posterior_json(pipeline.posterior),
         "prior": pipeline.prior,
+        "joint": _joint_json(pipeline.joint),
     }
 
 
@@ -245,6 +257,7 @@ def _pipeline(values: Mapping[str, Any]) -> Pipeline:
         spread=Spread(values["spread"]["between"], values["spread"]["strangeness"]),
         posterior=_posterior(values["posterior"]),
         prior=values["prior"],
+        joint=_joint(values["joint"]),
     )
 
 

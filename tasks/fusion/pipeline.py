@@ -11,6 +11,7 @@ from cueflow.tasks.fusion.baseline import Baseline, Block
 from cueflow.tasks.fusion.experts import QUICK, Candidate, Expert, candidates, choose, fit_experts, screen
 from cueflow.tasks.fusion.features import FloatArray, IntArray
 from cueflow.tasks.fusion.folds import effective_weights, subject_folds, without
+from cueflow.tasks.fusion.linear import deviance
 from cueflow.tasks.fusion.posterior import Posterior, fit_posterior
 from cueflow.tasks.fusion.spread import Spread, distance_limit, distances, fit_spread
 from cueflow.tasks.fusion.weights import Fusion, Platt, fit_fusion, fit_platt
@@ -21,6 +22,8 @@ INNER_FOLDS = 5
 LEVEL = 0.9
 CHOICE_ROWS = 20_000
 SCREEN_FOLDS = 2
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+JOINT = "all"
 SQUARE_MAX = 6.0
 
 
@@ -68,6 +71,20 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Joint:
+    """An additive model of all modalities at once; it has a `share` in the answer where every modality is there."""
+
+    expert: Expert
+    platt: Platt
+    share: float
+
+    def shares(self, pipeline: Pipeline, reliability: FloatArray) -> FloatArray:
+        """Share (n,) of it: none as soon as a modality is missing."""
+        trust = np.clip(reliability / pipeline.fusion.usual, 0.0, 1.0)
+        return np.asarray(self.share * trust.min(axis=1))
+
+
+@dataclass(frozen=True, slots=True)
 class Pipeline:
     """A fitted model without names of sessions; `posterior` is None in a quick one, which has no intervals."""
 
@@ -78,6 +95,7 @@ class Pipeline:
     spread: Spread
     posterior: Posterior | None
     prior: float
+    joint: Joint | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +146,14 @@ def fit_pipeline(problem: Problem, settings: Settings, tell: Progress = _quiet) 
         parts.append(part)
     tell(len(parts) / (len(parts) + 1), "fusion")
     fusion, fused = fit_fusion(evidence, problem.reliability, problem.y, sample, folds=folds)
+    joint, fused = _fit_joint(problem, fused, folds, settings)
     final = fit_platt(fused, problem.y, sample)
     if QUICK in settings.kinds:  # only scores are wanted
         return Pipeline(settings, tuple(parts), fusion, final, Spread(0.0, 1.0), None, float(problem.y.mean()))
     spread = fit_spread(final.apply(fused), problem.y, problem.subjects, level=settings.level)
     scaled, active = side_by_side(parts, problem.blocks)
     posterior = fit_posterior(np.where(np.isfinite(scaled), scaled, 0.0) * active, problem.y, sample)
-    return Pipeline(settings, tuple(parts), fusion, final, spread, posterior, float(problem.y.mean()))
+    return Pipeline(settings, tuple(parts), fusion, final, spread, posterior, float(problem.y.mean()), joint)
 
 
 def side_by_side(parts: Sequence[Part], blocks: Mapping[str, Block]) -> tuple[FloatArray, FloatArray]:
@@ -245,6 +264,62 @@ def active_columns(expert: Expert) -> IntArray:
     return np.flatnonzero(np.isfinite(expert.scaler.scale))
 
 
+def early_problem(problem: Problem) -> Problem:
+    """All biomarkers side by side as one modality.
+
+    Parameters
+    ----------
+    problem : Problem
+        Several modalities.
+
+    Returns
+    -------
+    Problem
+        With one, named "all".
+    """
+    seen = np.asarray((problem.reliability > 0).any(axis=1), dtype=np.float64)[:, None]
+    return Problem({JOINT: joined(list(problem.blocks.values()))}, seen, problem.y, problem.subjects)
+
+
+def joined(blocks: Sequence[Block]) -> Block:
+    """Blocks side by side.
+
+    Parameters
+    ----------
+    blocks : sequence of Block
+        Of the same n sessions.
+
+    Returns
+    -------
+    Block
+    """
+
+    def side(name: str) -> FloatArray | None:
+        found = [getattr(block, name) for block in blocks]
+        return None if found[0] is None else np.hstack(found)
+
+    difference = np.hstack([block.difference for block in blocks])
+    return Block(difference, side("offset"), side("own_scale"), side("own_count"))
+
+
+def _fit_joint(
+    problem: Problem, late: FloatArray, folds: Sequence[IntArray], settings: Settings
+) -> tuple[Joint | None, FloatArray]:
+    """An additive model of all modalities at once, where it helps, and the out-of-fold log-odds (n,) with it."""
+    if len(problem.blocks) < 2 or QUICK in settings.kinds:
+        return None, late
+    part, said = _fit_part(early_problem(problem), JOINT, folds, settings)
+    whole = problem.reliability.min(axis=1) > 0
+    known = np.where(whole, said, late)
+    costs = [deviance((1 - share) * late + share * known, problem.y) for share in SHARES]
+    best = int(np.argmin([cost.mean() for cost in costs]))
+    gain = np.bincount(problem.subjects, weights=costs[0] - costs[best])
+    gain = gain[np.bincount(problem.subjects) > 0]
+    if gain.mean() <= 0.25 * float(gain.std()) / np.sqrt(gain.size):
+        return None, late
+    return Joint(part.expert, part.platt, SHARES[best]), (1 - SHARES[best]) * late + SHARES[best] * known
+
+
 def apply_pipeline(pipeline: Pipeline, blocks: Mapping[str, Block], reliability: FloatArray) -> Applied:
     """Predict sessions, with every biomarker's exact share.
 
@@ -262,6 +337,10 @@ def apply_pipeline(pipeline: Pipeline, blocks: Mapping[str, Block], reliability:
     Applied
     """
     offset, weight = pipeline.fusion.coefficients(reliability)
+    share = np.zeros(reliability.shape[0])
+    if pipeline.joint is not None:
+        share = pipeline.joint.shares(pipeline, reliability)
+    offset, weight = (1 - share) * offset, (1 - share)[:, None] * weight
     there = reliability > 0
     gamma = pipeline.final.slope
     bias = pipeline.final.intercept + gamma * offset
@@ -274,6 +353,8 @@ def apply_pipeline(pipeline: Pipeline, blocks: Mapping[str, Block], reliability:
         alone[there[:, m], m] = own[there[:, m]]
         contributions[part.modality] = terms * (gamma * weight[:, m] * part.platt.slope)[:, None]
         bias = bias + gamma * weight[:, m] * (part.platt.intercept + part.platt.slope * part.expert.bias)
+    if pipeline.joint is not None:
+        bias = bias + _add_joint(pipeline.joint, gamma * share, blocks, contributions)
     log_odds = bias + np.sum([c.sum(axis=1) for c in contributions.values()], axis=0)
     left_open = np.zeros_like(log_odds)
     if pipeline.posterior is not None:
@@ -290,8 +371,20 @@ def apply_pipeline(pipeline: Pipeline, blocks: Mapping[str, Block], reliability:
     )
 
 
+def _add_joint(
+    joint: Joint, share: FloatArray, blocks: Mapping[str, Block], contributions: dict[str, FloatArray]
+) -> FloatArray:
+    """Add the joint model's terms to those of the modalities; returns what it adds to the bias (n,)."""
+    names = list(contributions)
+    terms = joint.expert.terms(joined([blocks[name] for name in names])) * (share * joint.platt.slope)[:, None]
+    ends = np.cumsum([contributions[name].shape[1] for name in names])
+    for name, part in zip(names, np.split(terms, ends[:-1], axis=1), strict=True):
+        contributions[name] = contributions[name] + part
+    return share * (joint.platt.intercept + joint.platt.slope * joint.expert.bias)
+
+
 def fuse_alone(pipeline: Pipeline, alone: FloatArray, reliability: FloatArray) -> FloatArray:
-    """Fused log-odds (n,) from each modality's own, which tells what would be said with fewer modalities.
+    """Fused log-odds (n,) from each modality's own, where at least one is left out.
 
     Parameters
     ----------
