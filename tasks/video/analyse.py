@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 VERSION = "1"
 MIN_DURATION_S = 1.0
+MIN_PRESENT = 0.98  # of the promised duration, less a second
 MIN_VISIBLE = 0.05  # share of frames with a face below which the recording as a whole says "no face"
 
 Progress = Callable[[float], None]
@@ -36,11 +37,15 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True, slots=True)
 class Tracks:
-    """What one pass over the file gave: stamps of all its frames (n,), the face, the motion; on the file's clock."""
+    """What one pass over the file gave, on the file's clock: stamps of all its frames (n,), the face, the motion.
+
+    `promised_s` is how long the header says the pictures last, None where it does not.
+    """
 
     seen_s: FloatArray
     face: FaceTrack
     motion: MotionTrack
+    promised_s: float | None = None
 
 
 def analyse_video(  # noqa: PLR0913 - the contract of a stage
@@ -135,7 +140,7 @@ def follow(
             if shape.duration_s:
                 progress(min(1.0, float(batch.seen_s[-1]) / shape.duration_s))
         feed.flush()
-    return Tracks(np.concatenate(seen), feed.face.done(), motion.done())
+    return Tracks(np.concatenate(seen), feed.face.done(), motion.done(), promised_s=shape.picture_s)
 
 
 class _Feed:
@@ -200,7 +205,7 @@ def findings(
     events = find_events(face)
     bursts = motion_bursts(motion, still_threshold=still_threshold)
     moving = motion_series(motion, still_threshold=still_threshold, start_s=begin, end_s=end)
-    status, reason = _state(face, end - begin)
+    status, reason = _state(face, end - begin, promised_s=tracks.promised_s)
     visible = face.visible
     rows = [*face_event_rows(events), *burst_rows(bursts, motion)]
     return Findings(
@@ -235,7 +240,9 @@ def _placed(tracks: Tracks, start_s: float, exclusions: Sequence[Exclusion]) -> 
     )
 
 
-def _state(face: FaceTrack, duration_s: float) -> tuple[Status, Reason | None]:
+def _state(face: FaceTrack, duration_s: float, *, promised_s: float | None) -> tuple[Status, Reason | None]:
+    if promised_s is not None and duration_s < MIN_PRESENT * promised_s - 1:
+        return Status.LOW_QUALITY, Reason.FILE_TRUNCATED
     if duration_s < MIN_DURATION_S:
         return Status.TOO_SHORT, Reason.FEW_EVIDENCE
     if not len(face.times_s) or face.visible.mean() < MIN_VISIBLE:

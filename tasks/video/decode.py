@@ -52,7 +52,8 @@ class Container:
     """What a file says of its main video stream.
 
     `width` and `height` as shown, that is upright and with square pixels; `turns` quarter turns counter-clockwise that
-    make a stored frame upright; `start_s` the file's zero; `duration_s` None where the file does not say.
+    make a stored frame upright; `start_s` the file's zero; `duration_s` of the file and `picture_s` of its video
+    stream, None where the header does not say.
     """
 
     width: int
@@ -60,6 +61,7 @@ class Container:
     turns: int
     start_s: float
     duration_s: float | None
+    picture_s: float | None
 
     def reduced(self, max_side: int) -> tuple[int, int]:
         """Width and height after reduction to a longer side of at most `max_side`; never enlarged."""
@@ -108,7 +110,8 @@ def inspect(path: Path) -> Container:
             width, height = height, width
         start = 0.0 if file.start_time is None else file.start_time / av.time_base
         duration = None if file.duration is None else file.duration / av.time_base
-        return Container(width=width, height=height, turns=turns, start_s=start, duration_s=duration)
+        picture = None if stream.duration is None else float(stream.duration * stream.time_base)
+        return Container(width, height, turns, start_s=start, duration_s=duration, picture_s=picture)
 
 
 def _first_frame(file: Any, stream: Any) -> Any:  # noqa: ANN401 - PyAV's classes are not typed here

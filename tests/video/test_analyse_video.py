@@ -48,6 +48,25 @@ def test_both_decoders_find_the_same(analyse, make_clip):
         assert first[name].value == (None if second[name].value is None else pytest.approx(second[name].value, rel=0.2))
 
 
+def test_a_file_that_ends_early_says_so(analyse, tmp_path, make_clip):
+    import av
+
+    whole = tmp_path / "whole.mp4"
+    source = make_clip(rate=25, seconds=8, speed=40)
+    with av.open(str(source)) as old, av.open(str(whole), "w", options={"movflags": "faststart"}) as new:
+        stream = new.add_stream_from_template(old.streams.video[0])
+        for packet in old.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                new.mux(packet)
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    found = analyse(cut)
+    assert (found.status, found.reason) == (Status.LOW_QUALITY, Reason.FILE_TRUNCATED)
+    assert 1 < found.end_s < 7
+    assert analyse(whole).reason is Reason.NO_FACE
+
+
 def test_progress_ends_at_one(analyse, make_clip):
     told: list[float] = []
     analyse(make_clip(rate=25, seconds=4), progress=told.append)
@@ -126,6 +145,20 @@ def test_a_face_that_leaves_is_seen_until_it_leaves(analyse, shared_data):
 )  # fmt: skip
 def test_small_faces_in_wide_frames_are_found_and_none_invented(analyse, shared_data, name, share):
     assert by_name(analyse(shared_data / name))["face_visible_share"].value == pytest.approx(share, abs=0.01)
+
+
+@pytest.mark.slow
+def test_cameras_of_25_30_and_60_frames_agree_on_a_speed(face_model, dinov2, make_clip):
+    def speed(rate):
+        found = analyse_video(
+            make_clip(rate=rate, seconds=6, speed=12), start_s=0.0, phases=(), exclusions=(), face_model=face_model,
+            backbone_dir=dinov2, config=VideoConfig(),
+        )  # fmt: skip
+        return by_name(found)["motion_camera_speed_mean"].value
+
+    speeds = [speed(rate) for rate in (25, 30, 60)]
+    assert speeds == pytest.approx([speeds[0]] * 3, rel=0.05)
+    assert speeds[0] == pytest.approx(12 * np.sqrt(8 / 96 * 8 / 128), rel=0.35)  # patches of the squeezed picture
 
 
 @pytest.mark.real
