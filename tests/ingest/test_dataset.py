@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
+import time
 
 import polars as pl
 import pytest
@@ -141,6 +143,91 @@ def test_phases_and_exclusions_belong_to_their_session(root):
         read_dataset(root)
 
 
+@pytest.mark.parametrize("session_id", [".hidden", "../up", "a/b", "a b", "x" * 129, "José"])
+def test_a_session_that_cannot_name_a_folder_is_kept_under_another_name(root, session_id):
+    bad, good = manifest(root, f"{session_id},P1,1,ecg,,S1/ecg.csv,,,,", "S1,P1,1,ecg,,S1/ecg.csv,,,,").sessions
+    assert re.fullmatch(r"invalid-[0-9a-f]{12}", bad.session_id)
+    assert bad.streams == ()
+    assert [p.reason for p in bad.problems] == [Reason.MANIFEST_INVALID, Reason.NO_USABLE_STREAM]
+    assert "line 2: session_id must be letters, digits" in bad.problems[0].message
+    assert len(good.streams) == 1
+
+
+def test_absolute_paths_do_not_leave_the_reader(root, tmp_path):
+    (session,) = manifest(root, f"S1,P1,1,ecg,,{tmp_path}/secret/ecg.csv,,,,").sessions
+    assert [p.path for p in session.problems] == ["ecg.csv", ""]
+    assert str(tmp_path) not in repr(session)
+
+
+def test_a_link_to_a_folder_outside_does_not_help(root, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "ecg.csv").write_text("ecg\n1\n")
+    (root / "inside").symlink_to(tmp_path / "elsewhere")
+    (session,) = manifest(root, "S1,P1,1,ecg,,inside/ecg.csv,,,,").sessions
+    assert [p.reason for p in session.problems] == [Reason.PATH_OUTSIDE, Reason.NO_USABLE_STREAM]
+
+
+def test_a_row_without_session_is_a_problem_of_the_dataset(root):
+    dataset = manifest(root, ",P1,1,ecg,,S1/ecg.csv,,,,", "S1,P1,,ecg,,S1/ecg.csv,,,,")
+    assert [p.message for p in dataset.problems] == ["manifest line 2: session_id is empty"]
+    assert dataset.sessions[0].visit == "1"
+
+
+def test_blank_rows_extra_columns_and_spaces_do_no_harm(root):
+    rows = " subject_id ,session_id,modality,path,note\n,,,,\n P1 , S1 , ECG , S1/ecg.csv ,hello\n"
+    (root / "manifest.csv").write_text(rows, encoding="utf-8-sig")
+    (session,) = read_dataset(root).sessions
+    assert (session.subject_id, session.session_id, session.streams[0].path) == ("P1", "S1", "S1/ecg.csv")
+
+
+def test_two_manifests_are_one_too_many(root):
+    manifest(root, "S1,P1,1,ecg,,S1/ecg.csv,,,,")
+    pl.DataFrame({"session_id": ["S1"]}).write_parquet(root / "manifest.parquet")
+    with pytest.raises(DatasetError, match=r"there is a manifest\.csv and a manifest\.parquet: keep one"):
+        read_dataset(root)
+
+
+@pytest.mark.parametrize(
+    ("table", "text", "message"),
+    [
+        (
+            "exclusions",
+            "session_id,onset_s,duration_s,reason\nS1,1,,x\n",
+            "exclusions line 2: duration_s must be above 0",
+        ),
+        ("exclusions", "session_id,onset_s,duration_s,reason\nS1,1,all,x\n", "duration_s is not a number: 'all'"),
+        ("exclusions", "session_id,duration_s\nS1,1\n", r"exclusions\.csv has no column onset_s"),
+        ("events", "session_id,onset_s,duration_s\nS1,1,2\n", r"events\.csv has no column label"),
+        ("events", "session_id,onset_s,duration_s,label\nS1,1,2,\n", "events line 2: label is empty"),
+    ],
+)
+def test_spans_that_cannot_be_read_stop_everything(root, table, text, message):
+    (root / f"{table}.csv").write_text(text)
+    with pytest.raises(DatasetError, match=message):
+        manifest(root, "S1,P1,1,ecg,,S1/ecg.csv,,,,")
+
+
+def test_spans_of_unknown_sessions_are_told(root):
+    (root / "exclusions.csv").write_text("session_id,onset_s,duration_s\nS9,1,2\n")
+    dataset = manifest(root, "S1,P1,1,ecg,,S1/ecg.csv,,,,")
+    assert [p.message for p in dataset.problems] == ["exclusions of 1 sessions that the manifest does not name"]
+
+
+def test_a_dataset_name_must_name_a_folder(root):
+    manifest(root, "S1,P1,1,ecg,,S1/ecg.csv,,,,")
+    assert read_dataset(root, name="other").name == "other"
+    with pytest.raises(DatasetError, match="cannot name a dataset"):
+        read_dataset(root, name="../other")
+
+
+def test_ten_thousand_sessions_are_read_fast(root):
+    rows = [f"s{i},p{i},1,{m},,S1/ecg.csv,0,250,ecg,mV" for i in range(10_000) for m in ("ecg", "eda", "ppg")]
+    began = time.perf_counter()
+    dataset = manifest(root, *rows)
+    assert sum(len(s.streams) for s in dataset.sessions) == 30_000
+    assert time.perf_counter() - began < 20  # 1.5 s on an idle machine
+
+
 def test_a_bids_tree_is_read_without_a_manifest(tmp_path):
     beh = tmp_path / "sub-01" / "ses-02" / "beh"
     beh.mkdir(parents=True)
@@ -164,6 +251,24 @@ def test_a_bids_tree_is_read_without_a_manifest(tmp_path):
         (Modality.AUDIO, Role.ROOM, ""),
     }
     assert session.markers == (Marker(0.0, 30.0, "rest"),)
+    ecg = next(s for s in session.streams if s.modality is Modality.ECG)
+    assert (ecg.start_s, ecg.sampling_rate) == (-1.5, 10.0)
+
+
+def test_trouble_in_a_bids_tree_belongs_to_its_session(tmp_path):
+    folder = tmp_path / "sub-01" / "func"
+    folder.mkdir(parents=True)
+    for task in ("rest", "talk"):
+        for label in ("a", "b"):
+            name = f"sub-01_task-{task}_recording-{label}_physio.tsv.gz"
+            (folder / name).write_bytes(gzip.compress(b"1\t0\n2\t0\n"))
+    sidecar = {"SamplingFrequency": 10, "StartTime": 0, "Columns": ["cardiac", "trigger"]}
+    sidecar["cardiac"] = {"Description": "Lead II electrocardiogram", "Units": "mV"}
+    (tmp_path / "task-rest_physio.json").write_text(json.dumps(sidecar))
+    rest, talk = read_dataset(tmp_path).sessions
+    assert [(s.modality, s.channel, s.unit) for s in rest.streams] == [(Modality.ECG, "cardiac", "mV")]
+    assert [p.reason for p in rest.problems] == [Reason.DUPLICATE_STREAM]
+    assert [p.reason for p in talk.problems] == [Reason.COLUMN_MISSING] * 2 + [Reason.NO_USABLE_STREAM]
 
 
 @pytest.mark.real
