@@ -34,7 +34,7 @@ def read_dataset(root: Path, *, name: str | None = None) -> Dataset:
     root : Path
         Folder with `manifest.csv`, `manifest.parquet` or a BIDS tree.
     name : str, optional
-        Name of the dataset; default: the folder's.
+        Name of the dataset; default: the folder's, with "-" for what cannot name a folder everywhere.
 
     Returns
     -------
@@ -49,12 +49,16 @@ def read_dataset(root: Path, *, name: str | None = None) -> Dataset:
     """
     if not root.is_dir():
         raise DatasetError("the dataset is not a folder: give the folder that holds manifest.csv")
-    name = name or root.resolve().name
+    name = name or _plain_name(root.resolve().name)
     if not _ID.fullmatch(name):
         raise DatasetError(f"{name!r} cannot name a dataset: give a name of letters, digits, '.', '_' and '-'")
     rows = read_table(root, "manifest", required=NEEDED)
     sessions, problems = _from_bids(root) if rows is None else _from_manifest(root, rows)
     return Dataset(name=name, root=root.resolve(), sessions=tuple(sessions), problems=tuple(problems))
+
+
+def _plain_name(folder: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", folder).strip(".-")[:128] or "dataset"
 
 
 def _from_bids(root: Path) -> tuple[list[Session], list[Problem]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,17 +19,22 @@ from cueflow.tasks.ingest.stamps import TimeColumn, in_seconds, measured_rate, t
 from cueflow.tasks.ingest.text import HEAD_BYTES, Layout, as_number, cells_of, decoded, head_of, layout_of
 from cueflow.tasks.ingest.units import agreed_unit, conversion
 
+_ROWS = 1000  # of a Parquet file, for its rate
 _TOLERANCE = PhysiologyConfig().rate_tolerance
 
 
 @dataclass(frozen=True, slots=True)
 class SignalHeader:
-    """Rate in Hz and duration in s (None: only the samples would tell), how many columns or signals, and the format."""
+    """Rate in Hz and duration in s (None: only the samples would tell), how many columns or signals, and the format.
+
+    `timed`: the samples carry time stamps, so that a rate need not be given.
+    """
 
     sampling_rate: float | None
     duration_s: float | None
     n_channels: int
     format: str
+    timed: bool = False
 
 
 def physiology_header(path: Path, stream: Stream, *, rate_tolerance: float = _TOLERANCE) -> SignalHeader:
@@ -65,7 +71,7 @@ def physiology_header(path: Path, stream: Stream, *, rate_tolerance: float = _TO
         return header
     said = "the file's header says" if suffix in {".edf", ".bdf"} else "the data say"
     check_rate(stream.sampling_rate, header.sampling_rate, tolerance=rate_tolerance, source=said)
-    if header.sampling_rate is None and stream.sampling_rate is None:
+    if header.sampling_rate is None and not header.timed:
         message = "neither a time column nor a rate: add sampling_rate to the manifest"
         raise StreamError(message, reason=Reason.RATE_MISSING)
     return header
@@ -96,7 +102,28 @@ def _parquet(path: Path, stream: Stream) -> SignalHeader:
         rows = pq.ParquetFile(path).metadata.num_rows
         duration = rows / stream.sampling_rate if stream.sampling_rate else None
         return SignalHeader(stream.sampling_rate, duration, len(names), "Parquet")
-    return SignalHeader(stream.sampling_rate, None, len(names), "Parquet with time stamps")
+    file = pq.ParquetFile(path)
+    rate = _first_rate(file, names[stamps.index], stamps) or stream.sampling_rate
+    return SignalHeader(rate, _span(file.metadata, stamps), len(names), "Parquet with time stamps", timed=True)
+
+
+def _first_rate(file: Any, name: str, stamps: TimeColumn) -> float | None:  # noqa: ANN401 - pyarrow is not typed here
+    import pyarrow as pa
+
+    batch = next(file.iter_batches(batch_size=_ROWS, columns=[name]), None)
+    if batch is None or not (pa.types.is_floating(batch.column(0).type) or pa.types.is_integer(batch.column(0).type)):
+        return None  # dates: only the reader turns them into seconds
+    times = np.asarray(batch.column(0).drop_null().to_numpy(zero_copy_only=False), dtype=np.float64)
+    return measured_rate(in_seconds(times, stamps.scale))
+
+
+def _span(metadata: Any, stamps: TimeColumn) -> float | None:  # noqa: ANN401 - pyarrow is not typed here
+    groups = [metadata.row_group(i).column(stamps.index).statistics for i in range(metadata.num_row_groups)]
+    if not all(g is not None and g.has_min_max and isinstance(g.min, int | float) for g in groups) or not groups:
+        return None
+    ends = np.array([min(g.min for g in groups), max(g.max for g in groups)], dtype=np.float64)
+    first, last = in_seconds(ends, stamps.scale)
+    return float(last - first)
 
 
 def _text(path: Path, stream: Stream) -> SignalHeader:
@@ -119,7 +146,7 @@ def _text(path: Path, stream: Stream) -> SignalHeader:
         ends = in_seconds(np.concatenate([first[:1], last[-1:]]), stamps.scale)
         duration = float(ends[1] - ends[0])
     rate = measured_rate(in_seconds(first, stamps.scale)) if len(first) else None
-    return SignalHeader(rate or stream.sampling_rate, duration, len(layout.names), "table with time stamps")
+    return SignalHeader(rate or stream.sampling_rate, duration, len(layout.names), "table with time stamps", timed=True)
 
 
 def _tail(path: Path) -> list[str]:

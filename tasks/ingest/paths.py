@@ -21,7 +21,7 @@ def resolve_inside(root: Path, relative: str) -> Path:
     Returns
     -------
     Path
-        Absolute, symbolic links followed.
+        Absolute. Links inside the folder keep their own name (an annexed BIDS file is linked to a store of hashes).
 
     Raises
     ------
@@ -35,11 +35,12 @@ def resolve_inside(root: Path, relative: str) -> Path:
         raise StreamError(message, reason=Reason.PATH_OUTSIDE)
     base = root.resolve()
     try:
-        path = (base / parts).resolve()
-        size = path.stat().st_size if path.is_file() else None
+        path = base / parts
+        target = path.resolve()
+        size = target.stat().st_size if target.is_file() else None
     except (OSError, RuntimeError) as error:  # a name that is too long, a ring of links
         raise StreamError("the path cannot be followed: check its spelling", reason=Reason.FILE_MISSING) from error
-    if not path.is_relative_to(base):
+    if not target.is_relative_to(base):
         message = "the path leaves the dataset's folder through a symbolic link: copy the file into the folder"
         raise StreamError(message, reason=Reason.PATH_OUTSIDE)
     if size is None:

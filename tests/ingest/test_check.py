@@ -26,6 +26,7 @@ def root(tmp_path):
     frame.write_csv(tmp_path / "a.csv")
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(frame.write_csv().encode()))
     frame.drop("time_s").write_parquet(tmp_path / "a.parquet")
+    frame.write_parquet(tmp_path / "t.parquet", row_group_size=1000)
     with pyedflib.EdfWriter(str(tmp_path / "a.edf"), 1, file_type=pyedflib.FILETYPE_EDF) as writer:
         signal = {"physical_min": -1.5, "physical_max": 1.5, "sample_frequency": 250, "dimension": "mV"}
         writer.setSignalHeaders([pyedflib.highlevel.make_signal_header("ECG") | signal])
@@ -46,6 +47,7 @@ def check(root, *rows):
         ("S,P,ecg,a.csv,250,ecg,mV", 19.996, 250.0, 3),
         ("S,P,ecg,a.csv.gz,,ecg,", None, 250.0, 3),
         ("S,P,eda,a.parquet,250,eda,", 20.0, 250.0, 2),
+        ("S,P,eda,t.parquet,,eda,", 19.996, 250.0, 3),
         ("S,P,ecg,a.edf,,,mV", 20.0, 250.0, 1),
         ("S,P,audio,a.wav,,,", 2.0, 16000.0, 1),
     ],
@@ -65,6 +67,7 @@ def test_headers_give_length_rate_and_channels(root, row, duration_s, rate_hz, c
     ("row", "reason", "message"),
     [
         ("S,P,ecg,a.csv,500,ecg,", Reason.RATE_MISMATCH, "declares 500 Hz and the data say 250 Hz"),
+        ("S,P,ecg,t.parquet,500,ecg,", Reason.RATE_MISMATCH, "declares 500 Hz and the data say 250 Hz"),
         ("S,P,ecg,a.edf,256,,mV", Reason.RATE_MISMATCH, "declares 256 Hz and the file's header says 250 Hz"),
         ("S,P,ppg,a.csv,,PPG,", Reason.COLUMN_MISSING, "no column 'PPG'; the file has time_s, ecg, eda"),
         ("S,P,ppg,a.parquet,10,PPG,", Reason.COLUMN_MISSING, "no column 'PPG'; the file has ecg, eda"),
@@ -83,6 +86,15 @@ def test_headers_show_trouble(root, row, reason, message):
     assert message.replace("\\", "") in problem.message
     assert session.state == "failed"
     assert [p.reason for p in session.problems] == [reason, Reason.NO_USABLE_STREAM]
+
+
+def test_dates_are_time_stamps_too(root):
+    rows = "".join(f"2024-05-01T12:00:00.{ms:03d},1\n" for ms in range(0, 1000, 4))
+    (root / "dates.csv").write_text("timestamp,ecg\n" + rows)
+    frame = pl.read_csv(root / "dates.csv", try_parse_dates=True)
+    frame.write_parquet(root / "dates.parquet")
+    (session,) = check(root, "S,P,ecg,dates.csv,,ecg,", "S,P,ppg,dates.parquet,,ecg,")
+    assert session.state == "ok"
 
 
 def test_a_session_with_one_good_stream_is_degraded_and_says_what_would_run(root):

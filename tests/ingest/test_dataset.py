@@ -14,6 +14,7 @@ from cueflow.schemas.errors import DatasetError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.session import Exclusion, Marker, Modality, Role
 from cueflow.tasks.ingest.dataset import read_dataset
+from cueflow.tasks.ingest.paths import resolve_inside
 
 HEADER = "session_id,subject_id,visit,modality,role,path,start_s,sampling_rate,channel,unit"
 
@@ -213,11 +214,22 @@ def test_spans_of_unknown_sessions_are_told(root):
     assert [p.message for p in dataset.problems] == ["exclusions of 1 sessions that the manifest does not name"]
 
 
+def test_a_link_within_the_folder_keeps_its_own_name(root):
+    (root / "store").mkdir()
+    (root / "S1" / "ecg.csv").rename(root / "store" / "MD5E-s29--0a1b")
+    (root / "S1" / "ecg.csv").symlink_to("../store/MD5E-s29--0a1b")
+    (session,) = manifest(root, "S1,P1,1,ecg,,S1/ecg.csv,,,,").sessions
+    assert session.problems == ()
+    assert resolve_inside(root, "S1/ecg.csv").name == "ecg.csv"
+
+
 def test_a_dataset_name_must_name_a_folder(root):
     manifest(root, "S1,P1,1,ecg,,S1/ecg.csv,,,,")
     assert read_dataset(root, name="other").name == "other"
+    moved = root.rename(root.with_name("my study (ü)"))
+    assert read_dataset(moved).name == "my-study"
     with pytest.raises(DatasetError, match="cannot name a dataset"):
-        read_dataset(root, name="../other")
+        read_dataset(moved, name="../other")
 
 
 def test_ten_thousand_sessions_are_read_fast(root):
