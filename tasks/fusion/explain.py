@@ -11,11 +11,12 @@ import numpy as np
 from cueflow.schemas.errors import FusionError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Contribution, Prediction
+from cueflow.tasks.fusion.apply import fuse_alone
 from cueflow.tasks.fusion.baseline import Baseline
 from cueflow.tasks.fusion.features import FloatArray
 from cueflow.tasks.fusion.linear import logit, sigmoid
 from cueflow.tasks.fusion.model import FusionModel
-from cueflow.tasks.fusion.pipeline import Part, fuse_alone
+from cueflow.tasks.fusion.pipeline import Part
 from cueflow.tasks.fusion.predict import Read, prediction_of, read_sessions
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ import numpy as np
 from cueflow.schemas.errors import FusionError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Contribution, Prediction
+from cueflow.tasks.fusion.apply import Applied, apply_pipeline
 from cueflow.tasks.fusion.cohort import Comparison, blocks_of
 from cueflow.tasks.fusion.features import Features, FloatArray, prepare, to_features
 from cueflow.tasks.fusion.linear import sigmoid
 from cueflow.tasks.fusion.model import FusionModel
-from cueflow.tasks.fusion.pipeline import Applied, apply_pipeline
 from cueflow.tasks.fusion.spread import quantile_of
 
 if TYPE_CHECKING:
