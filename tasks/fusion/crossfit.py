@@ -29,7 +29,8 @@ class HeldOut:
 
     `alone` by modality, `missing` by pattern, `removed` and `at_random` (k, n) log-odds after the top or random
     biomarkers were taken away; `decision` (n,) the share of the target in the training part; `interval` (2, n);
-    `possible` (n,) whether the label was among those not ruled out; `answered` (n,) False where the model abstained.
+    `possible` (n,) whether the label was among those not ruled out; `answered` (n,) False where the
+    session is unlike any seen.
     """
 
     fused: FloatArray

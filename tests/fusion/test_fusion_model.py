@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -351,3 +352,15 @@ def test_files_that_are_no_tables_are_refused(tmp_path):
     (tmp_path / "a.parquet").write_text("no parquet")
     with pytest.raises(FusionError, match="cannot be read"):
         read_long_table(tmp_path / "a.parquet")
+
+
+def test_the_joint_model_counts_only_where_no_modality_is_missing(make_cohort):
+    cohort = make_cohort(subjects=25, sessions=8, gone=0.1, seed=1)
+    model = train(cohort.frame, cohort.labels, target="pain", kinds=("linear",))
+    assert model.pipeline.joint is not None
+    bare = replace(model, pipeline=replace(model.pipeline, joint=None))
+    for with_it, without_it in zip(predict(model, cohort.frame), predict(bare, cohort.frame), strict=True):
+        there = {c.modality for c in with_it.contributions if c.value is not None}
+        assert (with_it.log_odds == pytest.approx(without_it.log_odds, abs=1e-9)) == (len(there) < 3)
+        total = with_it.bias + sum(c.contribution for c in with_it.contributions)
+        assert with_it.log_odds == pytest.approx(total, abs=1e-9)
