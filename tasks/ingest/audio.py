@@ -18,6 +18,7 @@ Block = NDArray[np.float32]
 WHOLE_SHARE = 0.9  # a file whose sound ends before this share of what its header says is cut, not just rounded
 _HOLE_S = 0.1  # a jump of the time stamps beyond this is sound that was not recorded, below it is jitter
 _LONGEST_HOLE_S = 3600.0  # a longer jump is a damaged time stamp
+_MOST_PLANES = 8
 _SIDES = {"left": 0, "right": 1}
 _FULL_SCALE = {"u1": 128.0, "i2": 32768.0, "i4": 2147483648.0, "f4": 1.0, "f8": 1.0}
 
@@ -150,6 +151,8 @@ def _mono(container: Any, track: Any, *, rate: int, channel: str) -> Iterator[Bl
     resample = _Resampler(rate)
     clock = _Clock()
     for frame in decoded_frames(container, track):
+        if frame.format.is_planar and frame.layout.nb_channels > _MOST_PLANES:
+            continue  # PyAV reads beyond its array of planes; such frames come of damaged AAC
         for _ in range(clock.missing_s(frame)):
             yield from resample(np.zeros(frame.sample_rate, dtype=np.float32), frame.sample_rate)
         yield from resample(np.zeros(clock.rest(frame), dtype=np.float32), frame.sample_rate)

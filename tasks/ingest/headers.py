@@ -93,7 +93,7 @@ def _edf(path: Path, stream: Stream) -> SignalHeader:
 def _parquet(path: Path, stream: Stream) -> SignalHeader:
     import pyarrow.parquet as pq
 
-    from cueflow.tasks.ingest.tables import parquet_names
+    from cueflow.tasks.ingest.tables import parquet_names, readable_parquet
 
     names = parquet_names(path)
     stamps = time_column(names, channel=stream.channel)
@@ -102,9 +102,10 @@ def _parquet(path: Path, stream: Stream) -> SignalHeader:
         rows = pq.ParquetFile(path).metadata.num_rows
         duration = rows / stream.sampling_rate if stream.sampling_rate else None
         return SignalHeader(stream.sampling_rate, duration, len(names), "Parquet")
-    file = pq.ParquetFile(path)
-    rate = _first_rate(file, names[stamps.index], stamps) or stream.sampling_rate
-    return SignalHeader(rate, _span(file.metadata, stamps), len(names), "Parquet with time stamps", timed=True)
+    with readable_parquet():
+        file = pq.ParquetFile(path)
+        rate = _first_rate(file, names[stamps.index], stamps) or stream.sampling_rate
+        return SignalHeader(rate, _span(file.metadata, stamps), len(names), "Parquet with time stamps", timed=True)
 
 
 def _first_rate(file: Any, name: str, stamps: TimeColumn) -> float | None:  # noqa: ANN401 - pyarrow is not typed here

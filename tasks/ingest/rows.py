@@ -90,7 +90,7 @@ def _parquet(path: Path) -> tuple[list[str], list[Row]]:
 
     try:
         table = pq.ParquetFile(path).read()
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, UnicodeDecodeError) as error:
         raise DatasetError(f"{path.name} is not a Parquet file") from error
     columns = [str(name).strip() for name in table.column_names]
     cells = [[_cell(value) for value in column.to_pylist()] for column in table.columns]

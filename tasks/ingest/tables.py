@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,13 +103,31 @@ def parquet_names(path: Path) -> tuple[str, ...]:
     ------
     StreamError
         FILE_UNREADABLE if it is none.
-    """
-    import pyarrow as pa
+    """  # noqa: DOC502  raised by the helper
     import pyarrow.parquet as pq
 
-    try:
+    with readable_parquet():
         return tuple(pq.ParquetFile(path).schema_arrow.names)
-    except (pa.ArrowException, OSError) as error:
+
+
+@contextmanager
+def readable_parquet() -> Iterator[None]:
+    """Turn pyarrow's errors into typed ones.
+
+    Yields
+    ------
+    None
+
+    Raises
+    ------
+    StreamError
+        FILE_UNREADABLE.
+    """
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise StreamError("not a readable Parquet file: write it again", reason=Reason.FILE_UNREADABLE) from error
 
 

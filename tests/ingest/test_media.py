@@ -302,3 +302,21 @@ def test_the_sound_of_a_real_video_is_the_one_extracted_from_it(shared_data):
     moved = np.roll(ours, -lag)[1000 : n - 2000]
     assert abs(lag) <= 0.06 * 16000
     assert np.corrcoef(moved, theirs[1000 : n - 2000])[0, 1] > 0.99
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "a.m4a", "a.wav", "a.flac", "a.mp3", "a.ogg"])
+def test_damaged_bytes_give_sound_or_a_typed_error(media, tmp_path, name):
+    raw = np.frombuffer((media / name).read_bytes(), dtype=np.uint8)
+    rng = np.random.default_rng(5)
+    outcomes = set()
+    for reach in (400, 4000, len(raw)) * 4:
+        damaged = raw.copy()
+        damaged[rng.integers(0, min(reach, len(raw)), 30)] = rng.integers(0, 256, 30)
+        (tmp_path / name).write_bytes(damaged.tobytes())
+        for read in (whole, probe_audio, probe_video, audio_start_s):
+            try:
+                read(tmp_path / name)
+                outcomes.add("read")
+            except StreamError as error:
+                outcomes.add(error.reason)
+    assert len(outcomes) > 1
