@@ -53,9 +53,7 @@ def _stages(dataset: Path, tables: Path, title: str) -> None:
     rows = cueflow.open_tables(tables).sessions.filter(status="ok").collect()
     length = rows["duration_s"].sum()
     print(heading(title))
-    print(
-        f"{len(rows)} sessions, {length:.0f} s in all; share: seconds of a stage per second recorded\n"
-    )
+    print(f"{len(rows)} sessions, {length:.0f} s in all; share: seconds of a stage per second recorded\n")
     print("| stage | seconds | share of the length |\n|---|---|---|")
     for stage in _STAGES:
         seconds = rows[f"{stage}_seconds"].sum()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from cueflow.cli.console import console, styled
 
 if TYPE_CHECKING:
+    from cueflow.schemas.session import Problem
     from cueflow.tasks.ingest.check import SessionCheck
 
 
@@ -36,14 +37,21 @@ def print_check(root: Path, *, as_json: bool) -> int:
     dataset = read_dataset(root)
     if as_json:
         checks = [check_session(dataset.root, session) for session in dataset.sessions]
-        sys.stdout.write(json.dumps([_plain(check) for check in checks], ensure_ascii=False, indent=1) + "\n")
+        whole = {
+            "dataset": dataset.name,
+            "problems": [_plain_problem(p) for p in dataset.problems],
+            "sessions": [_plain(check) for check in checks],
+        }
+        sys.stdout.write(json.dumps(whole, ensure_ascii=False, indent=1) + "\n")
     else:
         from rich.progress import track
 
         sessions = track(dataset.sessions, description="reading headers", console=console(err=True), transient=True)
         checks = [check_session(dataset.root, session) for session in sessions]
         _print_table(dataset.name, checks)
-    return 0 if all(check.state == "ok" for check in checks) else 3
+        for problem in dataset.problems:
+            console().print(f"  the dataset: {problem.message} \\[{problem.reason}]")
+    return 0 if not dataset.problems and all(check.state == "ok" for check in checks) else 3
 
 
 def _print_table(name: str, checks: Sequence[SessionCheck]) -> None:
@@ -92,5 +100,9 @@ def _plain(check: SessionCheck) -> dict[str, object]:
             }
             for c in check.streams
         ],
-        "problems": [{"reason": p.reason, "message": p.message, "path": p.path} for p in check.problems],
+        "problems": [_plain_problem(p) for p in check.problems],
     }
+
+
+def _plain_problem(problem: Problem) -> dict[str, str]:
+    return {"reason": problem.reason, "message": problem.message, "path": problem.path}

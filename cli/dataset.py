@@ -141,12 +141,13 @@ def groups(values: list[str] | None) -> list[str]:
 
 def print_summary(summary: RunSummary, out: Path, *, fused: bool) -> None:
     """Say what a run did, one line for each session that is not ok."""
+    from rich.markup import escape
+
     screen = console()
     for session in summary.sessions:
         if session.status != "ok":
-            screen.print(
-                f"  {styled(session.status)}  {session.session_id}: {session.message} [{session.reason}]", markup=True
-            )
+            why = escape(f"{session.session_id}: {session.message} [{session.reason}]")
+            screen.print(f"  {styled(session.status)}  {why}")
     screen.print(f"[bold]{summary.line}[/bold]")
     if summary.disk_full:
         screen.print("The disk is full: free some space and run the same command again; it goes on from here.")

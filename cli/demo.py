@@ -114,13 +114,15 @@ def _step(number: str, what: str) -> Iterator[None]:
 
 
 def _tell(folder: Path, first: RunSummary, summary: RunSummary, *, seconds: float) -> None:
+    from rich.markup import escape
+
     screen = console()
     screen.print(f"\n[bold]Done in {seconds:.0f} s.[/bold]  {first.line}.")
     broken = _broken(folder / "cohort")
     for session in first.sessions:
         if session.status != "ok":
             why = ", broken on purpose" if session.session_id in broken else ""
-            screen.print(f"  {styled(session.status)}  {session.session_id}{why}: {session.message}")
+            screen.print(f"  {styled(session.status)}  {session.session_id}{why}: {escape(session.message)}")
     screen.print("\nFound against the known truth, over sessions of half a minute:\n")
     screen.print(_comparison(folder))
     screen.print("\nA value without enough evidence is not written; `cueflow status` and the page say why.")

@@ -193,7 +193,7 @@ class _Resampler:
         self._stream: Any = None
 
     def __call__(self, samples: Block, source: int) -> Iterator[Block]:
-        import soxr  # type: ignore[import-untyped]
+        import soxr
 
         if source != self._source:
             yield from self.flush()
