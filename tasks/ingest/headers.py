@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,15 +62,10 @@ def physiology_header(path: Path, stream: Stream, *, rate_tolerance: float = _TO
     reader_for(path)
     conversion(stream.modality, stream.unit)
     suffix = path.suffix.lower()
-    if suffix in {".edf", ".bdf"}:
-        header = _edf(path, stream)
-    elif suffix == ".parquet":
-        header = _parquet(path, stream)
-    else:
-        header = _text(path, stream)
+    header = _READERS.get(suffix, _text)(path, stream)
     if stream.modality is Modality.INTERVALS:
         return header
-    said = "the file's header says" if suffix in {".edf", ".bdf"} else "the data say"
+    said = "the file's header says" if suffix in _HEADED else "the data say"
     check_rate(stream.sampling_rate, header.sampling_rate, tolerance=rate_tolerance, source=said)
     if header.sampling_rate is None and not header.timed:
         message = "neither a time column nor a rate: add sampling_rate to the manifest"
@@ -88,6 +84,29 @@ def _edf(path: Path, stream: Stream) -> SignalHeader:
     index = edf_index(header, _query(stream))
     conversion(stream.modality, agreed_unit(stream.modality, stream.unit, header.signals[index].unit))
     return SignalHeader(header.rate(index), header.duration_s, len(header.signals), path.suffix[1:].upper())
+
+
+def _wfdb(path: Path, stream: Stream) -> SignalHeader:
+    from cueflow.tasks.ingest.wfdb import read_wfdb_header
+
+    header = read_wfdb_header(path)
+    index = pick([s.name for s in header.signals], _query(stream), kind="signal")
+    conversion(stream.modality, agreed_unit(stream.modality, stream.unit, header.signals[index].unit))
+    return SignalHeader(header.rate(index), header.duration_s, len(header.signals), "WFDB")
+
+
+def _e4(path: Path, stream: Stream) -> SignalHeader:
+    from cueflow.tasks.ingest.e4 import read_e4_head
+
+    head = read_e4_head(path, _query(stream))
+    conversion(stream.modality, agreed_unit(stream.modality, stream.unit, head.unit))
+    return SignalHeader(head.sampling_rate, None, head.n_columns, "Empatica E4")
+
+
+def _maybe_e4(path: Path, stream: Stream) -> SignalHeader:
+    from cueflow.tasks.ingest.e4 import is_e4
+
+    return _e4(path, stream) if is_e4(path) else _text(path, stream)
 
 
 def _parquet(path: Path, stream: Stream) -> SignalHeader:
@@ -137,6 +156,7 @@ def _text(path: Path, stream: Stream) -> SignalHeader:
     pick(layout.names, _query(stream), leave_out=None if stamps is None else stamps.index)
     if sidecar is not None:
         return SignalHeader(sidecar.sampling_rate, None, len(layout.names), "BIDS physio")
+    conversion(stream.modality, agreed_unit(stream.modality, stream.unit, layout.unit))
     if stamps is None:
         rate = layout.sampling_rate or stream.sampling_rate
         return SignalHeader(rate, None, len(layout.names), "table")
@@ -164,3 +184,16 @@ def _stamps(lines: list[str], layout: Layout, column: TimeColumn) -> FloatArray:
     cells = [cells_of(line, layout.separator) for line in lines if line.strip()]
     read = [as_number(row[column.index]) for row in cells if len(row) > column.index]
     return np.array([value for value in read if value is not None], dtype=np.float64)
+
+
+_HEADED = frozenset({".edf", ".bdf", ".hea", ".dat", ".mat"})
+_READERS: dict[str, Callable[[Path, Stream], SignalHeader]] = {
+    ".edf": _edf,
+    ".bdf": _edf,
+    ".parquet": _parquet,
+    ".hea": _wfdb,
+    ".dat": _wfdb,
+    ".mat": _wfdb,
+    ".csv": _maybe_e4,
+    ".zip": _e4,
+}

@@ -32,10 +32,10 @@ def read_signal(
 ) -> Signal:
     """Read one signal of a file.
 
-    Session time is `start_s` plus the file's own time stamp where it has a time column (stamps that count from 1970
-    are counted from the first), else `start_s` plus sample number / rate. Where the manifest gives no `start_s` it is
-    the StartTime of a BIDS sidecar, else 0. A few equal stamps (below 2 %) are merged, the first sample stays; more are
-    rounding, and are laid on a straight line between gaps.
+    Session time is `start_s` plus the file's own time stamp where it has a time column (stamps that count from 1970 are
+    counted from the first), else `start_s` plus sample number / rate. Where the manifest gives no `start_s` it is the
+    StartTime of a BIDS sidecar or the delay of an E4 sensor after the export's first, else 0. A few equal stamps (below
+    2 %) are merged, the first sample stays; more are rounding, and are laid on a straight line between gaps.
 
     The declared rate is compared with the time stamps and with the rate in the header. A table without time stamps says
     nothing about its rate: the declared one is believed.
@@ -43,7 +43,8 @@ def read_signal(
     Parameters
     ----------
     path : Path
-        .csv, .tsv, .txt (also .gz), .parquet, .edf, .bdf, or BIDS physio (.tsv.gz with .json).
+        .csv, .tsv, .txt (also .gz), .parquet, .edf, .bdf, BIDS physio (.tsv.gz with .json), WFDB (.hea, .dat or .mat
+        with .hea), or an Empatica E4 export (a table of its folder, or its .zip).
     modality : Modality
         What the signal is.
     channel : str, optional
@@ -179,6 +180,24 @@ def _text(path: Path, query: Query) -> Raw:
     return read_text(path, query)
 
 
+def _maybe_e4(path: Path, query: Query) -> Raw:
+    from cueflow.tasks.ingest.e4 import is_e4, read_e4
+
+    return read_e4(path, query) if is_e4(path) else _text(path, query)
+
+
+def _e4(path: Path, query: Query) -> Raw:
+    from cueflow.tasks.ingest.e4 import read_e4
+
+    return read_e4(path, query)
+
+
+def _wfdb(path: Path, query: Query) -> Raw:
+    from cueflow.tasks.ingest.wfdb import read_wfdb
+
+    return read_wfdb(path, query)
+
+
 def _maybe_bids(path: Path, query: Query) -> Raw:
     from cueflow.tasks.ingest.sidecars import is_physio, read_physio
 
@@ -198,7 +217,7 @@ def _edf(path: Path, query: Query) -> Raw:
 
 
 READERS: dict[str, Reader] = {
-    ".csv": _text,
+    ".csv": _maybe_e4,
     ".csv.gz": _text,
     ".tsv": _text,
     ".tsv.gz": _maybe_bids,
@@ -207,4 +226,8 @@ READERS: dict[str, Reader] = {
     ".parquet": _parquet,
     ".edf": _edf,
     ".bdf": _edf,
+    ".hea": _wfdb,
+    ".dat": _wfdb,
+    ".mat": _wfdb,
+    ".zip": _e4,
 }

@@ -47,13 +47,36 @@ def read_text(path: Path, query: Query, *, names: tuple[str, ...] | None = None)
     StreamError
         If the file is not a table, the column is not there, or it holds text.
     """  # noqa: DOC502  raised by the helpers
-    raw = head_of(path, size=-1)
+    return text_signal(head_of(path, size=-1), query, names=names)
+
+
+def text_signal(raw: bytes, query: Query, *, names: tuple[str, ...] | None = None) -> Raw:
+    """Read one signal of a text table that is in memory; see `read_text`.
+
+    Parameters
+    ----------
+    raw : bytes
+        The whole table.
+    query : Query
+        Which column.
+    names : tuple of str, optional
+        Names of the columns where they stand elsewhere.
+
+    Returns
+    -------
+    Raw
+
+    Raises
+    ------
+    StreamError
+        As `read_text`.
+    """  # noqa: DOC502  raised by the helpers
     layout = layout_of(raw[: 1 << 16], names=names)
     stamps = time_column(layout.names, channel=query.channel)
     index = pick(layout.names, query, leave_out=None if stamps is None else stamps.index)
     if stamps is None:
         (values,) = _columns(raw, layout, [index])
-        return Raw(_numbers(values, layout, index), sampling_rate=layout.sampling_rate)
+        return Raw(_numbers(values, layout, index), sampling_rate=layout.sampling_rate, unit=layout.unit)
     values, times = _columns(raw, layout, [index, stamps.index])
     scale = stamps.scale
     if (read := _moments(times)) is not None:

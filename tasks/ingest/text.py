@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
+from cueflow.tasks.ingest.comments import comments_of
 
 HEAD_BYTES = 65536
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-"})
@@ -22,13 +23,16 @@ class Layout:
     """How a text table is written.
 
     `names` of the columns ("0", "1", … where there is no header line); `skip` lines before the first sample;
-    `sampling_rate` in Hz where the file starts with its own (Empatica: start, rate, samples), else None.
+    `sampling_rate` in Hz where the file starts with its own (Empatica: start, rate, samples; comment lines), else None;
+    `began_s` in seconds since 1970 where the file starts with it; `unit` of all columns where the comment lines say it.
     """
 
     names: tuple[str, ...]
     separator: str
     skip: int
     sampling_rate: float | None = None
+    began_s: float | None = None
+    unit: str = ""
 
 
 def head_of(path: Path, *, size: int = HEAD_BYTES) -> bytes:
@@ -95,11 +99,14 @@ def layout_of(head: bytes, *, names: tuple[str, ...] | None = None) -> Layout:
     if names is not None and len(rows[0]) < len(names):
         message = f"the sidecar names {len(names)} columns and the file has {len(rows[0])}"
         raise StreamError(message, reason=Reason.COLUMN_MISSING)
-    if names is None and headed:
-        names = tuple(rows[0])
-    rate = None if headed else _device_rate(rows)
-    skip = first + headed if rate is None else first + 2
-    return Layout(names or tuple(map(str, range(len(rows[0])))), separator, skip, rate)
+    said = comments_of(lines[:first])
+    if names is None:
+        names = tuple(rows[0]) if headed else said.names if len(said.names) <= len(rows[0]) else None
+    names = names or tuple(map(str, range(len(rows[0]))))
+    device = None if headed else _device_start(rows)
+    if device is None:
+        return Layout(names, separator, first + headed, said.sampling_rate, unit=said.unit)
+    return Layout(names, separator, first + 2, device[1], device[0])
 
 
 def decoded(raw: bytes) -> str:
@@ -146,11 +153,11 @@ def _separator(line: str) -> str:
     return " " if len(cells) > 1 and all_numbers(cells) else ","
 
 
-def _device_rate(rows: list[list[str]]) -> float | None:
-    """The rate of a file that starts with a line of its start in seconds since 1970 and a line of its rate."""
+def _device_start(rows: list[list[str]]) -> tuple[float, float] | None:
+    """Start and rate of a file that begins with a line of its start in seconds since 1970 and a line of its rate."""
     if len(rows) < 3 or len(set(rows[0])) != 1 or len(set(rows[1])) != 1:
         return None
     start, rate = as_number(rows[0][0]), as_number(rows[1][0])
     if start is None or rate is None or not _EPOCH[0] < start < _EPOCH[1] or not 0 < rate <= _FASTEST_HZ:
         return None
-    return rate
+    return start, rate
