@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cueflow import __version__
-from cueflow.cli import dataset, fusion, models, tables
+from cueflow.cli import actions, dataset, fusion, models, tables
 from cueflow.cli.console import fail
 from cueflow.schemas.errors import CueflowError
 
@@ -25,6 +25,7 @@ dataset.add_to(app)
 tables.add_to(app)
 app.add_typer(models.app, name="models")
 app.add_typer(fusion.app, name="fusion")
+app.add_typer(actions.app, name="actions")
 
 
 def _version(asked: bool) -> None:

@@ -1,0 +1,299 @@
+"""What the action head reads of a recording: one row a frame from a frozen backbone, in bounded memory.
+
+Motion and appearance stay apart. Motion comes from four sources that can be compared or joined: the signed flow of the
+patch keys, the change of attention (after the idea of AM flow, arXiv:2411.02065), optical flow and pixel difference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cueflow.schemas.errors import StreamError
+from cueflow.schemas.reasons import Reason
+from cueflow.schemas.results import FloatArray
+from cueflow.tasks.video.backbone import CHUNK, Backbone
+from cueflow.tasks.video.decode import Decoder, Gap, frames, inspect
+from cueflow.tasks.video.flow import (
+    affine_field,
+    affine_fit,
+    attention_flow,
+    attention_magnitude,
+    signed_flow,
+    standardised,
+)
+from cueflow.tasks.video.motion import KEY_LAYERS, MAX_PAIR_S, key_grid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+VERSION = "1"
+POOL = 4
+CELLS = POOL * POOL
+FIELD_COLUMNS = 3 * CELLS + 8  # residual x and y, its length, six affine numbers, two mean speeds
+SOURCES: dict[str, int] = {
+    "keys": FIELD_COLUMNS,
+    "attention": CELLS + 1,
+    "optical": FIELD_COLUMNS,
+    "pixels": CELLS,
+}
+"""Motion sources and how many numbers each gives a frame."""
+
+Float32 = NDArray[np.float32]
+Float16 = NDArray[np.float16]
+Pictures = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class ClipFeatures:
+    """One recording, on its own clock.
+
+    `times_s` (n,) stamps; `steps_s` (n,) time since the frame before, 0 where there is none within a second: motion is
+    0 there; `motion` by source, (n, columns of `SOURCES`); `appearance` (n, 2 × channels): class token and the mean of
+    the patches weighted by the attention's change; `speed` (n, side²): residual speed of each patch, patch/s.
+    """
+
+    times_s: FloatArray
+    steps_s: FloatArray
+    motion: dict[str, Float32]
+    appearance: Float16
+    speed: Float16
+
+    def __len__(self) -> int:
+        return len(self.times_s)
+
+
+class TokenBackbone(Backbone):
+    """A `Backbone` that keeps the last block's tokens of the frames it was shown, too."""
+
+    def __init__(self, folder: Path, *, key_layers: Sequence[int], attention_layers: Sequence[int]) -> None:
+        super().__init__(folder, key_layers=key_layers, attention_layers=attention_layers)
+        self._kept: list[Float32] = []
+        self._model.register_forward_hook(self._keep_tokens)
+
+    def _keep_tokens(self, _module: Any, _inputs: Any, output: Any) -> None:  # noqa: ANN401 - torch's hook
+        self._kept.append(output.last_hidden_state.float().numpy())
+
+    def tokens(self) -> Float32:
+        """Tokens of all frames since the last call, (n, 1 + registers + patches, channels); class token first."""
+        kept, self._kept = self._kept, []
+        return np.concatenate(kept)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What is remembered of a frame until the next one."""
+
+    time_s: float
+    keys: Float32
+    attention: Float32
+    grey: Pictures
+
+
+class FeatureBuilder:
+    """Feeds frames to the backbone and collects `ClipFeatures`, keeping only numbers.
+
+    Parameters
+    ----------
+    backbone : TokenBackbone
+        With `KEY_LAYERS` as key layers.
+    size : int
+        Side of the backbone's input, pixels.
+    aspect : float
+        Width over height of the picture as shown.
+    """
+
+    def __init__(self, backbone: TokenBackbone, *, size: int, aspect: float) -> None:
+        self._backbone, self._size, self._side = backbone, size, backbone.side(size)
+        self._stretch = np.array([np.sqrt(aspect), 1 / np.sqrt(aspect)])
+        self._before: _Look | None = None
+        self._times: list[float] = []
+        self._steps: list[float] = []
+        self._motion: dict[str, list[FloatArray]] = {name: [] for name in SOURCES}
+        self._appearance: list[Float16] = []
+        self._speed: list[Float16] = []
+
+    def add(self, times_s: FloatArray, pictures: Pictures) -> None:
+        """Take the next frames: stamps (n,) in s and uint8 RGB (n, height, width, 3)."""
+        maps = self._backbone.maps(pictures, size=self._size)
+        tokens, keys = self._backbone.tokens(), key_grid(maps)
+        attention = np.stack([maps.attention[layer] for layer in sorted(maps.attention)], axis=1)
+        for index, time in enumerate(times_s):
+            look = _Look(float(time), keys[index], attention[index], grey(pictures[index], self._size))
+            weight = self._compare(look)
+            patches = tokens[index, -(self._side**2) :]
+            whole = np.concatenate([tokens[index, 0], weight @ patches])
+            self._appearance.append(whole.astype(np.float16))
+            self._before = look
+
+    def _compare(self, look: _Look) -> FloatArray:
+        """Append one row of motion; the weight of each patch (P,), summing to 1."""
+        patches, before = self._side**2, self._before
+        self._times.append(look.time_s)
+        if before is None or look.time_s - before.time_s > MAX_PAIR_S:
+            self._steps.append(0.0)
+            self._speed.append(np.zeros(patches, np.float16))
+            for name, columns in SOURCES.items():
+                self._motion[name].append(np.zeros(columns))
+            return np.full(patches, 1 / patches)
+        seconds = look.time_s - before.time_s
+        self._steps.append(seconds)
+        flow = signed_flow(before.keys, look.keys, seconds=seconds)
+        change = attention_flow(before.attention, look.attention)
+        rows = {
+            "keys": field_row(flow.residual * self._stretch, flow.field * self._stretch, flow.camera),
+            "attention": attention_row(change, attention_magnitude(before.attention, look.attention)),
+            "optical": optical_row(before.grey, look.grey, side=self._side, seconds=seconds, stretch=self._stretch),
+            "pixels": pixel_row(before.grey, look.grey),
+        }
+        for name, row in rows.items():
+            self._motion[name].append(row)
+        self._speed.append(np.linalg.norm(flow.residual * self._stretch, axis=-1).ravel().astype(np.float16))
+        weight = change.mean(axis=0)
+        return np.asarray(weight / weight.sum())
+
+    def done(self) -> ClipFeatures:
+        """The features of all frames taken."""
+        count = len(self._times)
+        return ClipFeatures(
+            np.array(self._times),
+            np.array(self._steps),
+            {n: np.array(r, dtype=np.float32).reshape(count, SOURCES[n]) for n, r in self._motion.items()},
+            np.array(self._appearance, dtype=np.float16).reshape(count, -1),
+            np.array(self._speed, dtype=np.float16).reshape(count, -1),
+        )
+
+
+def pooled(values: FloatArray) -> FloatArray:
+    """Mean over a grid of 4 × 4 cells of a picture of at least 4 × 4: (h, w, k) gives (16, k)."""
+    height, width = values.shape[:2]
+    rows = np.add.reduceat(values, np.arange(POOL) * height // POOL, axis=0)
+    cells = np.add.reduceat(rows, np.arange(POOL) * width // POOL, axis=1)
+    high = np.diff(np.append(np.arange(POOL) * height // POOL, height))
+    wide = np.diff(np.append(np.arange(POOL) * width // POOL, width))
+    return np.asarray(cells / (high[:, None, None] * wide[None, :, None])).reshape(CELLS, -1)
+
+
+def field_row(residual: FloatArray, field: FloatArray, camera: FloatArray) -> FloatArray:
+    """One row of a signed flow.
+
+    Parameters
+    ----------
+    residual, field : ndarray, shape (side, side, 2)
+        Motion in the scene and what the camera does to each patch, patch/s.
+    camera : ndarray, shape (2, 3)
+        The affine field's numbers.
+
+    Returns
+    -------
+    ndarray, shape (56,)
+        Pooled residual x, y and length; affine numbers; mean speed of the scene and of the camera.
+    """
+    speed = np.linalg.norm(residual, axis=-1, keepdims=True)
+    cells = pooled(np.concatenate([residual, speed], axis=-1))
+    mean = [speed.mean(), np.linalg.norm(field, axis=-1).mean()]
+    return np.concatenate([cells.T.ravel(), camera.ravel(), mean])
+
+
+def attention_row(change: FloatArray, magnitude: FloatArray) -> FloatArray:
+    """Pooled standardised attention flow, mean over layers, and its mean magnitude: (layers, P) gives (17,)."""
+    side = round(change.shape[-1] ** 0.5)
+    shape = standardised(change).mean(axis=0).reshape(side, side, 1)
+    return np.append(pooled(shape).ravel(), magnitude.mean())
+
+
+def grey(picture: Pictures, size: int) -> Pictures:
+    """The picture in grey levels, squeezed to `size` × `size`."""
+    import cv2
+
+    small = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+
+
+def optical_row(now: Pictures, then: Pictures, *, side: int, seconds: float, stretch: FloatArray) -> FloatArray:
+    """Row of Farneback's optical flow, averaged over patches, with the camera fitted out as for the keys.
+
+    References
+    ----------
+    Farnebäck (2003), doi:10.1007/3-540-45103-X_50
+    """
+    import cv2
+
+    start = np.zeros((*now.shape, 2), np.float32)
+    moved = cv2.calcOpticalFlowFarneback(now, then, start, 0.5, 3, 11, 3, 5, 1.1, 0)
+    patch = now.shape[0] // side
+    cells = moved[: side * patch, : side * patch].reshape(side, patch, side, patch, 2).mean(axis=(1, 3))
+    displacement = np.asarray(cells, dtype=np.float64) / patch
+    camera = affine_fit(displacement)
+    field = affine_field(camera, side)
+    return field_row((displacement - field) * stretch / seconds, field * stretch / seconds, camera / seconds)
+
+
+def pixel_row(now: Pictures, then: Pictures) -> FloatArray:
+    """Pooled absolute difference of grey levels, 0 to 1."""
+    off = np.abs(now.astype(np.float64) - then.astype(np.float64))[..., None] / 255
+    return pooled(off).ravel()
+
+
+def extract(
+    path: Path,
+    backbone: TokenBackbone,
+    *,
+    rate_hz: float,
+    size: int,
+    progress: Callable[[float], None] | None = None,
+) -> ClipFeatures:
+    """Features of a video file, decoded once in bounded memory.
+
+    Parameters
+    ----------
+    path : Path
+        The recording.
+    backbone : TokenBackbone
+        Frozen.
+    rate_hz : float
+        Frames a second at most.
+    size : int
+        Side of the backbone's input, pixels.
+    progress : callable, optional
+        Told the share that is done, 0 to 1.
+
+    Returns
+    -------
+    ClipFeatures
+
+    Raises
+    ------
+    StreamError
+        If the file cannot be decoded, or holds fewer than two frames: nothing moves in one.
+    """
+    shape = inspect(path)
+    builder = FeatureBuilder(backbone, size=size, aspect=shape.width / shape.height)
+    gap, waiting = Gap(rate_hz), list[tuple[float, Pictures]]()
+    for batch in frames(path, decoder=Decoder.AV, max_side=2 * size, max_rate_hz=rate_hz):
+        kept = zip(batch.times_s, batch.frames, strict=True)
+        waiting += [(float(t), picture.copy()) for t, picture in kept if gap.keeps(float(t))]
+        while len(waiting) >= CHUNK:
+            _hand_over(builder, waiting[:CHUNK])
+            del waiting[:CHUNK]
+        if progress is not None and shape.duration_s:
+            progress(min(1.0, float(batch.seen_s[-1]) / shape.duration_s))
+    if waiting:
+        _hand_over(builder, waiting)
+    found = builder.done()
+    if len(found) < 2:
+        raise StreamError("The video holds a single frame: actions need at least two", reason=Reason.FEW_EVIDENCE)
+    return found
+
+
+def _hand_over(builder: FeatureBuilder, waiting: list[tuple[float, Pictures]]) -> None:
+    builder.add(np.array([time for time, _ in waiting]), np.stack([picture for _, picture in waiting]))
+
+
+def make_backbone(folder: Path, *, attention_layers: Sequence[int]) -> TokenBackbone:
+    """The backbone as this room uses it: keys of the blocks measured best, tokens kept."""
+    return TokenBackbone(folder, key_layers=KEY_LAYERS, attention_layers=attention_layers)

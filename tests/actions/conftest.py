@@ -1,0 +1,78 @@
+"""A tiny backbone, and recordings as features made by hand: what moves is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cueflow.tasks.actions.features import SOURCES, ClipFeatures
+from cueflow.tasks.actions.labels import Action
+from cueflow.tasks.actions.model import FeatureSetting
+from cueflow.tasks.actions.training import Clip, TrainOptions, train
+
+RATE = 8.0
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory) -> Path:
+    """A random DINOv2 of 12 small blocks."""
+    import torch
+    from transformers import Dinov2Config, Dinov2Model
+
+    torch.manual_seed(0)
+    config = Dinov2Config(
+        hidden_size=24, num_hidden_layers=12, num_attention_heads=3, mlp_ratio=2, image_size=112, patch_size=14
+    )
+    folder = tmp_path_factory.mktemp("backbone")
+    Dinov2Model(config).save_pretrained(folder)
+    return folder
+
+
+def made_clip(number: int, *, seconds: float = 20.0) -> Clip:
+    """Class "there" is a flow to the right in some cell, "back" the same to the left, "look" shows in appearance."""
+    rng = np.random.default_rng(number)
+    times = np.arange(round(seconds * RATE)) / RATE
+    motion = {name: rng.normal(0, 0.1, (len(times), k)).astype(np.float32) for name, k in SOURCES.items()}
+    looks = rng.normal(0, 1, (len(times), 8))
+    actions = []
+    for label, first, sign in (("there", 2.0, 1.0), ("back", 6.0, -1.0), ("there", 11.0, 1.0), ("back", 15.0, -1.0)):
+        start = first + rng.uniform(-0.5, 0.5)
+        actions.append(Action(label, start, start + 2.0))
+        on = (times > start) & (times < start + 2.0)
+        motion["keys"][on, 5] += sign
+        motion["pixels"][on, 5] += 1.0
+    actions.append(Action("look", 5.0, 9.0))
+    looks[(times > 5) & (times < 9), 0] += 6.0
+    steps = np.full(len(times), 1 / RATE)
+    steps[0] = 0.0
+    features = ClipFeatures(times, steps, motion, looks.astype(np.float16), np.ones((len(times), 64), np.float16))
+    return Clip(f"s{number}", f"p{number // 2}", features, tuple(actions))
+
+
+@pytest.fixture(scope="session")
+def clips() -> list[Clip]:
+    """Twelve recordings of six subjects."""
+    return [made_clip(k) for k in range(12)]
+
+
+CLASSES = ("back", "look", "there")
+SETTING = FeatureSetting("b" * 64, RATE, 112, ("keys",), True)
+QUICK = TrainOptions(epochs=12, learning_rate=1e-2, width=16)
+
+
+@pytest.fixture(scope="session")
+def model(clips):
+    """Trained on the first ten recordings."""
+    return train(clips[:10], CLASSES, SETTING, options=QUICK)
+
+
+@pytest.fixture(scope="session")
+def setting() -> FeatureSetting:
+    return SETTING
+
+
+@pytest.fixture(scope="session")
+def quick() -> TrainOptions:
+    return QUICK

@@ -1,0 +1,106 @@
+"""From a simulated dataset to detected events through the commands, with a tiny backbone; and bad usage."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from typer.testing import CliRunner
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    """Eight sessions of four subjects, and annotations from the truth."""
+    import polars as pl
+
+    from cueflow.tasks.simulate import Effects, simulate
+
+    root = tmp_path_factory.mktemp("cohort") / "data"
+    effects = replace(Effects.quick(width=192, height=108), modalities=("video",), patches_per_min=20.0)
+    made = simulate(root, sessions=8, minutes=0.1, effects=effects)
+    rows = pl.read_parquet(made.truth).filter(pl.col("kind").is_in(["nod", "hand_motion"]))
+    rows = rows.select("session_id", "onset_s", "duration_s", pl.col("kind").alias("label"))
+    rows.write_csv(root.parent / "actions.csv")
+    return root
+
+
+@pytest.fixture
+def command(monkeypatch, tiny_folder, tmp_path):
+    """Run a command in this process, with the tiny backbone in the place of the one of the lock file."""
+    from cueflow.cli.main import app
+    from cueflow.flows import actions as flow
+
+    monkeypatch.setattr(flow, "model_path", lambda _name: tiny_folder)
+
+    def run(*arguments):
+        return CliRunner().invoke(app, ["actions", *map(str, arguments)])
+
+    return run
+
+
+def test_train_evaluate_and_detect(command, cohort, tmp_path):
+    labels = cohort.parent / "actions.csv"
+    common = ("--labels", labels, "--cache", tmp_path / "cache")
+    done = command("train", cohort, *common, "--out", tmp_path / "m", "--epochs", 3, "--rate", 4, "--motion", "pixels")
+    assert done.exit_code == 0, done.output
+    assert "2 classes from" in done.output
+    cached = {p: p.stat().st_mtime_ns for p in (tmp_path / "cache").rglob("*.safetensors")}
+    assert len(cached) >= 6
+
+    done = command("evaluate", cohort, *common, "--model", tmp_path / "m", "--json")
+    found = json.loads(done.stdout)
+    assert set(found["per_class"]) == {"nod", "hand_motion"}
+    assert 0 <= found["ci"]["frame_map"][0] <= found["frame_map"] <= found["ci"]["frame_map"][1] <= 1
+    assert {p: p.stat().st_mtime_ns for p in cached} == cached  # nothing was made again
+
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("composites: [{label: both, first: nod, relation: [before, meets], second: hand_motion}]")
+    done = command("detect", cohort, "--model", tmp_path / "m", "--cache", tmp_path / "cache", "--rules", rules)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {line["kind"] for line in lines} <= {"action", "composite"}
+    assert all(line["start_s"] < line["end_s"] <= 8.0 for line in lines)
+
+
+def test_folds_by_subject(command, cohort, tmp_path):
+    labels = cohort.parent / "actions.csv"
+    common = ("evaluate", cohort, "--labels", labels, "--epochs", 1, "--cache", tmp_path, "--rate", 4)
+    done = command(*common, "--motion", "pixels", "--no-appearance", "--folds", 4)
+    assert done.exit_code == 0, done.output
+    assert "8 sessions of 4 subjects" in done.output
+    assert "frame mAP" in done.output
+    done = command(*common, "--motion", "pixels", "--folds", 2)
+    assert "2 annotated subject(s) are too few" in done.exception.message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("evaluate", "{cohort}", "--labels", "{labels}"), "either --model or --folds"),
+        (("evaluate", "{cohort}", "--labels", "nowhere.csv", "--folds", "2"), "cannot be read"),
+        (("train", "nowhere", "--labels", "{labels}", "--out", "m"), "not a folder"),
+        (("detect", "{cohort}", "--model", "nowhere"), "no action model there"),
+    ],
+)
+def test_bad_usage_is_a_typed_error(command, cohort, arguments, message):
+    from cueflow.schemas.errors import CueflowError
+
+    done = command(*(a.format(cohort=cohort, labels=cohort.parent / "actions.csv") for a in arguments))
+    assert isinstance(done.exception, CueflowError)
+    assert message in done.exception.message
+
+
+def test_annotations_of_an_unknown_session_are_refused(command, cohort, tmp_path):
+    labels = tmp_path / "a.csv"
+    labels.write_text("session_id,onset_s,duration_s,label\nnobody,1,1,nod\n")
+    done = command("train", cohort, "--labels", labels, "--out", tmp_path / "m", "--cache", tmp_path)
+    assert "'nobody', which is no session" in done.exception.message
+
+
+def test_help_of_every_command():
+    from cueflow.cli.main import app
+
+    for name in ("train", "evaluate", "detect"):
+        done = CliRunner().invoke(app, ["actions", name, "--help"])
+        assert done.exit_code == 0
+        assert "Example: " in done.output

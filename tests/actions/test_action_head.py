@@ -1,0 +1,130 @@
+"""The head starts as an identity, does not see what is masked, and learns sign, appearance and relations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from cueflow.schemas.errors import ModelError
+from cueflow.tasks.actions.evaluate import cross_validate, judge, report
+from cueflow.tasks.actions.head import ActionHead, HeadShape, Scores, TimeBlock, action_loss, class_prior
+from cueflow.tasks.actions.metrics import frame_ap
+from cueflow.tasks.actions.model import Steps, window_logits
+from cueflow.tasks.actions.training import subject_folds, train
+
+SHAPE = HeadShape(motion=6, appearance=4, classes=3, width=8, relation=4)
+
+
+def given(batch=2, steps=20):
+    torch.manual_seed(1)
+    return torch.randn(batch, steps, 6), torch.randn(batch, steps, 4), torch.ones(batch, steps)
+
+
+def test_a_time_block_starts_as_identity():
+    x = torch.randn(2, 8, 20)
+    assert torch.equal(TimeBlock(8, 4, 0.1).eval()(x, torch.ones(2, 1, 20)), x)
+
+
+def test_relations_start_by_saying_nothing():
+    head = ActionHead(SHAPE, torch.eye(3)).eval()
+    plain = ActionHead(replace(SHAPE, relations=False), torch.eye(3)).eval()
+    plain.load_state_dict(head.state_dict(), strict=False)
+    assert torch.allclose(head(*given()).final, plain(*given()).final)
+    assert plain(*given()).adjacency is None
+
+
+def test_rows_of_the_adjacency_sum_to_one():
+    found = ActionHead(SHAPE, torch.full((3, 3), 1 / 3)).eval()(*given()).adjacency
+    assert torch.allclose(found.sum(-1), torch.ones(2, 20, 3), atol=1e-5)
+
+
+def test_masked_steps_have_no_say():
+    head = ActionHead(SHAPE, torch.eye(3)).eval()
+    for p in head.parameters():
+        torch.nn.init.normal_(p, std=0.3)
+    motion, appearance, mask = given()
+    mask[:, 8:12] = 0
+    other = motion.clone()
+    other[:, 8:12] += 100
+    one, two = head(motion, appearance, mask).final, head(other, appearance, mask).final
+    assert torch.allclose(one[mask > 0], two[mask > 0], atol=1e-5)
+
+
+def test_every_parameter_learns():
+    head = ActionHead(SHAPE, torch.full((3, 3), 1 / 3))
+    for p in head.parameters():
+        torch.nn.init.normal_(p, std=0.3)
+    labels = (torch.rand(2, 20, 3) < 0.5).float()
+    action_loss(head(*given()), labels, torch.ones(2, 20), torch.ones(3)).backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in head.parameters())
+
+
+def test_the_loss_by_hand():
+    scores = Scores(torch.zeros(1, 2, 1), None, None)
+    labels, mask = torch.tensor([[[1.0], [0.0]]]), torch.tensor([[1.0, 1.0]])
+    assert action_loss(scores, labels, mask, torch.ones(1)).item() == pytest.approx(np.log(2))
+    assert action_loss(scores, labels, mask, torch.tensor([3.0])).item() == pytest.approx(2 * np.log(2))
+    jump = Scores(torch.tensor([[[9.0], [-9.0]]]), None, None)
+    assert action_loss(jump, labels, mask, torch.ones(1)).item() == pytest.approx(0.1, abs=2e-3)
+
+
+def test_the_prior_by_hand():
+    labels = torch.tensor([[1.0, 1, 0], [1, 0, 0], [0, 0, 1]])
+    # class 0: on twice, once with 1; class 1: always with 0; class 2: alone
+    assert torch.allclose(class_prior([labels]), torch.tensor([[2 / 3, 1 / 3, 0], [0.5, 0.5, 0], [0, 0, 1]]))
+
+
+def test_windows_over_a_long_recording_agree_with_one_pass():
+    torch.manual_seed(0)
+    head, rng = ActionHead(SHAPE, torch.eye(3)).eval(), np.random.default_rng(0)
+    motion, looks = (rng.normal(size=(1000, k)).astype(np.float32) for k in (6, 4))
+    steps = Steps(np.arange(1000) / 8, motion, looks, np.zeros((1000, 64), np.float32), np.ones(1000, np.float32))
+    whole, parts = window_logits(head, steps, window=2000)[0], window_logits(head, steps, window=64)[0]
+    assert np.abs(whole - parts).max() < 0.05  # at the start only the entry looks along time, at windows' ends
+
+
+def test_subjects_are_dealt_once():
+    folds = subject_folds(["a", "a", "b", "c", "d", "e"], 3, seed=0)
+    assert sorted(x for f in folds for x in f) == ["a", "b", "c", "d", "e"]
+    with pytest.raises(ModelError, match="too few for 4 folds"):
+        subject_folds(["a", "b", "b"], 4, seed=0)
+
+
+def test_training_finds_sign_and_appearance_in_subjects_it_has_not_met(model, clips):
+    judged = [judge(model, c) for c in clips[10:]]
+    found = report(judged, model.classes, rate_hz=8.0)
+    assert found["frame_map"] > 0.9
+    assert found["segment_f1"]["0.5"] > 0.8
+    assert found["event_map"]["0.5"] > 0.8
+    assert found["subjects"] == 1
+
+
+def test_without_sign_there_and_back_cannot_be_told_apart(clips, setting, quick, model):
+    blind = train(clips[:10], model.classes, replace(setting, sources=("pixels",)), options=quick)
+    signed, unsigned = (
+        np.mean([frame_ap(j.probability, j.truth)[[0, 2]] for j in (judge(m, c) for c in clips[10:])])
+        for m in (model, blind)
+    )
+    assert signed > unsigned + 0.1
+
+
+def test_equal_seeds_give_equal_models(clips, setting, quick, model):
+    again = train(clips[:10], model.classes, setting, options=quick)
+    weights = again.head.state_dict()
+    assert all(torch.equal(value, weights[name]) for name, value in model.head.state_dict().items())
+    assert (again.thresholds == model.thresholds).all()
+
+
+def test_cross_validation_answers_for_every_session_once(clips, setting, quick):
+    judged = cross_validate(clips, ("back", "there"), setting, folds=2, options=replace(quick, epochs=2))
+    assert sorted(j.session_id for j in judged) == sorted(c.session_id for c in clips)
+
+
+def test_too_little_to_learn_from_is_refused(clips, setting):
+    with pytest.raises(ModelError, match="2 annotated subject"):
+        train(clips[:4], ("back",), setting)
+    with pytest.raises(ModelError, match="No label has two examples"):
+        train(clips, (), setting)
