@@ -28,6 +28,7 @@ from cueflow.storage.rows import (
 from cueflow.storage.stage_cache import cache_path, read_results
 from cueflow.storage.tables import TableStore
 from cueflow.tasks.align import align
+from cueflow.tasks.place import estimated_places, moved
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -102,8 +103,10 @@ class SessionWork:
             if group not in self.plan.failures:
                 stored = read_results(self._cache_path(group, key))
             results += stored if stored is not None else self._lost(group)
-        self.results = tuple(results)
-        self.aligned = align(self.results, self.plan.session.streams)
+        streams = self.plan.session.streams
+        places = estimated_places(results, streams)
+        self.results = moved(results, places)
+        self.aligned = align(self.results, streams, places=places)
 
     def tabulate(self) -> None:
         """Make the rows, and let the fusion model, if there is one, add its own."""

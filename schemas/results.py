@@ -123,8 +123,9 @@ class Signal:
 class SyncRecord:
     """A stream's place on the session clock.
 
-    `source` is "declared" where the manifest gives start_s, else "assumed": the stream is taken to start with the
-    session, and the uncertainty is unknown (None).
+    `source` is "declared" where the manifest gives start_s; "estimated" where it does not, and the heart beats that
+    another recorder saw too tell the place, with the half-width of its 95 % interval in `uncertainty_s`; else
+    "assumed": the stream is taken to start with the session, and the uncertainty is unknown (None).
     """
 
     modality: str

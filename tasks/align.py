@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
 from cueflow.schemas.results import Aligned, FloatArray, StreamResult, SyncRecord
 from cueflow.schemas.session import Group, Modality, Role, Stream
+from cueflow.tasks.ingest.clock import Offset
+from cueflow.tasks.place import Key
+
+_NONE: Mapping[Key, Offset] = MappingProxyType({})
 
 
-def align(results: Sequence[StreamResult], streams: Sequence[Stream]) -> Aligned:
+def align(
+    results: Sequence[StreamResult], streams: Sequence[Stream], *, places: Mapping[Key, Offset] = _NONE
+) -> Aligned:
     """Align the results of a session's streams.
 
     Parameters
@@ -19,6 +26,8 @@ def align(results: Sequence[StreamResult], streams: Sequence[Stream]) -> Aligned
         Of all stages; those without findings take no part.
     streams : sequence of Stream
         As the manifest declares them.
+    places : mapping, optional
+        Stream key to the place that was estimated for it; the results stand there already.
 
     Returns
     -------
@@ -40,7 +49,7 @@ def align(results: Sequence[StreamResult], streams: Sequence[Stream]) -> Aligned
         grid={
             role: _grid(of_role, start, end) for role in Role if (of_role := [r for r, _ in found if r.role == role])
         },
-        sync=tuple(_sync(s) for s in streams),
+        sync=tuple(_sync(s, places.get(s.key)) for s in streams),
     )
 
 
@@ -60,8 +69,17 @@ def _grid(results: Sequence[StreamResult], start_s: float, end_s: float) -> tupl
     return seconds, columns
 
 
-def _sync(stream: Stream) -> SyncRecord:
+def _sync(stream: Stream, place: Offset | None) -> SyncRecord:
     declared = stream.start_s is not None
+    if place is not None:
+        return SyncRecord(
+            modality=stream.modality,
+            role=stream.role,
+            channel=stream.channel,
+            offset_s=place.offset_s,
+            uncertainty_s=place.uncertainty_s,
+            source="estimated",
+        )
     return SyncRecord(
         modality=stream.modality,
         role=stream.role,

@@ -1,0 +1,356 @@
+"""Place one recorder's clock on another's, from what both of them recorded: beats, movement, sound.
+
+Every estimate is a line, `reference time = offset + time × (1 + drift × 1e-6)`, with the half-width of its 95 %
+interval, or None where the evidence does not tell the true place from a chance one.
+
+The search is the same for all: the other recording is cut into blocks; each block has a profile, how well it fits at
+every lag; the profiles are moved by a drift and added, and the highest point over lags and drifts is the place. It
+counts if it exceeds the highest point that the same search finds in each of 19 surrogates (the other recording played
+backwards and rotated, which keeps its spectrum and destroys its place), and by a margin that of the next best place:
+a heart that beats evenly fits at every beat, and is then refused. The points within the blocks then give the line,
+and leaving out one stretch at a time (jackknife) its uncertainty.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cueflow.schemas.results import FloatArray
+
+WITHIN_S = 60.0
+DRIFT_PPM = 150.0  # the worst crystals; consumer devices stay below 100
+_BLOCK_S = 120.0  # of beats
+_BLOCKS = 12  # of a signal, where that makes them neither shorter nor longer than
+_BLOCK_LIMITS_S = (5.0, 30.0)
+_LONGEST_S = 7200.0  # of the other recording: more does not sharpen the place, only the search's cost
+_DRIFT_FROM_S = 300.0  # a shorter recording shows no drift beyond its jitter
+_UNSEEN_PPM = 100.0  # 95 % of a drift that is not estimated
+_SURROGATES = 19  # exceeding all of them: 5 % by chance
+_MARGIN = 1.25  # over the next best place
+_APART_S = 0.25  # lags closer than this are one place
+_STRETCHES = 10  # of the jackknife
+_T = 2.262  # two-sided 95 % of Student's t with 9 degrees of freedom
+_FEWEST_BEATS = 30
+_MATCH_S = 0.08  # further away it is another beat
+_MATCHED_SHARE = 0.5
+_BEAT_BIN_S = 0.005
+_BEAT_WIDTH = 3.0  # bins; jitter of beats found in two signals
+FEWEST_BLOCKS = 8
+_FINEST_S = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Offset:
+    """A clock's place on another: offset in s, drift in ppm (0 where it was too short to show one).
+
+    `uncertainty_s` is the half-width of the 95 % interval at the worse end of the recording; `n` what it rests on:
+    matched beats, or blocks of signal.
+    """
+
+    offset_s: float
+    drift_ppm: float
+    uncertainty_s: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    lag_s: float
+    drift: float
+    score: float
+    next_score: float
+
+
+def beats_offset(
+    reference_s: FloatArray,
+    other_s: FloatArray,
+    *,
+    within_s: float = WITHIN_S,
+    delay_s: float = 0.0,
+    delay_spread_s: float = 0.0,
+    seed: int = 0,
+) -> Offset | None:
+    """Place of a recording whose heart beats another one has too.
+
+    Parameters
+    ----------
+    reference_s, other_s : ndarray, shape (n,), (m,)
+        Increasing times of beats, each on its own clock, s.
+    within_s : float, optional
+        Largest offset that is searched, s.
+    delay_s, delay_spread_s : float, optional
+        How much later the other recorder sees a beat (the pulse's way to the wrist), and the half-width of its 95 %
+        interval, s. The spread cannot be averaged away.
+    seed : int, optional
+        Of the surrogates.
+
+    Returns
+    -------
+    Offset or None
+        None for fewer than 30 matched beats, less than half of those that could match, or a place that is not
+        significant.
+    """
+    other = other_s[other_s <= other_s[0] + _LONGEST_S] if len(other_s) else other_s
+    if min(len(reference_s), len(other)) < _FEWEST_BEATS:
+        return None
+    lags = _lags(within_s, _BEAT_BIN_S)
+    middles = _middles(float(other[0]), float(other[-1]), _BLOCK_S)
+    found = _search(_beat_profiles(reference_s, other, middles, lags), middles, lags)
+    rng = np.random.default_rng(seed)
+    chance = [
+        _search(_beat_profiles(reference_s, _backwards_beats(other, rng), middles, lags), middles, lags).score
+        for _ in range(_SURROGATES)
+    ]
+    if not _significant(found, chance):
+        return None
+    matched = _matched_beats(reference_s, other, found)
+    if matched is None:
+        return None
+    line = line_through(*matched, span=(float(other[0]), float(other[-1])))
+    return Offset(
+        line.offset_s + delay_s, line.drift_ppm, float(np.hypot(line.uncertainty_s, delay_spread_s)), len(matched[0])
+    )
+
+
+def signals_offset(
+    reference: tuple[FloatArray, FloatArray],
+    other: tuple[FloatArray, FloatArray],
+    *,
+    rate: float = 20.0,
+    within_s: float = WITHIN_S,
+    seed: int = 0,
+) -> Offset | None:
+    """Place of a recording whose slow signal rises and falls with another one's: movement felt and seen, loudness.
+
+    Parameters
+    ----------
+    reference, other : tuple of ndarray, shape (n,)
+        Times in s, each on its own clock, and values; NaN and steps of more than a second are gaps.
+    rate : float, optional
+        Both are brought to this rate, Hz.
+    within_s : float, optional
+        Largest offset that is searched, s.
+    seed : int, optional
+        Of the surrogates.
+
+    Returns
+    -------
+    Offset or None
+        None for fewer than eight blocks that both recorded, or a place that is not significant.
+    """
+    a, b = _even(*reference, rate), _even(*other, rate)
+    b = (b[0], b[1][: int(_LONGEST_S * rate)])
+    block_s = float(np.clip(len(b[1]) / rate / _BLOCKS, *_BLOCK_LIMITS_S))
+    middles = _middles(b[0], b[0] + len(b[1]) / rate, block_s)
+    if len(middles) < FEWEST_BLOCKS or not (np.any(a[1]) and np.any(b[1])):
+        return None
+    lags = _lags(within_s, 1.0 / rate)
+    profiles = _signal_profiles(a, b, middles, lags, rate=rate, block_s=block_s)
+    found = _search(profiles, middles, lags)
+    rng = np.random.default_rng(seed)
+    chance = []
+    for _ in range(_SURROGATES):
+        turned = (b[0], np.roll(b[1][::-1], int(rng.integers(len(b[1])))))
+        made = _signal_profiles(a, turned, middles, lags, rate=rate, block_s=block_s)
+        chance.append(_search(made, middles, lags).score)
+    if not _significant(found, chance):
+        return None
+    times, places = _block_places(profiles, middles, lags, found)
+    if len(times) < FEWEST_BLOCKS:
+        return None
+    return line_through(times, places, span=(b[0], b[0] + len(b[1]) / rate))
+
+
+def _lags(within_s: float, step_s: float) -> FloatArray:
+    n = round(within_s / step_s)
+    return np.asarray(np.arange(-n, n + 1) * step_s, dtype=np.float64)
+
+
+def _middles(start_s: float, end_s: float, block_s: float) -> FloatArray:
+    n = max(int((end_s - start_s) / block_s), 1)
+    return np.asarray(start_s + (np.arange(n) + 0.5) * min(block_s, end_s - start_s), dtype=np.float64)
+
+
+def _search(profiles: FloatArray, middles: FloatArray, lags: FloatArray) -> _Place:
+    """The highest sum of profiles (blocks, lags) over lags and drifts."""
+    step, reach = float(lags[1] - lags[0]), float(np.ptp(middles))
+    long_enough = reach + _BLOCK_S > _DRIFT_FROM_S
+    n = int(np.ceil(DRIFT_PPM * 1e-6 * reach / (2 * step))) if long_enough else 0
+    drifts = np.linspace(-DRIFT_PPM, DRIFT_PPM, 2 * n + 1) * 1e-6 if n else np.zeros(1)
+    centre = float(np.mean(middles))
+    best, best_sum = _Place(0.0, 0.0, -np.inf, 0.0), profiles[0]
+    for drift in drifts:
+        total = np.zeros(len(lags))
+        for profile, shift in zip(profiles, np.round((middles - centre) * drift / step).astype(int), strict=True):
+            total += np.roll(profile, -shift)
+        at = int(np.argmax(total))
+        if total[at] > best.score:
+            best = _Place(float(lags[at] - centre * drift), float(drift), float(total[at]), 0.0)
+            best_sum = total
+    far = np.abs(lags - lags[int(np.argmax(best_sum))]) > _APART_S
+    return _Place(best.lag_s, best.drift, best.score, float(np.max(best_sum[far], initial=0.0)))
+
+
+def _significant(found: _Place, chance: list[float]) -> bool:
+    return found.score > max(chance) and found.score > _MARGIN * found.next_score
+
+
+def _beat_profiles(reference: FloatArray, other: FloatArray, middles: FloatArray, lags: FloatArray) -> FloatArray:
+    """Density of the differences between beats, (blocks, lags)."""
+    from scipy.ndimage import gaussian_filter1d
+
+    within, n = float(lags[-1]), len(lags)
+    first = np.searchsorted(reference, other - within)
+    count = np.searchsorted(reference, other + within) - first
+    j = np.repeat(np.arange(len(other)), count)
+    i = np.arange(len(j)) - np.repeat(np.cumsum(count) - count, count) + first[j]
+    bins = np.clip(np.round((reference[i] - other[j] + within) / _BEAT_BIN_S).astype(int), 0, n - 1)
+    block = np.clip(np.searchsorted((middles[1:] + middles[:-1]) / 2, other), 0, len(middles) - 1)
+    counts = np.bincount(block[j] * n + bins, minlength=len(middles) * n).reshape(len(middles), n)
+    return np.asarray(gaussian_filter1d(counts.astype(np.float64), _BEAT_WIDTH, axis=1, mode="constant"))
+
+
+def _backwards_beats(beats: FloatArray, rng: np.random.Generator) -> FloatArray:
+    intervals = np.roll(np.diff(beats)[::-1], int(rng.integers(len(beats) - 1)))
+    return np.concatenate([beats[:1], beats[0] + np.cumsum(intervals)])
+
+
+def _matched_beats(reference: FloatArray, other: FloatArray, place: _Place) -> tuple[FloatArray, FloatArray] | None:
+    """Times of the other's beats that have a partner, and how much later that one stands."""
+    moved = place.lag_s + other * (1.0 + place.drift)
+    at = np.clip(np.searchsorted(reference, moved), 1, len(reference) - 1)
+    nearest = np.where(moved - reference[at - 1] < reference[at] - moved, reference[at - 1], reference[at])
+    match = np.abs(nearest - moved) < _MATCH_S
+    common = (moved >= reference[0]) & (moved <= reference[-1])
+    theirs = (reference >= moved[0]) & (reference <= moved[-1])
+    if match.sum() < max(_FEWEST_BEATS, _MATCHED_SHARE * min(common.sum(), theirs.sum())):
+        return None
+    return other[match], (nearest - other)[match]
+
+
+def _even(times: FloatArray, values: FloatArray, rate: float) -> tuple[float, FloatArray]:
+    """Start in s and values at an even rate: without slow changes, in standard deviations, 0 in gaps."""
+    from scipy.ndimage import uniform_filter1d
+
+    good = np.isfinite(values)
+    times, values = times[good], values[good]
+    if len(times) < 2:
+        return 0.0, np.zeros(0)
+    grid = np.arange(times[0], times[-1], 1.0 / rate)
+    at = np.clip(np.searchsorted(times, grid, side="right"), 1, len(times) - 1)
+    seen = times[at] - times[at - 1] <= max(1.0, 1.5 * float(np.median(np.diff(times))))
+    width = int(20.0 * rate) | 1
+    fine = np.where(seen, np.interp(grid, times, values), 0.0)
+    share = uniform_filter1d(seen.astype(np.float64), width, mode="constant")
+    mean = uniform_filter1d(fine, width, mode="constant") / np.maximum(share, 1e-9)
+    fine = np.where(seen, fine - mean, 0.0)
+    spread = float(np.sqrt(np.mean(fine[seen] ** 2))) if seen.any() else 0.0
+    return float(times[0]), np.clip(fine / spread, -5.0, 5.0) if spread > 0 else np.zeros(len(fine))
+
+
+def _signal_profiles(
+    a: tuple[float, FloatArray],
+    b: tuple[float, FloatArray],
+    middles: FloatArray,
+    lags: FloatArray,
+    *,
+    rate: float,
+    block_s: float,
+) -> FloatArray:
+    """Correlation of every block of b with a at every lag, (blocks, lags)."""
+    from scipy.signal import fftconvolve
+
+    length, reach = int(block_s * rate), len(lags) // 2
+    padded = np.concatenate([np.zeros(reach + length), a[1], np.zeros(reach + length)])
+    rows = np.zeros((len(middles), len(lags)))
+    for k, middle in enumerate(middles):
+        start = round((middle - block_s / 2 - b[0]) * rate)
+        block = b[1][max(start, 0) : max(start, 0) + length]
+        at = round((b[0] + max(start, 0) / rate - a[0]) * rate) + length  # of lag -within, in the padded reference
+        if len(block) < length or at < 0 or at + 2 * reach + length > len(padded):
+            continue
+        rows[k] = fftconvolve(padded[at : at + 2 * reach + length], block[::-1], mode="valid") / length
+    return rows
+
+
+def _block_places(
+    profiles: FloatArray, middles: FloatArray, lags: FloatArray, place: _Place
+) -> tuple[FloatArray, FloatArray]:
+    """Middles of the blocks that have a peak of their own near the place, and the exact lag of that peak."""
+    step = float(lags[1] - lags[0])
+    near = max(round(_APART_S / step), 2)
+    times, found = [], []
+    for middle, profile in zip(middles, profiles, strict=True):
+        centre = round((place.lag_s + middle * place.drift - lags[0]) / step)
+        first = max(centre - near, 1)
+        part = profile[first : centre + near + 1]
+        if len(part) < 3 or not 0 < (k := int(np.argmax(part))) < len(part) - 1 or part[k] <= 0:
+            continue
+        times.append(float(middle))
+        found.append(float(lags[first + k]) + step * vertex(part[k - 1 : k + 2]))
+    return np.array(times), np.array(found)
+
+
+def vertex(three: FloatArray) -> float:
+    """Where the parabola through three points around a peak has its own, in steps from the middle one.
+
+    Parameters
+    ----------
+    three : ndarray, shape (3,)
+        The peak in the middle.
+
+    Returns
+    -------
+    float
+    """
+    bend = float(three[0] - 2 * three[1] + three[2])
+    return 0.5 * float(three[0] - three[2]) / bend if bend < 0 else 0.0
+
+
+def line_through(times: FloatArray, lags: FloatArray, *, span: tuple[float, float]) -> Offset:
+    """Straight line through lags, outliers left out, with a jackknife over stretches of the recording.
+
+    Parameters
+    ----------
+    times, lags : ndarray, shape (n,)
+        Increasing times on the other clock and how much later the reference stands there, s.
+    span : tuple of float
+        Start and end of the recording on the other clock, s.
+
+    Returns
+    -------
+    Offset
+        With a drift where the recording lasts 5 min and the times cover half of it.
+    """
+    length = span[1] - span[0]
+    long_enough = length >= _DRIFT_FROM_S and float(np.ptp(times)) > 0.5 * length
+    middle = (span[0] + span[1]) / 2
+    keep = np.abs(lags - np.median(lags)) <= 3.0 * _spread(lags) if not long_enough else np.ones(len(lags), dtype=bool)
+    for _ in range(5):
+        slope, level = _fit(times[keep] - middle, lags[keep], slope=long_enough)
+        rest = lags - level - slope * (times - middle)
+        keep = np.abs(rest) <= 3.0 * _spread(rest)
+    ends = (np.array(span) - middle)[:, None]
+    groups = np.array_split(np.flatnonzero(keep), _STRETCHES)
+    left_out = np.array([
+        _fit(times[rest] - middle, lags[rest], slope=long_enough)
+        for rest in (np.setdiff1d(np.flatnonzero(keep), group) for group in groups)
+    ])  # fmt: skip
+    at_ends = left_out[:, 1] + ends * left_out[:, 0]
+    error = float(np.sqrt((_STRETCHES - 1) * np.max(np.var(at_ends, axis=1))))
+    unseen = 0.0 if long_enough else _UNSEEN_PPM * 1e-6 * length / 2
+    uncertainty = float(np.sqrt((_T * error) ** 2 + unseen**2 + _FINEST_S**2))
+    return Offset(level - slope * middle, 1e6 * slope, uncertainty, int(keep.sum()))
+
+
+def _spread(values: FloatArray) -> float:
+    return max(1.4826 * float(np.median(np.abs(values - np.median(values)))), _FINEST_S)
+
+
+def _fit(times: FloatArray, lags: FloatArray, *, slope: bool) -> tuple[float, float]:
+    if not slope:
+        return 0.0, float(np.mean(lags))
+    found = np.polyfit(times, lags, 1)
+    return float(found[0]), float(found[1])
