@@ -1,0 +1,136 @@
+"""Pitch of the eGeMAPS set: subharmonic summation over a logarithmic spectrum, and the cheapest path."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+LOWEST_HZ = 27.5  # semitone 0
+_GRID_FROM_HZ = 25.0
+_RANGE_HZ = (55.0, 1000.0)
+_HARMONICS = 15
+_COMPRESSION = 0.85  # weight of a harmonic over the one below
+_CANDIDATES = 6
+_VOICED_FROM = 0.7
+_PIECE = 256  # frames at a time: stays in the processor's cache
+
+
+@dataclass(frozen=True, slots=True)
+class PathCosts:
+    """What the path pays: for weak voicing, for crossing the threshold, for an octave's jump, for a voicing change."""
+
+    local: float = 2.0
+    threshold: float = 4.0
+    octave: float = 10.0
+    switch: float = 4.5
+
+
+COSTS = PathCosts()
+
+
+def subharmonic_pitch(magnitudes: F32, bin_hz: float, *, costs: PathCosts = COSTS) -> F64:
+    """Pitch of every frame.
+
+    Parameters
+    ----------
+    magnitudes : ndarray, shape (n, bins)
+        Magnitude spectra of Gaussian windows of 60 ms.
+    bin_hz : float
+        Distance of the bins.
+    costs : PathCosts, optional
+        Costs of the path.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Semitones over 27.5 Hz, 0 where unvoiced.
+
+    References
+    ----------
+    Hermes (1988), Measurement of pitch by subharmonic summation, JASA 83, 257-264, doi:10.1121/1.396427, with the
+    settings of the published eGeMAPS configuration: 55 to 1000 Hz, 15 harmonics, compression .85, 6 candidates.
+    """
+    if not len(magnitudes):
+        return np.empty(0)
+    pieces = [_candidates(magnitudes[at : at + _PIECE], bin_hz) for at in range(0, len(magnitudes), _PIECE)]
+    octaves, voicing = (np.concatenate(part) for part in zip(*pieces, strict=True))
+    chosen = _path(octaves, voicing, costs)
+    found = octaves[np.arange(len(chosen)), chosen]
+    return np.asarray(np.where(chosen >= 0, 12.0 * (found - np.log2(LOWEST_HZ)), 0.0))
+
+
+@lru_cache(maxsize=4)
+def _grid(bins: int, bin_hz: float) -> tuple[F64, F32, F32]:
+    """Octaves of the logarithmic grid, the spline that reads a spectrum there, and the ear's sensitivity."""
+    from scipy.interpolate import CubicSpline
+
+    octaves = np.linspace(np.log2(_GRID_FROM_HZ), np.log2((bins - 1) * bin_hz), bins)
+    spline = CubicSpline(np.arange(bins), np.eye(bins), axis=0, bc_type="natural")
+    step = octaves[1] - octaves[0]
+    sensitivity = 0.5 + np.arctan(3.0 * (np.arange(bins) + 1) * step) / np.pi
+    return octaves, spline(2.0**octaves / bin_hz).T.astype(np.float32), sensitivity.astype(np.float32)
+
+
+def _peaks_only(spectrum: F32) -> F32:
+    """Two bins on either side of every peak are kept, then smoothed by a Hann window of three."""
+    beside = np.pad(spectrum, [(0, 0), (1, 1)])
+    top = (beside[:, 1:-1] >= beside[:, :-2]) & (beside[:, 1:-1] > beside[:, 2:])
+    wide = np.pad(top, [(0, 0), (2, 2)])
+    near = wide[:, :-4] | wide[:, 1:-3] | wide[:, 2:-2] | wide[:, 3:-1] | wide[:, 4:]
+    kept = np.pad(np.where(near, spectrum, 0.0), [(0, 0), (1, 1)])
+    return np.asarray((kept[:, :-2] + 2.0 * kept[:, 1:-1] + kept[:, 2:]) / 4.0, dtype=np.float32)
+
+
+def _candidates(magnitudes: F32, bin_hz: float) -> tuple[F64, F64]:
+    """Pitches in octaves (n, k) and how voiced they are (n, k), 0 where there is no candidate."""
+    octaves, spline, sensitivity = _grid(magnitudes.shape[1], bin_hz)
+    loud = np.maximum(_peaks_only(magnitudes) @ spline, 0.0) * sensitivity
+    step, n = float(octaves[1] - octaves[0]), len(octaves)
+    total = np.zeros_like(loud)
+    for harmonic in range(1, _HARMONICS + 1):
+        shift = int(np.log2(harmonic) / step)
+        if shift < n:
+            total[:, : n - shift] += loud[:, shift:] * _COMPRESSION ** (harmonic - 1)
+    low, high = (int(np.searchsorted(octaves, np.log2(hertz))) for hertz in _RANGE_HZ)
+    middle = total[:, low:high]
+    top = (middle > total[:, low - 1 : high - 1]) & (middle >= total[:, low + 1 : high + 1])
+    height = np.where(top, middle, 0.0)
+    best = np.argsort(-height, axis=1, kind="stable")[:, :_CANDIDATES]
+    there = np.take_along_axis(height, best, axis=1) > 0
+    y0, y1, y2 = (np.take_along_axis(total, best + low + k, axis=1).astype(np.float64) for k in (-1, 0, 1))
+    shift_by = 0.5 * (y0 - y2) / np.minimum(y0 - 2.0 * y1 + y2, -1e-12)
+    peak = np.maximum(y1 - 0.25 * (y0 - y2) * shift_by, 1e-12)
+    voicing = np.where(there, 1.0 - total.mean(axis=1, keepdims=True) / peak, 0.0)
+    return octaves[0] + step * (best + low + shift_by), np.clip(voicing, 0.0, 1.0)
+
+
+def _path(octaves: F64, voicing: F64, costs: PathCosts) -> NDArray[np.int64]:
+    """The cheapest path through the candidates; -1 for unvoiced."""
+    n, k = octaves.shape
+    weak = voicing < _VOICED_FROM
+    voiced = np.where(voicing > 0, costs.local * (1.0 - voicing) + costs.threshold * weak, 1e9)
+    unvoiced = np.asarray(costs.threshold * (~weak).any(axis=1), dtype=np.float64)
+    total = np.append(voiced[0], unvoiced[0])
+    back = np.zeros((n, k + 1), dtype=np.int8)
+    step = np.full((k + 1, k + 1), costs.switch, dtype=np.float64)
+    step[k, k] = 0.0
+    every = np.arange(k + 1)
+    for i in range(1, n):
+        np.abs(octaves[i - 1][:, None] - octaves[i][None, :], out=step[:k, :k])
+        step[:k, :k] *= costs.octave
+        reach = total[:, None] + step
+        back[i] = reach.argmin(axis=0)
+        total = reach[back[i], every]
+        total[:k] += voiced[i]
+        total[k] += unvoiced[i]
+    chosen = np.empty(n, dtype=np.int64)
+    chosen[-1] = int(total.argmin())
+    for i in range(n - 1, 0, -1):
+        chosen[i - 1] = back[i, chosen[i]]
+    return np.where(chosen == k, -1, chosen)

@@ -1,0 +1,194 @@
+"""Who speaks when, between two people whose speech is known apart: one stream or channel each, or marked turns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+F64 = NDArray[np.float64]
+Spans = Sequence[tuple[float, float]]
+
+_JOIN_S = 0.3  # silences of one speaker shorter than this do not end a turn
+_BACKCHANNEL_S = 1.0  # shorter utterances wholly beside the other's turn take no floor
+_LATENCY_MAX_S = 10.0  # a longer silence is no answer
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRules:
+    """Durations in s: silences joined within a turn, longest backchannel, longest latency that counts as an answer."""
+
+    join_s: float = _JOIN_S
+    backchannel_s: float = _BACKCHANNEL_S
+    latency_max_s: float = _LATENCY_MAX_S
+
+
+RULES = TurnRules()
+
+
+@dataclass(frozen=True, slots=True)
+class TurnTaking:
+    """Measures of one person (self) against another, within the time both were observed.
+
+    `latency_mean_s`, `latency_p50_s` of self after the other's turn, negative where self began before its end;
+    `latency_weighted_s` weighted by the duration of self's answer; `n_latencies` how many. `overlap_share` of the
+    observed time with both speaking. `interruption_rate` and `backchannel_rate` of self, per minute of the other's
+    speech. `floor_share` self's speech over both people's, backchannels left out. NaN where undefined.
+    """
+
+    latency_mean_s: float
+    latency_p50_s: float
+    latency_weighted_s: float
+    n_latencies: int
+    overlap_share: float
+    interruption_rate: float
+    backchannel_rate: float
+    floor_share: float
+    n_turns: int
+
+
+def turn_taking(own: Spans, other: Spans, *, observed_s: float, rules: TurnRules = RULES) -> TurnTaking:
+    """How one person takes turns with another.
+
+    Parameters
+    ----------
+    own, other : sequence of (start, end)
+        Stretches of speech in s, of the person and of the other one, on the same clock, in any order.
+    observed_s : float
+        Time in which both could be heard.
+    rules : TurnRules, optional
+        What counts as a turn, a backchannel and an answer.
+
+    Returns
+    -------
+    TurnTaking
+
+    Raises
+    ------
+    ValueError
+        If a stretch ends before it starts or the observed time is not positive.
+
+    Notes
+    -----
+    A turn of self that begins while the other speaks and lasts beyond the other's end is an interruption; one that
+    begins and ends within the other's turn and is at most `backchannel_s` long is a backchannel; one that begins and
+    ends within and is longer is an interruption too. Latency is from the end of the other's last turn to the start of
+    self's, taken wherever the floor goes over.
+
+    References
+    ----------
+    Heldner and Edlund (2010), Pauses, gaps and overlaps in conversations, J Phonetics 38, 555-568,
+    doi:10.1016/j.wocn.2010.08.002
+    """
+    if observed_s <= 0:
+        raise ValueError("observed_s must be positive")
+    mine, theirs = joined(own, join_s=rules.join_s), joined(other, join_s=rules.join_s)
+    asides = _within(mine, theirs, rules.backchannel_s)
+    their_asides = _within(theirs, mine, rules.backchannel_s)
+    floor, their_floor = mine[~asides], theirs[~their_asides]
+    latency, weight = _latencies(floor, their_floor, rules.latency_max_s)
+    spoken, their_spoken = float(_lengths(floor).sum()), float(_lengths(their_floor).sum())
+    minutes = float(_lengths(theirs).sum()) / 60.0
+    return TurnTaking(
+        latency_mean_s=_mean(latency),
+        latency_p50_s=float(np.median(latency)) if len(latency) else float("nan"),
+        latency_weighted_s=_share(float(latency @ weight), float(weight.sum())),
+        n_latencies=len(latency),
+        overlap_share=overlap_s(mine, theirs) / observed_s,
+        interruption_rate=_share(float(_begun_inside(floor, their_floor).sum()), minutes),
+        backchannel_rate=_share(float(asides.sum()), minutes),
+        floor_share=_share(spoken, spoken + their_spoken),
+        n_turns=len(floor),
+    )
+
+
+def joined(spans: Spans, *, join_s: float) -> F64:
+    """Stretches in order, those less than a silence apart made one.
+
+    Parameters
+    ----------
+    spans : sequence of (start, end)
+        In s.
+    join_s : float
+        Silences shorter than this are closed.
+
+    Returns
+    -------
+    ndarray, shape (n, 2)
+
+    Raises
+    ------
+    ValueError
+        If a stretch ends before it starts.
+    """
+    out: list[list[float]] = []
+    for start, end in sorted((float(a), float(b)) for a, b in spans):
+        if not end >= start:
+            raise ValueError("a stretch of speech ends before it starts")
+        if out and start - out[-1][1] < join_s:
+            out[-1][1] = max(out[-1][1], end)
+        elif end > start:
+            out.append([start, end])
+    return np.asarray(out, dtype=np.float64).reshape(-1, 2)
+
+
+def overlap_s(one: Spans | F64, two: Spans | F64) -> float:
+    """Time in which both speak.
+
+    Parameters
+    ----------
+    one, two : sequence of (start, end)
+        Stretches in s; none of one person reaches into another of the same person.
+
+    Returns
+    -------
+    float
+        In s.
+    """
+    a, b = (np.asarray(spans, dtype=np.float64).reshape(-1, 2) for spans in (one, two))
+    # an end is counted down before a start at the same instant counts up: touching stretches do not overlap
+    edges = sorted([(t, 1) for t in (*a[:, 0], *b[:, 0])] + [(t, -1) for t in (*a[:, 1], *b[:, 1])])
+    total, speaking = 0.0, 0
+    for (now, step), (after, _) in pairwise(edges):
+        speaking += step
+        total += (after - now) if speaking == 2 else 0.0
+    return float(total)
+
+
+def _lengths(spans: F64) -> F64:
+    return np.asarray(spans[:, 1] - spans[:, 0])
+
+
+def _within(spans: F64, others: F64, longest_s: float) -> NDArray[np.bool_]:
+    """Short stretches that begin and end within one of the other's."""
+    inside = (spans[:, :1] >= others[:, 0]) & (spans[:, 1:] <= others[:, 1])
+    return np.asarray(inside.any(axis=1) & (_lengths(spans) <= longest_s))
+
+
+def _begun_inside(spans: F64, others: F64) -> NDArray[np.bool_]:
+    return np.asarray(((spans[:, :1] > others[:, 0]) & (spans[:, :1] < others[:, 1])).any(axis=1))
+
+
+def _latencies(spans: F64, others: F64, longest_s: float) -> tuple[F64, F64]:
+    """Silence (or, negative, overlap) before each of self's turns that follows a turn of the other, and its length."""
+    owners = ((0, spans), (1, others))
+    starts = sorted((float(start), who, i) for who, turns in owners for i, start in enumerate(turns[:, 0]))
+    found = [
+        (spans[i, 0] - others[j, 1], spans[i, 1] - spans[i, 0])
+        for (_, who_before, j), (_, who, i) in pairwise(starts)
+        if who == 0 and who_before == 1
+    ]
+    kept = [pair for pair in found if pair[0] <= longest_s]
+    pairs = np.asarray(kept, dtype=np.float64).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def _mean(values: F64) -> float:
+    return float(np.mean(values)) if len(values) else float("nan")
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole > 0 else float("nan")

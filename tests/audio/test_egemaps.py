@@ -1,0 +1,140 @@
+"""The Geneva set: closed forms, and openSMILE's values on real recordings."""
+
+from __future__ import annotations
+
+import csv
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cueflow.tasks.audio.egemaps import contours, cycle_tracks, egemaps, functionals
+from cueflow.tasks.audio.egemaps_frames import low_level
+from cueflow.tasks.audio.periods import Cycles
+
+F0, LOUD = "F0semitoneFrom27.5Hz_sma3nz", "loudness_sma3"
+
+
+def buzz(f0_hz, seconds, rate, level=0.3):
+    """Ten harmonics, each half as strong as the one below."""
+    t = np.arange(int(seconds * rate)) / rate
+    return level * sum(0.5**h * np.cos(2 * np.pi * (h + 1) * f0_hz * t) for h in range(10))
+
+
+def of_track(f0_st=None, loudness=None, n=100):
+    """Functionals of made-up contours: everything else is that of silence."""
+    frames = low_level(np.zeros(n * 160 + 960), 16_000).part(0, n)
+    made = contours(frames, np.zeros(n), np.zeros(n))
+    f0 = made.f0 if f0_st is None else np.asarray(f0_st, dtype=float)
+    loud = made.loudness if loudness is None else np.asarray(loudness, dtype=float)
+    replaced = type(made)(f0, loud, made.power, made.plain, made.voiced, made.unvoiced)
+    return lambda keep=None: functionals(replaced, np.ones(n, dtype=bool) if keep is None else keep)
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100, 48_000])
+def test_pitch_and_harmonics_of_a_buzz(rate):
+    values = egemaps(buzz(200.0, 1.0, rate), rate)
+    assert len(values) == 88
+    assert values[f"{F0}_amean"] == pytest.approx(12 * np.log2(200 / 27.5), abs=0.1)
+    assert values["VoicedSegmentsPerSec"] == pytest.approx(1.0, rel=0.1)
+    assert values["logRelF0-H1-H2_sma3nz_amean"] == pytest.approx(20 * np.log10(2), abs=0.7)  # 2 f0 over 3 f0
+    assert values["HNRdBACF_sma3nz_amean"] > 5
+    assert values["jitterLocal_sma3nz_amean"] < 1e-3
+
+
+def test_level_of_a_sine():
+    t = np.arange(16_000) / 16_000
+    values = egemaps(0.5 * np.sin(2 * np.pi * 400 * t), 16_000)
+    assert values["equivalentSoundLevel_dBp"] == pytest.approx(10 * np.log10(0.125), abs=1e-3)
+
+
+def test_alpha_ratio_of_a_flat_spectrum():
+    click = np.zeros(16_000)
+    click[80::160] = 0.5  # one click in every half window: the spectrum of 10 ms combs, flat on the whole
+    frames = low_level(click, 16_000)
+    assert np.median(frames.alpha_ratio_db) == pytest.approx(10 * np.log10(4), abs=0.5)  # 4 kHz over 1 kHz of width
+
+
+def test_doubling_the_amplitude_moves_only_levels():
+    noise = 0.05 * np.random.default_rng(1).standard_normal(16_000)
+    one, two = low_level(noise, 16_000), low_level(2 * noise, 16_000)
+    assert np.allclose(two.loudness / one.loudness, 4**0.33, rtol=1e-3)
+    assert np.allclose(two.flux[1:], 2 * one.flux[1:], rtol=1e-3)
+    assert np.allclose(two.mfcc, one.mfcc, atol=1e-2)
+    # openSMILE's regression counts a bin too few: its slopes move with the level, by the same amount in every frame
+    assert np.ptp(two.slope_low - one.slope_low) < 1e-5
+
+
+def test_slopes_of_a_triangle():
+    up, down = np.linspace(20, 30, 21), np.linspace(30, 20, 11)  # 10 st in .2 s, then in .1 s
+    track = np.concatenate([up, down[1:], up[1:], down[1:], up[1:], down[1:], np.zeros(9)])
+    values = of_track(track)()
+    assert values[f"{F0}_meanRisingSlope"] == pytest.approx(50.0)
+    assert values[f"{F0}_meanFallingSlope"] == pytest.approx(100.0)
+    assert values[f"{F0}_stddevRisingSlope"] == pytest.approx(0.0, abs=1e-9)
+    assert values["VoicedSegmentsPerSec"] == pytest.approx(1 / 0.98)
+    assert values["MeanVoicedSegmentLengthSec"] == pytest.approx(0.91)
+    assert values["MeanUnvoicedSegmentLength"] == pytest.approx(0.09)
+
+
+def test_loudness_peaks_are_counted():
+    t = np.arange(100) / 100
+    values = of_track(loudness=1 - np.cos(2 * np.pi * 5 * t))()
+    assert values["loudnessPeaksPerSec"] == pytest.approx(5.0)
+
+
+def test_nothing_reaches_over_a_gap():
+    keep = np.ones(100, dtype=bool)
+    keep[40:60] = False
+    values = of_track(np.full(100, 24.0))(keep)
+    assert values["MeanVoicedSegmentLengthSec"] == pytest.approx(0.4)
+    assert values["VoicedSegmentsPerSec"] == pytest.approx(2 / 0.78)
+
+
+def test_silence_has_no_voice_and_no_number_made_up():
+    values = egemaps(np.zeros(16_000), 16_000)
+    assert np.isnan(values[f"{F0}_amean"])
+    assert np.isnan(values["F1frequency_sma3nz_amean"])
+    assert values["VoicedSegmentsPerSec"] == 0
+    assert values["equivalentSoundLevel_dBp"] == pytest.approx(-120.0)
+
+
+def test_jitter_and_shimmer_of_known_cycles():
+    periods = np.where(np.arange(90) % 2, 0.0101, 0.0099)  # 1 % up and down
+    top = np.where(np.arange(91) % 2, 1.0, 10 ** (0.5 / 20))  # half a dB up and down
+    marks = np.concatenate([[0.0], np.cumsum(periods)])
+    jitter, shimmer = cycle_tracks(Cycles(marks, top.astype(np.float32)), 80)
+    assert np.median(jitter) == pytest.approx(0.02, rel=0.03)
+    assert np.median(shimmer) == pytest.approx(0.5, rel=1e-3)
+
+
+def test_no_cycle_reaches_over_a_seam():
+    marks = np.concatenate([np.arange(5) * 0.01, [np.nan], 0.2 + np.arange(5) * 0.01])
+    jitter, _ = cycle_tracks(Cycles(marks, np.ones(11, dtype=np.float32)), 30)
+    assert np.allclose(jitter, 0.0, atol=1e-9)
+
+
+@pytest.fixture(scope="module")
+def agreement(shared_data):
+    script = Path(__file__).parents[2] / "benchmarks" / "egemaps_agreement.py"
+    return runpy.run_path(str(script))["agreement"](shared_data)
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_names_and_order_are_the_published_ones(shared_data, agreement):
+    with (shared_data / "speech_reference" / "egemaps_v02.csv").open(encoding="utf-8") as file:
+        names = next(csv.reader(file))[4:]
+    assert list(egemaps(buzz(200.0, 0.3, 16_000), 16_000)) == names
+    assert list(agreement) == names
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_near_opensmile(agreement):
+    high = {name for name, (r, _, _) in agreement.items() if r >= 0.95}
+    both = {name for name in high if agreement[name][1] <= 0.05}
+    assert len(high) >= 69  # of 88; the others are listed with the reason in docs/methods/voice.md
+    assert len(both) >= 65
+    assert {f"{LOUD}_amean", f"{F0}_amean", "mfcc1V_sma3nz_amean", "F1frequency_sma3nz_amean"} <= both

@@ -1,0 +1,95 @@
+"""Turn taking of made-up and of hand-marked dialogues."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cueflow.tasks.audio.turns import TurnRules, joined, overlap_s, turn_taking
+
+OTHER = [(0.0, 4.0), (10.0, 14.0), (20.0, 24.0)]
+OWN = [(4.5, 9.0), (13.5, 19.0), (25.0, 30.0)]  # .5 s after, .5 s before, 1 s after the other's end
+
+
+def test_latencies_are_known():
+    found = turn_taking(OWN, OTHER, observed_s=30.0)
+    assert found.n_latencies == 3
+    assert found.latency_mean_s == pytest.approx(1.0 / 3)
+    assert found.latency_p50_s == pytest.approx(0.5)
+    assert found.latency_weighted_s == pytest.approx((0.5 * 4.5 - 0.5 * 5.5 + 1.0 * 5.0) / 15.0)
+
+
+def test_overlap_and_floor_are_known():
+    found = turn_taking(OWN, OTHER, observed_s=30.0)
+    assert found.overlap_share == pytest.approx(0.5 / 30)
+    assert found.floor_share == pytest.approx(15.0 / 27.0)
+    assert found.interruption_rate == pytest.approx(1 / (12.0 / 60))
+    assert found.n_turns == 3
+
+
+def test_a_backchannel_takes_no_floor_and_answers_nothing():
+    found = turn_taking([(2.0, 2.4), (4.5, 9.0)], [(0.0, 4.0)], observed_s=10.0)
+    assert found.backchannel_rate == pytest.approx(1 / (4.0 / 60))
+    assert found.interruption_rate == 0
+    assert found.floor_share == pytest.approx(4.5 / 8.5)
+    assert found.latency_mean_s == pytest.approx(0.5)
+    long = turn_taking([(1.0, 3.0)], [(0.0, 4.0)], observed_s=10.0)
+    assert (long.backchannel_rate, long.interruption_rate) == (0, pytest.approx(15.0))
+
+
+def test_the_other_one_is_the_mirror():
+    mine, theirs = (turn_taking(a, b, observed_s=30.0) for a, b in ((OWN, OTHER), (OTHER, OWN)))
+    assert mine.overlap_share == theirs.overlap_share
+    assert mine.floor_share + theirs.floor_share == pytest.approx(1.0)
+    assert theirs.latency_mean_s == pytest.approx((1.0 + 1.0) / 2)
+
+
+def test_splitting_and_shuffling_change_nothing():
+    whole = turn_taking(OWN, OTHER, observed_s=30.0)
+    pieces = [(a, (a + b) / 2) for a, b in OWN] + [((a + b) / 2 + 0.1, b) for a, b in OWN]
+    assert turn_taking(pieces[::-1], OTHER[::-1], observed_s=30.0) == whole
+
+
+def test_a_silence_of_half_a_minute_is_no_latency():
+    found = turn_taking([(40.0, 45.0)], [(0.0, 4.0)], observed_s=60.0)
+    assert found.n_latencies == 0
+    assert np.isnan(found.latency_mean_s)
+    assert (
+        turn_taking([(40.0, 45.0)], [(0.0, 4.0)], observed_s=60.0, rules=TurnRules(latency_max_s=60)).n_latencies == 1
+    )
+
+
+def test_one_who_never_speaks():
+    found = turn_taking([], OTHER, observed_s=30.0)
+    assert (found.floor_share, found.overlap_share, found.backchannel_rate) == (0.0, 0.0, 0.0)
+    assert np.isnan(found.latency_p50_s)
+    alone = turn_taking(OWN, [], observed_s=30.0)
+    assert alone.floor_share == 1.0
+    assert np.isnan(alone.interruption_rate)
+
+
+def test_bad_input_is_refused():
+    with pytest.raises(ValueError, match="ends before"):
+        joined([(2.0, 1.0)], join_s=0.1)
+    with pytest.raises(ValueError, match="positive"):
+        turn_taking(OWN, OTHER, observed_s=0.0)
+
+
+def test_touching_is_no_overlap():
+    assert overlap_s([(0.0, 1.0)], [(1.0, 2.0)]) == 0.0
+    assert overlap_s([(0.0, 1.0), (2.0, 5.0)], [(0.5, 3.0)]) == pytest.approx(1.5)
+
+
+@pytest.mark.real
+def test_a_marked_dialogue(shared_data):
+    people: dict[str, list[tuple[float, float]]] = {}
+    for line in (shared_data / "speech_diar" / "sample.rttm").read_text(encoding="utf-8").splitlines():
+        part = line.split()
+        people.setdefault(part[7], []).append((float(part[3]), float(part[3]) + float(part[4])))
+    one, two = people.values()
+    found = turn_taking(one, two, observed_s=30.0)
+    grid = np.arange(0, 30, 0.001) + 0.0005
+    on = [np.any([(grid >= a) & (grid < b) for a, b in joined(spans, join_s=0.3)], axis=0) for spans in (one, two)]
+    assert found.overlap_share == pytest.approx((on[0] & on[1]).mean(), abs=2e-3)
+    assert found.floor_share + turn_taking(two, one, observed_s=30.0).floor_share == pytest.approx(1.0)
+    assert found.n_latencies >= 2
