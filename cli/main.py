@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cueflow import __version__
-from cueflow.cli import actions, dataset, fusion, models, tables
+from cueflow.cli import actions, dataset, fusion, models, serve, tables
 from cueflow.cli.console import fail
 from cueflow.schemas.errors import CueflowError
 
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 dataset.add_to(app)
 tables.add_to(app)
+serve.add_to(app)
 app.add_typer(models.app, name="models")
 app.add_typer(fusion.app, name="fusion")
 app.add_typer(actions.app, name="actions")

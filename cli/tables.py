@@ -39,10 +39,24 @@ def add_to(app: typer.Typer) -> None:
     app.command(epilog="Example: `cueflow report tables S001 --out pages`")(report)
     app.command(epilog="Example: `cueflow dictionary --format json`")(dictionary)
     app.command(epilog="Example: `cueflow forget tables --subject P01`")(forget)
+    app.command(epilog="Example: `cueflow maintain tables`")(maintain)
 
 
-def status(tables: Tables) -> None:
-    """Say per session: done, degraded or failed, and why."""
+def status(
+    tables: Tables,
+    dataset: Annotated[
+        Path | None, typer.Option("--dataset", help="The recordings: say instead which sessions would run, and why.")
+    ] = None,
+    dataset_name: Annotated[str, typer.Option(help="Name of the dataset in the tables; default: the folder's.")] = "",
+    config: Annotated[Path | None, typer.Option(help="Parameters of the next run, with --dataset.")] = None,
+    fusion_model: Annotated[Path | None, typer.Option(help="Fusion model of the next run, with --dataset.")] = None,
+) -> None:
+    """Say per session: done, degraded or failed, and why; with --dataset what would run, and why."""
+    if dataset is not None:
+        from cueflow.cli.pending import print_pending
+
+        print_pending(tables, dataset, name=dataset_name, config=config, fusion_model=fusion_model)
+        return
     from rich.table import Table
 
     from cueflow.storage.queries import open_tables
@@ -119,3 +133,13 @@ def forget(
     if not (dry_run or yes):
         typer.confirm("Erase every row of this subject for good?", abort=True)
     print_erasure(erase(tables, subject, dry_run=dry_run))
+
+
+def maintain(
+    tables: Tables,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for readers before old files are removed.")] = 10.0,
+) -> None:
+    """Gather sessions in larger files, which answers questions faster from some thousands on. Readers go on."""
+    from cueflow.storage.compact import compact
+
+    console().print(compact(tables, wait_s=wait).sentence)

@@ -8,22 +8,26 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import flow, get_run_logger, runtime, tags, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
-from prefect.states import Failed
 from prefect.task_runners import ThreadPoolTaskRunner
+from pydantic import Field
 
+from cueflow.flows.artifacts import Bar, tell_done
+from cueflow.flows.forms import form, refused
 from cueflow.flows.fuse import load_fuser
 from cueflow.flows.options import Options, chosen_sessions
 from cueflow.flows.plan import Plan, Request, SessionPlan, plan_run
 from cueflow.flows.pool import WorkerPool
 from cueflow.flows.progress import watcher
+from cueflow.flows.roots import allowed, optional
 from cueflow.flows.stages import MODELS, model_store
 from cueflow.flows.summary import RunSummary, summarise
+from cueflow.flows.why import explain_plan, fingerprints, session_rows
 from cueflow.flows.work import Execution, SessionWork
 from cueflow.schemas.config import load_config
 from cueflow.schemas.errors import CueflowError
@@ -31,10 +35,10 @@ from cueflow.schemas.reasons import Reason
 from cueflow.schemas.session import Dataset, Group
 from cueflow.storage.fingerprints import HashMemo, root_fingerprint
 from cueflow.storage.rows import Stamp
-from cueflow.storage.tables import TableStore, read_fingerprints
+from cueflow.storage.tables import TableStore
 from cueflow.tasks.ingest.dataset import read_dataset
 
-_THREADS = 64  # tasks mostly wait for a worker process; this bounds the waiting, not the work
+THREADS = 64  # tasks mostly wait for a worker process; this bounds the waiting, not the work
 
 _task: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False}
 
@@ -81,17 +85,18 @@ _STAGES = {Group.VIDEO: video, Group.AUDIO: audio, Group.PHYSIOLOGY: physiology}
 @flow(
     name="extract",
     flow_run_name="extract {dataset_name}",
-    task_runner=ThreadPoolTaskRunner(max_workers=_THREADS),  # type: ignore[arg-type]
+    task_runner=ThreadPoolTaskRunner(max_workers=THREADS),  # type: ignore[arg-type]
     persist_result=False,
 )
+@form
 def extract(  # noqa: PLR0913, PLR0917 - flat parameters become the form in Prefect's UI
     dataset: str,
     tables: str,
     dataset_name: str = "",
-    sessions: list[str] | None = None,
-    modalities: list[Group] | None = None,
+    sessions: tuple[str, ...] = (),
+    modalities: tuple[Group, ...] = (),
     config: str = "",
-    workers: int = 2,
+    workers: Annotated[int, Field(ge=1, le=256)] = 2,
     fusion_model: str = "",
     *,
     force: bool = False,
@@ -107,16 +112,16 @@ def extract(  # noqa: PLR0913, PLR0917 - flat parameters become the form in Pref
         Folder of the tables.
     dataset_name : str
         Name of the dataset in the tables; empty: the folder's name.
-    sessions : list of str, optional
-        Only these session ids.
-    modalities : list of Group, optional
-        Only these stages; results of others that are already there stay.
+    sessions : tuple of str
+        Only these session ids; empty: all. The deployment `reprocess` takes patterns.
+    modalities : tuple of Group
+        Only these stages; empty: all. Results of others that are already there stay.
     config : str
-        Configuration file; empty for the defaults.
+        Configuration file; empty: the defaults.
     workers : int
-        Worker processes.
+        Worker processes, 1 to 256.
     fusion_model : str
-        Fusion model to apply; empty for none.
+        Fusion model to apply; empty: none.
     force : bool
         Compute again what has not changed.
     join : bool
@@ -128,25 +133,36 @@ def extract(  # noqa: PLR0913, PLR0917 - flat parameters become the form in Pref
         A failed state where the dataset, the configuration or the output cannot be used.
     """
     try:
-        return _extract(
-            Path(dataset),
-            Path(tables),
-            dataset_name=dataset_name,
-            options=Options(
-                sessions=tuple(sessions or ()),
-                groups=frozenset(modalities or Group),
-                config=Path(config) if config else None,
-                workers=workers,
-                fusion_model=Path(fusion_model) if fusion_model else None,
-                force=force,
-                join=join,
-            ),
+        options = Options(
+            sessions=tuple(sessions),
+            groups=frozenset(modalities or Group),
+            config=optional(config),
+            workers=workers,
+            fusion_model=optional(fusion_model),
+            force=force,
+            join=join,
         )
-    except CueflowError as error:  # expected trouble is a failed run with one line, not a trace
-        return Failed(message=f"{error.message} [{error.reason}]", data=error)
+        return process(allowed(dataset), allowed(tables), dataset_name=dataset_name, options=options)
+    except CueflowError as error:
+        return refused(error)
 
 
-def _extract(dataset: Path, tables: Path, *, dataset_name: str, options: Options) -> RunSummary:
+def process(dataset: Path, tables: Path, *, dataset_name: str, options: Options) -> RunSummary:
+    """Process sessions inside a flow run.
+
+    Parameters
+    ----------
+    dataset, tables : Path
+        Where from and where to.
+    dataset_name : str
+        Name of the dataset in the tables; empty: the folder's name.
+    options : Options
+        What was asked for.
+
+    Returns
+    -------
+    RunSummary
+    """
     whole = read_dataset(dataset, name=dataset_name or None)
     loaded = chosen_sessions(whole, options.sessions)
     settings = load_config(options.config)
@@ -157,7 +173,8 @@ def _extract(dataset: Path, tables: Path, *, dataset_name: str, options: Options
     with store.writing(root_fingerprint=root_fingerprint(loaded.root), session_ids=ids, join=options.join):
         memo = HashMemo(store.root)
         request = Request(store.root, settings, options.groups, options.force, fuser.sha256 if fuser else "")
-        plan = plan_run(loaded, request, written=read_fingerprints(store.root, store.dataset), file_hash=memo.sha256)
+        rows = session_rows(store.root, store.dataset)
+        plan = plan_run(loaded, request, written=fingerprints(rows), file_hash=memo.sha256)
         memo.save()
         _tell(plan)
         stamp = Stamp(run_id=str(runtime.flow_run.id), config_hash=settings.sha256)
@@ -166,6 +183,7 @@ def _extract(dataset: Path, tables: Path, *, dataset_name: str, options: Options
             works = _fan_out(execution, plan.todo, in_flight=2 * options.workers)
     summary = summarise(stamp.run_id, plan, works, disk_full=execution.disk_full)
     get_run_logger().info("%s", summary.line)
+    tell_done(summary, {why.session_id: why for why in explain_plan(plan, rows)})
     return summary
 
 
@@ -182,9 +200,11 @@ def _tell(plan: Plan) -> None:
 def _fan_out(execution: Execution, plans: Sequence[SessionPlan], *, in_flight: int) -> list[SessionWork]:
     works: list[SessionWork] = []
     waiting: deque[tuple[SessionWork, PrefectFuture[None]]] = deque()
+    bar = Bar(len(plans))
     for plan in plans:
         if len(waiting) >= in_flight:
             _settle(*waiting.popleft())
+            bar.step()
         if execution.disk_full:
             break
         work = SessionWork(execution, plan)
@@ -192,6 +212,7 @@ def _fan_out(execution: Execution, plans: Sequence[SessionPlan], *, in_flight: i
         waiting.append((work, _submit(work)))
     while waiting:
         _settle(*waiting.popleft())
+        bar.step()
     return works
 
 

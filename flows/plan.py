@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,6 +22,9 @@ from cueflow.storage.stage_cache import cache_path
 from cueflow.tasks.ingest.paths import resolve_inside
 
 Hash = Callable[[Path, str], str]
+Parts = Mapping[str, Mapping[str, str]]
+
+_SHORT = 32  # 128 bits: enough that two inputs never meet by chance, and half the size in the table
 
 _LIBRARIES: dict[Group, tuple[str, ...]] = {
     Group.VIDEO: ("torch", "transformers", "mediapipe", "decord", "av", "numpy"),
@@ -44,13 +48,15 @@ class Request:
 class SessionPlan:
     """One session's share of a run.
 
-    `jobs` are the stages to compute; `keys` names the cache entries of all its stages; `broken` are streams that are
-    known to be unusable; `why` says what changed.
+    `jobs` are the stages to compute; `keys` names the cache entries of all its stages; `parts` holds, per stage and for
+    the session itself, short hashes of what its rows depend on; `broken` are streams that are known to be unusable;
+    `why` is new, changed, forced or unchanged.
     """
 
     session: Session
     jobs: tuple[StageJob, ...]
     keys: Mapping[Group, str]
+    parts: Parts
     broken: tuple[StreamResult, ...]
     fingerprint: str
     why: str
@@ -59,10 +65,15 @@ class SessionPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A run: sessions to process, and the ids of those that need nothing."""
+    """A run: sessions to process, and those that need nothing."""
 
     todo: tuple[SessionPlan, ...]
-    unchanged: tuple[str, ...]
+    settled: tuple[SessionPlan, ...]
+
+    @property
+    def unchanged(self) -> tuple[str, ...]:
+        """Ids of the sessions that need nothing."""
+        return tuple(plan.session.session_id for plan in self.settled)
 
 
 def plan_run(dataset: Dataset, request: Request, *, written: Mapping[str, str], file_hash: Hash) -> Plan:
@@ -84,70 +95,63 @@ def plan_run(dataset: Dataset, request: Request, *, written: Mapping[str, str], 
     Plan
         In the order of the manifest.
     """
-    todo, unchanged = [], []
+    todo: list[SessionPlan] = []
+    settled: list[SessionPlan] = []
     for session in dataset.sessions:
         plan = _plan_session(dataset, session, request, file_hash=file_hash, old=written.get(session.session_id))
-        if plan.why == "unchanged":
-            unchanged.append(session.session_id)
-        else:
-            todo.append(plan)
-    return Plan(tuple(todo), tuple(unchanged))
+        (settled if plan.why == "unchanged" else todo).append(plan)
+    return Plan(tuple(todo), tuple(settled))
 
 
 def _plan_session(
     dataset: Dataset, session: Session, request: Request, *, file_hash: Hash, old: str | None
 ) -> SessionPlan:
-    jobs, keys = [], {}
+    jobs, keys, parts = [], {}, {}
     for group in Group:
-        job = _job(dataset, session, request, group=group, file_hash=file_hash)
-        if job is None:
+        found = _job(dataset, session, request, group=group, file_hash=file_hash)
+        if found is None:
             continue
+        job, job_parts = found
         path = cache_path(request.tables, dataset.name, session.session_id, group=group, key=job.key)
         wanted = group in request.groups
         cached = path.is_file() and not (request.force and wanted)
         if cached or wanted:
             keys[group] = job.key
+            parts[str(group)] = job_parts
         if wanted and not cached:
             jobs.append(job)
     broken = tuple(_broken(session))
-    fingerprint = _digest(
-        {
-            "stages": {str(g): k for g, k in keys.items()},
-            "problems": [[p.reason, p.path, p.modality] for p in session.problems],
-            "ids": [session.subject_id, session.visit],
-            "fusion": request.fusion_sha256,
-            "schema": SCHEMA_VERSION,
-        }
-    )
+    own = {
+        "problems": [[p.reason, p.path, p.modality] for p in session.problems],
+        "ids": [session.subject_id, session.visit],
+        "fusion": request.fusion_sha256,
+        "schema": SCHEMA_VERSION,
+    }
+    fingerprint = _digest({"stages": {str(g): k for g, k in keys.items()}, **own})
+    parts["session"] = _short(own)
     if old is None:
         why = "new"
     elif request.force:
         why = "forced"
     else:
         why = "unchanged" if old == fingerprint else "changed"
-    return SessionPlan(session, tuple(jobs), keys, broken, fingerprint, why)
+    return SessionPlan(session, tuple(jobs), keys, parts, broken, fingerprint, why)
 
 
-def _job(dataset: Dataset, session: Session, request: Request, *, group: Group, file_hash: Hash) -> StageJob | None:
+def _job(
+    dataset: Dataset, session: Session, request: Request, *, group: Group, file_hash: Hash
+) -> tuple[StageJob, dict[str, str]] | None:
     streams = tuple(s for s in session.streams if s.modality.group is group)
     if not streams:
         return None
     hashes = {s.path: _hash_or_state(dataset.root, s.path, file_hash) for s in streams}
-    section = getattr(request.config, group.value)
-    key = _digest(
-        {
-            "group": group,
-            "version": method_version(group),
-            "weights": weights_hash(group),
-            "libraries": [f"{name}=={version(name)}" for name in _LIBRARIES[group]],
-            "config": section.model_dump(mode="json"),
-            "streams": [asdict(s) for s in streams],
-            "inputs": hashes,
-            "markers": [asdict(m) for m in session.markers],
-            "exclusions": [asdict(e) for e in session.exclusions],
-        }
-    )
-    return StageJob(
+    own = {
+        "recordings": [[asdict(stream) for stream in streams], hashes],
+        "phases": [[asdict(m) for m in session.markers], [asdict(e) for e in session.exclusions]],
+    }
+    parts = _method_parts(group, request.config) | _short(own)
+    key = _digest([group, sorted(parts.items())])
+    job = StageJob(
         group=group,
         dataset_root=str(dataset.root),
         tables_root=str(request.tables),
@@ -159,6 +163,20 @@ def _job(dataset: Dataset, session: Session, request: Request, *, group: Group, 
         markers=session.markers,
         exclusions=session.exclusions,
         config=request.config,
+    )
+    return job, parts
+
+
+@cache
+def _method_parts(group: Group, config: Config) -> dict[str, str]:
+    """What a stage's results depend on besides its session; looked up once, not for every session."""
+    return _short(
+        {
+            "method": method_version(group),
+            "weights": weights_hash(group),
+            "libraries": [f"{name}=={version(name)}" for name in _LIBRARIES[group]],
+            "config": getattr(config, group.value).model_dump(mode="json"),
+        }
     )
 
 
@@ -187,6 +205,10 @@ def _broken(session: Session) -> list[StreamResult]:
         for problem in session.problems
         if problem.reason is not Reason.NO_USABLE_STREAM
     ]
+
+
+def _short(parts: Mapping[str, object]) -> dict[str, str]:
+    return {name: _digest(part)[:_SHORT] for name, part in parts.items()}
 
 
 def _digest(what: object) -> str:

@@ -134,6 +134,7 @@ class SessionWork:
             fusion_status=self.fusion_status,
             fingerprint="" if retry else self.plan.fingerprint,
             started=self.started,
+            depends_on=self.plan.parts,
         )
         row = session_row(
             self.plan.session,

@@ -65,6 +65,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("schema_version", "int", "Version of the table layout."),
         Column("config_hash", "string", "Hash of the parameters that matter."),
         Column("fingerprint", "string", "Hash of inputs, parameters, methods and weights: equal means nothing to do."),
+        Column("depends_on", "string", "JSON object: stage to hashes of what it depends on."),
         Column("input_sha256", "string", "JSON object: stream key to the hash of its file."),
         Column("started_utc", "instant", "When the session's processing began."),
         Column("finished_utc", "instant", "When its tables were written."),

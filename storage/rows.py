@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,7 +31,10 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class SessionState:
-    """How a session ended; `fingerprint` is empty where the next run must try again."""
+    """How a session ended; `fingerprint` is empty where the next run must try again.
+
+    `depends_on` holds, per stage, hashes of what the rows depend on, so that a later run can say what has changed.
+    """
 
     status: str
     reason: Reason | None
@@ -39,6 +42,7 @@ class SessionState:
     fusion_status: str
     fingerprint: str
     started: datetime
+    depends_on: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def to_table(name: str, rows: Sequence[Row]) -> pa.Table:
@@ -280,6 +284,7 @@ def session_row(
         "schema_version": SCHEMA_VERSION,
         "config_hash": stamp.config_hash,
         "fingerprint": state.fingerprint,
+        "depends_on": json.dumps(state.depends_on),
         "input_sha256": json.dumps({"/".join((r.modality, r.role, r.channel)): r.input_sha256 for r in results}),
         "started_utc": state.started,
         "finished_utc": datetime.now(UTC),

@@ -1,0 +1,61 @@
+"""`cueflow serve`: Prefect's server, the deployments of a dataset and a worker, in one command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cueflow.cli.console import console
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command(epilog='Example: `cueflow serve cohort --out tables --cron "0 2 * * *"`')(serve)
+
+
+def serve(
+    dataset: Annotated[Path, typer.Argument(help="Folder with manifest.csv (or .parquet), or a BIDS tree.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the tables; made if it is not there.")],
+    cron: Annotated[
+        str, typer.Option(help='When to process what is new or changed, as "0 2 * * *"; empty: never.')
+    ] = "",
+    timezone: Annotated[str, typer.Option(help="Time zone of the schedule.")] = "UTC",
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port of the UI, on this machine only.")] = 4200,
+    workers: Annotated[int | None, typer.Option(min=1, max=256, help="Worker processes of a run.")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML, YAML or JSON file of parameters.")] = None,
+    fusion_model: Annotated[Path | None, typer.Option(help="Model from `cueflow fusion train` to apply.")] = None,
+    dataset_name: Annotated[str, typer.Option(help="Name of the dataset in the tables; default: the folder's.")] = "",
+    allow: Annotated[list[Path] | None, typer.Option(help="Further folder that forms may name; repeat.")] = None,
+) -> None:
+    """Schedule runs and start them from a browser: server, deployments and worker until Ctrl-C."""
+    from cueflow.flows.api import default_workers
+    from cueflow.flows.options import Options, preflight
+    from cueflow.flows.server import Served, server, work
+    from cueflow.schemas.session import Group
+
+    served = Served(
+        dataset=dataset.resolve(),
+        tables=out.resolve(),
+        dataset_name=dataset_name or dataset.resolve().name,
+        config=config.resolve() if config else None,
+        fusion_model=fusion_model.resolve() if fusion_model else None,
+        workers=workers or default_workers(),
+        cron=cron,
+        timezone=timezone,
+        extra_roots=tuple(folder.resolve() for folder in allow or ()),
+    )
+    options = Options((), frozenset(Group), served.config, served.workers, served.fusion_model, force=False, join=False)
+    preflight(served.dataset, dataset_name=served.dataset_name, options=options)
+    screen = console()
+    screen.print("Starting the server; the first start on a machine takes a while …")
+    with server(port, cron=cron, timezone=timezone) as ui:
+
+        def ready() -> None:
+            screen.print(f"[bold]{ui}/deployments[/bold] has extract, reprocess and train of {served.dataset_name}.")
+            when = f'Scheduled: "{cron}" ({timezone}).' if cron else "No schedule (--cron makes one)."
+            screen.print(f"{when} Ctrl-C stops; a run that is under way then goes on next time.")
+
+        work(served, ready=ready)
+    screen.print("Stopped.")

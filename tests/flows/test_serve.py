@@ -1,0 +1,130 @@
+"""`cueflow serve` as a user starts it: a real server, its schedule, runs asked for over its API, and Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import replace
+
+import pytest
+
+from cueflow import open_tables
+from cueflow.tasks.simulate import Effects, simulate
+
+pytestmark = pytest.mark.slow
+
+
+class Api:
+    """The few calls that a browser makes."""
+
+    def __init__(self, port):
+        self.url = f"http://127.0.0.1:{port}/api"
+
+    def __call__(self, path, body=None):
+        data = None if body is None else json.dumps(body).encode()
+        head = {"content-type": "application/json"}
+        call = urllib.request.Request(f"{self.url}{path}", data=data, headers=head)  # noqa: S310 - our own server
+        with urllib.request.urlopen(call, timeout=30) as answer:  # noqa: S310 - our own server
+            return json.load(answer)
+
+    def start(self, name, **parameters):
+        made = self(f"/deployments/name/{name}/{name}")
+        body = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
+        return self(f"/deployments/{made['id']}/create_flow_run", body)["id"]
+
+    def ended(self, run, limit_s=60):
+        deadline = time.monotonic() + limit_s
+        while time.monotonic() < deadline:
+            state = self(f"/flow_runs/{run}")["state"]
+            if state["type"] in {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}:
+                return state
+            time.sleep(0.3)
+        pytest.fail("the run did not end")
+
+    def artifact(self, run, key):
+        (found,) = self("/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run]}, "key": {"any_": [key]}}})
+        return found
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """One session of 15 s of ECG, served with a schedule."""
+    home = tmp_path_factory.mktemp("serve")
+    simulate(home / "cohort", sessions=1, minutes=0.25, seed=5, effects=replace(Effects.plain(), modalities=("ecg",)))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "CUEFLOW_ROOTS"))}
+    environment |= {"PREFECT_HOME": str(home / "prefect"), "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "cueflow", "serve", str(home / "cohort"), "--out", str(home / "tables")]
+    log = home / "log"
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [*command, "--cron", "0 2 * * *", "--port", str(port)], env=environment, stdout=out, stderr=out
+        )
+    try:
+        deadline = time.monotonic() + 200
+        while "Ctrl-C stops" not in log.read_text() and time.monotonic() < deadline:
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.2)
+        api = Api(port)
+        while len(api("/deployments/filter", {})) < 3 and time.monotonic() < deadline:
+            time.sleep(0.2)
+        yield process, api, home, log
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_schedule_forms_runs_and_the_end(served):
+    process, api, home, log = served
+    assert f"{api.url.removesuffix('/api')}/deployments" in log.read_text()
+    # The schedule: runs stand in the server's plan.
+    extract = api("/deployments/name/extract/extract")
+    wanted = {
+        "deployments": {"id": {"any_": [extract["id"]]}},
+        "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
+    }
+    deadline = time.monotonic() + 60
+    while not (planned := api("/flow_runs/filter", wanted)) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert planned
+    assert all("T02:00:00" in run["expected_start_time"] for run in planned)
+    # Bounds are checked before anything runs.
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        api.start("reprocess", sessions="*", workers=999)
+    assert refused.value.code == 409
+    assert "greater than the maximum of 256" in refused.value.read().decode()
+    # A run that was asked for writes the tables, and says what it did.
+    run = api.start("extract")
+    assert api.ended(run)["type"] == "COMPLETED"
+    sessions = open_tables(home / "tables").sessions.collect()
+    assert sessions["status"].to_list() == ["ok"]
+    (row,) = json.loads(api.artifact(run, "sessions")["data"])
+    assert (row["session"], row["status"], row["ran because"]) == ("s001", "ok", "not in the tables yet")
+    assert sessions["subject_id"][0] not in json.dumps(row)
+    assert api.artifact(run, "progress")["data"] == 100.0
+    # A dry run lists and writes nothing.
+    before = {p: p.stat().st_mtime_ns for p in (home / "tables").rglob("*.parquet")}
+    run = api.start("reprocess", sessions="s0*", force=True, dry_run=True)
+    assert api.ended(run)["type"] == "COMPLETED"
+    (row,) = json.loads(api.artifact(run, "plan")["data"])
+    assert (row["session"], row["would run"], row["stages"], row["because"]) == (
+        "s001",
+        True,
+        "physiology",
+        "asked for",
+    )
+    assert {p: p.stat().st_mtime_ns for p in (home / "tables").rglob("*.parquet")} == before
+    # Ctrl-C ends everything.
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 0
+    with pytest.raises(urllib.error.URLError):
+        api("/health")
