@@ -13,7 +13,7 @@ and leaving out one stretch at a time (jackknife) its uncertainty.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,6 +39,7 @@ _BEAT_BIN_S = 0.005
 _BEAT_WIDTH = 3.0  # bins; jitter of beats found in two signals
 FEWEST_BLOCKS = 8
 _FINEST_S = 0.001
+_VERTEX_ERROR = 0.1  # of a step: a peak is no parabola
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,8 @@ def signals_offset(
     times, places = _block_places(profiles, middles, lags, found)
     if len(times) < FEWEST_BLOCKS:
         return None
-    return line_through(times, places, span=(b[0], b[0] + len(b[1]) / rate))
+    line = line_through(times, places, span=(b[0], b[0] + len(b[1]) / rate))
+    return replace(line, uncertainty_s=float(np.hypot(line.uncertainty_s, _VERTEX_ERROR / rate)))
 
 
 def _lags(within_s: float, step_s: float) -> FloatArray:

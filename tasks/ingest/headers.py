@@ -95,6 +95,15 @@ def _wfdb(path: Path, stream: Stream) -> SignalHeader:
     return SignalHeader(header.rate(index), header.duration_s, len(header.signals), "WFDB")
 
 
+def _xdf(path: Path, stream: Stream) -> SignalHeader:
+    from cueflow.tasks.ingest.xdf import read_xdf_signals
+
+    signals = read_xdf_signals(path)
+    signal = signals[pick([s.name for s in signals], _query(stream), kind="channel")]
+    conversion(stream.modality, agreed_unit(stream.modality, stream.unit, signal.unit))
+    return SignalHeader(signal.rate or None, None, len(signals), "XDF", timed=True)
+
+
 def _e4(path: Path, stream: Stream) -> SignalHeader:
     from cueflow.tasks.ingest.e4 import read_e4_head
 
@@ -186,7 +195,7 @@ def _stamps(lines: list[str], layout: Layout, column: TimeColumn) -> FloatArray:
     return np.array([value for value in read if value is not None], dtype=np.float64)
 
 
-_HEADED = frozenset({".edf", ".bdf", ".hea", ".dat", ".mat"})
+_HEADED = frozenset({".edf", ".bdf", ".hea", ".dat", ".mat", ".xdf"})
 _READERS: dict[str, Callable[[Path, Stream], SignalHeader]] = {
     ".edf": _edf,
     ".bdf": _edf,
@@ -196,4 +205,5 @@ _READERS: dict[str, Callable[[Path, Stream], SignalHeader]] = {
     ".mat": _wfdb,
     ".csv": _maybe_e4,
     ".zip": _e4,
+    ".xdf": _xdf,
 }

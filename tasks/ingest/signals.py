@@ -44,7 +44,7 @@ def read_signal(
     ----------
     path : Path
         .csv, .tsv, .txt (also .gz), .parquet, .edf, .bdf, BIDS physio (.tsv.gz with .json), WFDB (.hea, .dat or .mat
-        with .hea), or an Empatica E4 export (a table of its folder, or its .zip).
+        with .hea), XDF, or an Empatica E4 export (a table of its folder, or its .zip).
     modality : Modality
         What the signal is.
     channel : str, optional
@@ -198,6 +198,12 @@ def _wfdb(path: Path, query: Query) -> Raw:
     return read_wfdb(path, query)
 
 
+def _xdf(path: Path, query: Query) -> Raw:
+    from cueflow.tasks.ingest.xdf import read_xdf
+
+    return read_xdf(path, query)
+
+
 def _maybe_bids(path: Path, query: Query) -> Raw:
     from cueflow.tasks.ingest.sidecars import is_physio, read_physio
 
@@ -230,4 +236,5 @@ READERS: dict[str, Reader] = {
     ".dat": _wfdb,
     ".mat": _wfdb,
     ".zip": _e4,
+    ".xdf": _xdf,
 }

@@ -1,0 +1,335 @@
+"""XDF files (Lab Streaming Layer): streams with their own stamps, put on the recording computer's clock.
+
+Format: https://github.com/sccn/xdf/wiki/Specifications (version 1.0). Own reader: the samples of a stream are parsed in
+whole chunks, and damaged bytes end in typed errors.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+import mmap
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cueflow.schemas.errors import StreamError
+from cueflow.schemas.reasons import Reason
+from cueflow.schemas.results import FloatArray
+from cueflow.tasks.ingest.raw import Query, Raw, modality_of, pick
+
+Bytes = NDArray[np.uint8]
+
+_HEADER, _SAMPLES, _OFFSET = 2, 3, 4
+_FORMATS = {"float32": "<f4", "double64": "<f8", "int8": "<i1", "int16": "<i2", "int32": "<i4", "int64": "<i8"}
+_MOST_CHANNELS = 10_000
+_MOST_HEADER = 1 << 20
+_NO_UNIT = frozenset({"", "n/a", "na", "none", "unknown", "normalized"})
+_PAUSE_S = 1.0  # stamps of samples sent in packets may be this uneven; a longer step is a gap
+_NEAR_S = 86400.0  # clocks of one recording; a stream stamped beyond counts from another epoch
+_LATEST_S = 1e11  # of any stamp: three thousand years
+_JUMP_S = 0.5  # of a clock against the other
+_DAMAGED = "the XDF file is damaged: copy it again"
+
+
+@dataclass(slots=True)
+class _Stream:
+    """What is known of a stream: names, chunks of samples (first byte, last, number), and offsets of its clock."""
+
+    number: int
+    name: str
+    kind: str
+    code: str
+    rate: float
+    channels: tuple[tuple[str, str], ...]
+    chunks: list[tuple[int, int, int]] = field(default_factory=list)
+    offsets: list[tuple[float, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class XdfSignal:
+    """One channel of a stream: its name in the file's list, unit, and the rate that its header says (0: irregular)."""
+
+    name: str
+    unit: str
+    rate: float
+    stream: int
+    channel: int
+
+
+def read_xdf(path: Path, query: Query) -> Raw:
+    """Read one channel of a stream.
+
+    Stamps are moved by the measured offsets of the stream's clock, and those of an even stream are laid on a straight
+    line between gaps: the stamps of samples that travel in packets jitter.
+
+    Parameters
+    ----------
+    path : Path
+        .xdf.
+    query : Query
+        Label of the channel; of a stream with a single one also its type (ECG) or name. Where streams share a label:
+        stream/label, or stream#number/label.
+
+    Returns
+    -------
+    Raw
+        `start_s` is counted from the first sample of any stream.
+
+    Raises
+    ------
+    StreamError
+        If the file is damaged or cut, or has no such channel; streams of text or without samples do not count.
+    """
+    with _mapped(path) as data:
+        streams = _streams(data)
+        signals = _signals(streams)
+        signal = signals[pick([s.name for s in signals], query, kind="channel")]
+        wanted = next(s for s in streams if s.number == signal.stream)
+        stamps, values = _samples(data, wanted, signal.channel)
+        firsts = [first for s in streams if s.chunks and (first := _first_stamp(data, s)) is not None]
+    if not len(stamps):
+        raise StreamError("the stream has no stamped samples: record again", reason=Reason.FILE_EMPTY)
+    times = _even(_on_computer_clock(stamps, wanted.offsets), wanted.rate)
+    near = [first for first in firsts if abs(first - times[0]) < _NEAR_S]
+    start = min([*near, float(times[0])])
+    return Raw(values, times - times[0], wanted.rate or None, signal.unit, float(times[0]) - start)
+
+
+def read_xdf_signals(path: Path) -> tuple[XdfSignal, ...]:
+    """Channels of the streams of numbers that have samples.
+
+    Parameters
+    ----------
+    path : Path
+        .xdf.
+
+    Returns
+    -------
+    tuple of XdfSignal
+
+    Raises
+    ------
+    StreamError
+        If the file is damaged or cut.
+    """  # noqa: DOC502  raised by the helpers
+    with _mapped(path) as data:
+        return _signals(_streams(data))
+
+
+def _mapped(path: Path) -> mmap.mmap:
+    if not path.stat().st_size:
+        raise StreamError("the file is empty: copy it again from the recorder", reason=Reason.FILE_EMPTY)
+    with path.open("rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def _streams(data: mmap.mmap) -> list[_Stream]:
+    if data[:4] != b"XDF:":
+        raise StreamError("not an XDF file: copy it again", reason=Reason.FILE_UNREADABLE)
+    found: dict[int, _Stream] = {}
+    for tag, first, last in _chunks(data):
+        if tag not in {_HEADER, _SAMPLES, _OFFSET}:
+            continue
+        if last - first < 4:
+            raise StreamError(_DAMAGED, reason=Reason.FILE_UNREADABLE)
+        number = int.from_bytes(data[first : first + 4], "little")
+        if tag == _HEADER:
+            found.setdefault(number, _described(number, data[first + 4 : min(last, first + _MOST_HEADER)]))
+        elif (stream := found.get(number)) is not None:
+            _note(stream, data, tag, (first + 4, last))
+    return list(found.values())
+
+
+def _note(stream: _Stream, data: mmap.mmap, tag: int, where: tuple[int, int]) -> None:
+    if tag == _SAMPLES:
+        first, count = _length(data, where[0])
+        if count:
+            stream.chunks.append((first, where[1], count))
+    elif where[1] - where[0] >= 16:
+        at, offset = np.frombuffer(data[where[0] : where[0] + 16], dtype="<f8").tolist()
+        if abs(at) < _LATEST_S and abs(offset) < _LATEST_S:
+            stream.offsets.append((at, offset))
+
+
+def _chunks(data: mmap.mmap) -> Iterator[tuple[int, int, int]]:
+    # tag, and first and last byte of the content, of every chunk
+    at, size = 4, len(data)
+    while at < size:
+        first, length = _length(data, at)
+        if length < 2 or first + length > size:
+            message = "the XDF file is cut off: copy it again"
+            raise StreamError(message, reason=Reason.FILE_TRUNCATED)
+        yield int.from_bytes(data[first : first + 2], "little"), first + 2, first + length
+        at = first + length
+
+
+def _length(data: mmap.mmap, at: int) -> tuple[int, int]:
+    # where the content begins, and the number that says how long it is
+    width = data[at] if at < len(data) else 0
+    if width not in {1, 4, 8}:
+        raise StreamError(_DAMAGED, reason=Reason.FILE_UNREADABLE)
+    return at + 1 + width, int.from_bytes(data[at + 1 : at + 1 + width], "little")
+
+
+def _described(number: int, raw: bytes) -> _Stream:
+    text = raw.decode("utf-8", errors="replace")
+    count, rate = _number(_tag(text, "channel_count")), _number(_tag(text, "nominal_srate"))
+    if not 1 <= count <= _MOST_CHANNELS or not 0 <= rate <= 1e6:
+        raise StreamError(_DAMAGED, reason=Reason.FILE_UNREADABLE)
+    parts = text.split("<channel>")[1 : int(count) + 1]
+    channels = [(_tag(p, "label"), _tag(p, "unit")) for p in parts]
+    channels += [("", "")] * (int(count) - len(channels))
+    code = _FORMATS.get(_tag(text, "channel_format"), "")
+    return _Stream(number, _tag(text, "name"), _tag(text, "type"), code, rate, tuple(channels))
+
+
+def _tag(text: str, name: str) -> str:
+    """Text of the first element of a name; parsed by hand, as no entity of a stranger's XML may be followed."""
+    first = text.find(f"<{name}>")
+    last = text.find(f"</{name}>", first)
+    return html.unescape(text[first + len(name) + 2 : last]).strip()[:200] if first >= 0 and last >= 0 else ""
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def _signals(streams: Sequence[_Stream]) -> tuple[XdfSignal, ...]:
+    plain: dict[str, int] = defaultdict(int)
+    usable = [s for s in streams if s.code and s.chunks]
+    for stream in usable:
+        for k in range(len(stream.channels)):
+            plain[_plain(stream, k)] += 1
+            plain[f"{stream.name}/{_plain(stream, k)}"] += 1
+    return tuple(
+        XdfSignal(_unique(stream, k, plain), _unit(stream.channels[k][1]), stream.rate, stream.number, k)
+        for stream in usable
+        for k in range(len(stream.channels))
+    )
+
+
+def _plain(stream: _Stream, k: int) -> str:
+    if len(stream.channels) > 1:
+        return stream.channels[k][0] or str(k)
+    named = next((n for n in (stream.channels[0][0], stream.kind, stream.name) if modality_of(n) is not None), "")
+    return named or stream.channels[0][0] or stream.name or str(k)
+
+
+def _unique(stream: _Stream, k: int, plain: dict[str, int]) -> str:
+    short = _plain(stream, k)
+    longer = f"{stream.name}/{short}"
+    if plain[short] == 1:
+        return short
+    return longer if plain[longer] == 1 else f"{stream.name}#{stream.number}/{short}"
+
+
+def _unit(text: str) -> str:
+    return "" if text.casefold() in _NO_UNIT else text
+
+
+def _samples(data: mmap.mmap, stream: _Stream, channel: int) -> tuple[FloatArray, FloatArray]:
+    parts = [_chunk_samples(data, stream, channel, chunk) for chunk in stream.chunks]
+    stamps, values = (np.concatenate([part[k] for part in parts]) for k in (0, 1))
+    stamps[~(np.abs(stamps) < _LATEST_S)] = np.nan
+    known = np.flatnonzero(np.isfinite(stamps))
+    if len(known) < len(stamps) and stream.rate > 0 and len(known):
+        last = known[np.clip(np.searchsorted(known, np.arange(len(stamps)), side="right") - 1, 0, None)]
+        stamps = stamps[last] + (np.arange(len(stamps)) - last) / stream.rate
+    good = np.isfinite(stamps)
+    values = values[good]
+    values[~np.isfinite(values)] = np.nan
+    return stamps[good], values
+
+
+def _chunk_samples(
+    data: mmap.mmap, stream: _Stream, channel: int, chunk: tuple[int, int, int]
+) -> tuple[FloatArray, FloatArray]:
+    # stamps (NaN where a sample has none) and values of one channel; a sample is a flag, perhaps a stamp, and a row
+    first, last, n = chunk
+    raw = np.frombuffer(data[first:last], dtype=np.uint8)
+    kind = np.dtype(stream.code)
+    row = kind.itemsize * len(stream.channels)
+    if n * (1 + row) > len(raw):
+        raise StreamError(_DAMAGED, reason=Reason.FILE_UNREADABLE)
+    stamps = np.full(n, np.nan)
+    if len(raw) == n * (9 + row) and bool((raw[:: 9 + row] == 8).all()):
+        rows = raw.reshape(n, 9 + row)
+        stamps[:] = np.ascontiguousarray(rows[:, 1:9]).view("<f8")[:, 0]
+        rows = rows[:, 9:]
+    elif len(raw) == n * (1 + row) and not raw[:: 1 + row].any():
+        rows = raw.reshape(n, 1 + row)[:, 1:]
+    else:
+        rows = _one_by_one(raw, stamps, row)
+    cells = np.ascontiguousarray(rows[:, kind.itemsize * channel : kind.itemsize * (channel + 1)])
+    with np.errstate(invalid="ignore"):  # some NaNs warn when they are widened
+        return stamps, cells.view(kind)[:, 0].astype(np.float64)
+
+
+def _one_by_one(raw: Bytes, stamps: FloatArray, row: int) -> Bytes:
+    # rows of a chunk in which some samples have a stamp and some have none; fills in the stamps
+    rows = np.zeros((len(stamps), row), dtype=np.uint8)
+    at = 0
+    for k in range(len(stamps)):
+        width = int(raw[at]) if at < len(raw) else -1
+        if width not in {0, 8} or at + 1 + width + row > len(raw):
+            raise StreamError(_DAMAGED, reason=Reason.FILE_UNREADABLE)
+        if width:
+            stamps[k] = np.frombuffer(raw[at + 1 : at + 9].tobytes(), dtype="<f8")[0]
+        rows[k] = raw[at + 1 + width : at + 1 + width + row]
+        at += 1 + width + row
+    if at != len(raw):
+        raise StreamError(_DAMAGED, reason=Reason.FILE_UNREADABLE)
+    return rows
+
+
+def _first_stamp(data: mmap.mmap, stream: _Stream) -> float | None:
+    """Stamp of a stream's first sample on the computer's clock, whatever its samples are."""
+    first = stream.chunks[0][0]
+    if data[first] != 8 or first + 9 > len(data):
+        return None
+    stamp = np.frombuffer(data[first + 1 : first + 9], dtype="<f8")
+    return float(_on_computer_clock(stamp, stream.offsets)[0]) if abs(stamp[0]) < _LATEST_S else None
+
+
+def _on_computer_clock(stamps: FloatArray, offsets: Sequence[tuple[float, float]]) -> FloatArray:
+    """Stamps plus the offset of the stream's clock: a robust line, or the measurements themselves where it jumped."""
+    if not offsets:
+        return stamps
+    at, offset = np.array(sorted(offsets)).T
+    if len(at) < 3 or float(np.ptp(at)) < _PAUSE_S:
+        return stamps + float(np.median(offset))
+    if float(np.max(np.abs(np.diff(offset)))) > _JUMP_S:
+        return np.asarray(stamps + np.interp(stamps, at, offset))
+    middle, keep = float(np.mean(at)), np.ones(len(at), dtype=bool)
+    for _ in range(3):  # a measurement over a busy network is late: it lies far from the line
+        slope, level = np.polyfit(at[keep] - middle, offset[keep], 1)
+        rest = np.abs(offset - level - slope * (at - middle))
+        keep = rest <= max(3.0 * float(np.median(rest)), 1e-6)
+        if keep.sum() < 3:
+            break
+    return np.asarray(stamps + level + slope * (stamps - middle))
+
+
+def _even(times: FloatArray, rate: float) -> FloatArray:
+    """Times of an even stream without jitter; those of an irregular one as they are."""
+    if rate <= 0 or len(times) < 3:
+        return times
+    steps = np.diff(times)
+    borders = np.flatnonzero((steps > max(_PAUSE_S, 1.5 / rate)) | (steps < -_PAUSE_S)) + 1
+    return np.concatenate([_straight(part) for part in np.split(times, borders)])
+
+
+def _straight(times: FloatArray) -> FloatArray:
+    if len(times) < 3:
+        return times
+    index = np.arange(len(times)) - (len(times) - 1) / 2
+    slope, level = np.polyfit(index, times - times[0], 1)
+    return np.asarray(times[0] + level + slope * index)
