@@ -27,15 +27,21 @@ class HeadShape:
     motion_dropout: float = 0.2
     appearance_dropout: float = 0.5
     relations: bool = True
+    branch_dropout: float = 0.5  # how often a training window is shown without its appearance
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Logits of a head: `final` and `auxiliary` (B, T, C); `adjacency` (B, T, C, C): row i, who supports class i."""
+    """Logits of a head.
+
+    `final` and `auxiliary` (B, T, C); `adjacency` (B, T, C, C): row i, who supports class i; `branches` (2, B, T, C):
+    what each branch says alone, where there are two.
+    """
 
     final: Tensor
     auxiliary: Tensor | None
     adjacency: Tensor | None
+    branches: Tensor | None = None
 
 
 class TimeBlock(nn.Module):
@@ -168,11 +174,16 @@ class ActionHead(nn.Module):
         """
         given, seen = {"motion": motion, "appearance": appearance}, mask[:, None]
         made = {name: branch(given[name].transpose(1, 2), seen) for name, branch in self.branches.items()}
-        final = torch.stack([self.scores[name](x) for name, x in made.items()]).sum(0).transpose(1, 2)
+        said = {name: self.scores[name](x).transpose(1, 2) for name, x in made.items()}
+        alone = torch.stack(list(said.values())) if len(said) > 1 else None
+        if alone is not None and self.training:  # or appearance, which knows each subject by heart, drowns the motion
+            shown = (torch.rand(len(mask), 1, 1) >= self.shape.branch_dropout).float()
+            made["appearance"], said["appearance"] = made["appearance"] * shown, said["appearance"] * shown
+        final = torch.stack(list(said.values())).sum(0)
         if self.relations is None:
-            return Scores(final, None, None)
+            return Scores(final, None, None, alone)
         related: Scores = self.relations(torch.cat(list(made.values()), dim=1), seen)
-        return Scores(final + related.final, related.auxiliary, related.adjacency)
+        return Scores(final + related.final, related.auxiliary, related.adjacency, alone)
 
 
 def class_prior(labels: Sequence[Tensor], *, floor: float = 0.1) -> Tensor:
@@ -198,7 +209,7 @@ def class_prior(labels: Sequence[Tensor], *, floor: float = 0.1) -> Tensor:
 
 
 def action_loss(scores: Scores, labels: Tensor, mask: Tensor, weights: Tensor) -> Tensor:
-    """Masked binary cross-entropy, half as much of the class-wise logits, and total variation of the answer.
+    """Masked binary cross-entropy, half as much of each branch alone and of the class-wise logits, total variation.
 
     Parameters
     ----------
@@ -224,4 +235,6 @@ def action_loss(scores: Scores, labels: Tensor, mask: Tensor, weights: Tensor) -
     both = mask[:, 1:] * mask[:, :-1]
     jumps = scores.final.sigmoid().diff(dim=1).abs().mean(-1)
     total = entropy(scores.final) + 0.1 * (jumps * both).sum() / both.sum().clamp(min=1)
+    if scores.branches is not None:
+        total = total + 0.5 * torch.stack([entropy(alone) for alone in scores.branches]).mean()
     return total if scores.auxiliary is None else total + 0.5 * entropy(scores.auxiliary)

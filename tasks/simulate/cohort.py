@@ -32,6 +32,7 @@ MANIFEST = (
     "channel",
     "unit",
 )
+ACTION_LABELS = {"nod": "nod", "shake": "shake", "lean": "lean", "zoom": "zoom", "hand_motion": "hand {}"}
 Progress = Callable[[int, int, str], None]
 Row = tuple[str | int | float, ...]
 
@@ -275,6 +276,7 @@ def _tables(out: Path, plans: Sequence[Plan], written: Sequence[_Written]) -> No
     _table(out / "events.csv", ("session_id", "onset_s", "duration_s", "label"), phases)
     labels: list[Row] = [(p.session_id, "distress", p.latents.label) for p in good]
     _table(out / "labels.csv", ("session_id", "target", "value"), labels)
+    _table(out / "actions.csv", ("session_id", "onset_s", "duration_s", "label"), action_rows(good))
     people: list[Row] = [(s.subject_id, s.age, s.sex) for s in subjects.values()]
     _table(out / "subjects.csv", ("subject_id", "age", "sex"), people)
     spans: list[Row] = [
@@ -283,6 +285,28 @@ def _tables(out: Path, plans: Sequence[Plan], written: Sequence[_Written]) -> No
     if spans:
         _table(out / "exclusions.csv", ("session_id", "onset_s", "duration_s", "reason"), spans)
     _truth(out / "truth.parquet", plans, written)
+
+
+def action_rows(plans: Sequence[Plan]) -> list[Row]:
+    """What an annotator would write down of the videos, for `cueflow actions train`.
+
+    Parameters
+    ----------
+    plans : sequence of Plan
+        The sessions.
+
+    Returns
+    -------
+    list of tuple
+        Session, onset and duration in s, label: nod, shake, lean, zoom, "hand sideways" or "hand up_down".
+    """
+    return [
+        (p.session_id, f"{e.onset_s:.3f}", f"{e.duration_s:.3f}", label)
+        for p in plans
+        if "video" in p.modalities
+        for e in p.behaviour
+        if (label := ACTION_LABELS.get(e.kind, "").format(*e.name.split()[1:]))
+    ]
 
 
 def _truth(path: Path, plans: Sequence[Plan], written: Sequence[_Written]) -> None:

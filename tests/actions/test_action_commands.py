@@ -11,17 +11,12 @@ from typer.testing import CliRunner
 
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory):
-    """Eight sessions of four subjects, and annotations from the truth."""
-    import polars as pl
-
+    """Eight sessions of four subjects, with the annotations that the simulator writes."""
     from cueflow.tasks.simulate import Effects, simulate
 
     root = tmp_path_factory.mktemp("cohort") / "data"
-    effects = replace(Effects.quick(width=192, height=108), modalities=("video",), patches_per_min=20.0)
-    made = simulate(root, sessions=8, minutes=0.1, effects=effects)
-    rows = pl.read_parquet(made.truth).filter(pl.col("kind").is_in(["nod", "hand_motion"]))
-    rows = rows.select("session_id", "onset_s", "duration_s", pl.col("kind").alias("label"))
-    rows.write_csv(root.parent / "actions.csv")
+    effects = replace(Effects.quick(width=192, height=108), modalities=("video",), patches_per_min=30.0)
+    simulate(root, sessions=8, minutes=0.1, effects=effects)
     return root
 
 
@@ -40,22 +35,23 @@ def command(monkeypatch, tiny_folder, tmp_path):
 
 
 def test_train_evaluate_and_detect(command, cohort, tmp_path):
-    labels = cohort.parent / "actions.csv"
+    labels = cohort / "actions.csv"
     common = ("--labels", labels, "--cache", tmp_path / "cache")
     done = command("train", cohort, *common, "--out", tmp_path / "m", "--epochs", 3, "--rate", 4, "--motion", "pixels")
     assert done.exit_code == 0, done.output
-    assert "2 classes from" in done.output
+    assert "classes from" in done.output
     cached = {p: p.stat().st_mtime_ns for p in (tmp_path / "cache").rglob("*.safetensors")}
     assert len(cached) >= 6
 
     done = command("evaluate", cohort, *common, "--model", tmp_path / "m", "--json")
     found = json.loads(done.stdout)
-    assert set(found["per_class"]) == {"nod", "hand_motion"}
+    assert set(found["per_class"]) <= {"nod", "shake", "hand sideways", "hand up_down"}
+    assert len(found["per_class"]) >= 2
     assert 0 <= found["ci"]["frame_map"][0] <= found["frame_map"] <= found["ci"]["frame_map"][1] <= 1
     assert {p: p.stat().st_mtime_ns for p in cached} == cached  # nothing was made again
 
     rules = tmp_path / "rules.yaml"
-    rules.write_text("composites: [{label: both, first: nod, relation: [before, meets], second: hand_motion}]")
+    rules.write_text("composites: [{label: both, first: nod, relation: [before, meets], second: hand sideways}]")
     done = command("detect", cohort, "--model", tmp_path / "m", "--cache", tmp_path / "cache", "--rules", rules)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert {line["kind"] for line in lines} <= {"action", "composite"}
@@ -63,7 +59,7 @@ def test_train_evaluate_and_detect(command, cohort, tmp_path):
 
 
 def test_folds_by_subject(command, cohort, tmp_path):
-    labels = cohort.parent / "actions.csv"
+    labels = cohort / "actions.csv"
     common = ("evaluate", cohort, "--labels", labels, "--epochs", 1, "--cache", tmp_path, "--rate", 4)
     done = command(*common, "--motion", "pixels", "--no-appearance", "--folds", 4)
     assert done.exit_code == 0, done.output
@@ -85,7 +81,7 @@ def test_folds_by_subject(command, cohort, tmp_path):
 def test_bad_usage_is_a_typed_error(command, cohort, arguments, message):
     from cueflow.schemas.errors import CueflowError
 
-    done = command(*(a.format(cohort=cohort, labels=cohort.parent / "actions.csv") for a in arguments))
+    done = command(*(a.format(cohort=cohort, labels=cohort / "actions.csv") for a in arguments))
     assert isinstance(done.exception, CueflowError)
     assert message in done.exception.message
 
