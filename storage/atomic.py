@@ -64,6 +64,15 @@ def write_synced(path: Path, data: bytes) -> None:
         raise
 
 
+def sync_file(path: Path) -> None:
+    """Wait until the disk has a file's content."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def sync_dir(folder: Path) -> None:
     """Wait until the disk has the names in a folder."""
     handle = os.open(folder, os.O_RDONLY)

@@ -18,7 +18,7 @@ from cueflow.storage.journal import roll_forward
 from cueflow.storage.layout import session_dir, state_dir
 from cueflow.storage.owner import is_tables, locked
 from cueflow.storage.removal import finish_removal, remove_sessions
-from cueflow.storage.tables import collected, raw_scan
+from cueflow.storage.scan import collected, raw_scan
 from cueflow.storage.traces import traces
 
 

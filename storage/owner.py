@@ -13,6 +13,7 @@ from typing import Any
 from cueflow.schemas.errors import ForeignOutputError, TablesError
 from cueflow.schemas.tables import SCHEMA_VERSION
 from cueflow.storage.atomic import disk_errors, replace_bytes
+from cueflow.storage.buckets import written_in_buckets
 from cueflow.storage.layout import state_dir, written_datasets, written_sessions
 
 _HARMLESS = frozenset({".cueflow", ".DS_Store", ".gitkeep", ".gitignore", "lost+found"})
@@ -34,6 +35,7 @@ def locked(root: Path) -> Iterator[None]:
     """
     with disk_errors("opening the tables for writing"):
         state_dir(root).mkdir(parents=True, exist_ok=True)
+        (state_dir(root) / "readers").touch()  # for those who may only read
         file = (state_dir(root) / "lock").open("ab")
     with file:
         try:
@@ -102,8 +104,10 @@ def claim(root: Path, dataset: str, *, root_fingerprint: str, session_ids: Itera
         )
         raise ForeignOutputError(message)
     known = owner.get(dataset, {}).get("root_fingerprint")
-    here = set(written_sessions(root, dataset))
-    if here and known != root_fingerprint and here.isdisjoint(session_ids):
+    here: set[str] = set()
+    if known != root_fingerprint:
+        here = {*written_sessions(root, dataset), *written_in_buckets(root, dataset)}
+    if here and here.isdisjoint(session_ids):
         message = (
             f"These tables hold another dataset that is also named {dataset!r} (no session in common): "
             "choose another output folder, or another name (--dataset-name)."

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import duckdb
 
 from cueflow.schemas.errors import QueryError, TablesError
 from cueflow.schemas.tables import TABLES
+from cueflow.storage.buckets import BUCKET
 from cueflow.storage.examples import EXAMPLES
-from cueflow.storage.tables import KEY, raw_scan, read_sessions
+from cueflow.storage.readers import hold, reading, release
+from cueflow.storage.scan import placed_sessions, visible
 from cueflow.storage.views import close_off, connect, wide_view
 
 if TYPE_CHECKING:
@@ -31,7 +33,8 @@ class Tables:
     """The tables as they were when they were opened: lazy Polars frames by name, and DuckDB.
 
     `tables.biomarkers`, `tables["biomarkers"]` and `for name in tables` work; every frame has only rows that count
-    and a `dataset` column. Open again to see what was written since.
+    and a `dataset` column. Open again to see what was written since. What was opened stays readable while
+    `cueflow maintain` works, until `close` (or the end of a `with` block, or of the program).
 
     Parameters
     ----------
@@ -41,13 +44,30 @@ class Tables:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._sessions = read_sessions(path)
+        hold(path)
+        self._holds = True
+        try:
+            self._sessions = placed_sessions(path)
+        except TablesError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Say that the frames are no longer used. Until then, or the end of the program, no file is removed."""
+        if self._holds:
+            self._holds = False
+            release(self.path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def __getitem__(self, name: str) -> pl.LazyFrame:
         if name == "sessions":
-            return self._sessions.lazy()
-        rows = raw_scan(self.path, name)
-        return rows.join(self._sessions.lazy().select(KEY), on=list(KEY), how="semi")
+            return self._sessions.drop(BUCKET).lazy()
+        return visible(self.path, name, self._sessions)
 
     def __getattr__(self, name: str) -> pl.LazyFrame:
         if name.startswith("_") or name not in TABLES:
@@ -74,7 +94,9 @@ class Tables:
         """In-memory DuckDB connection with a view per table and `wide`."""
         return connect(self.path, self._sessions)
 
-    def wide(self, *, phase: str = "session", role: str = "patient") -> pl.LazyFrame:
+    def wide(
+        self, *, phase: str = "session", role: str = "patient", sessions: Sequence[str] | None = None
+    ) -> pl.LazyFrame:
         """One row per session, one column per biomarker.
 
         Parameters
@@ -83,6 +105,8 @@ class Tables:
             Phase whose values are taken: "session", or a label of events.csv.
         role : str
             Whose recordings are taken: patient, clinician or room.
+        sessions : sequence of str, optional
+            Only these session ids; in large tables much faster than to filter afterwards.
 
         Returns
         -------
@@ -90,7 +114,7 @@ class Tables:
             dataset, session_id, subject_id, visit and every declared biomarker; null where the session has
             no value with status ok. The connection's `wide` view is replaced by the same rows.
         """
-        self.duckdb.execute(wide_view("wide", phase=phase, role=role))
+        self.duckdb.execute(wide_view("wide", phase=phase, role=role, sessions=sessions))
         frame: pl.DataFrame = self.duckdb.sql("FROM wide ORDER BY dataset, session_id").pl()
         return frame.lazy()
 
@@ -138,9 +162,8 @@ def query(path: str | Path, sql: str, *, memory_limit: str = "2GB", timeout_s: f
         If the folder holds no tables, or a file is damaged.
     """
     root = Path(path)
-    sessions = read_sessions(root)
     try:
-        with connect(root, sessions) as connection:
+        with reading(root), connect(root, placed_sessions(root)) as connection:
             close_off(connection, root, memory_limit=memory_limit)
             statement = _single_question(connection, sql)
             return _answer(connection, statement, timeout_s)

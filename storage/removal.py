@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cueflow.schemas.tables import TABLES
 from cueflow.storage.atomic import replace_bytes, sync_dir
+from cueflow.storage.buckets import drop_staged, remove_from_buckets
 from cueflow.storage.fingerprints import memo_path
 from cueflow.storage.layout import commits_dir, encoded, part_path, state_dir
 
@@ -41,8 +42,13 @@ def finish_removal(root: Path) -> None:
         return
     order = json.loads(path.read_bytes())
     sessions = [(dataset, session_id) for dataset, ids in order["sessions"].items() for session_id in ids]
+    drop_staged(root)
+    # A bucket may hold an older writing of a session, which must not come to light: it goes first.
+    remove_from_buckets(root, "sessions", order["sessions"])
     for dataset, session_id in sessions:
         part_path(root, "sessions", dataset, session_id).unlink(missing_ok=True)
+    for table in TABLES:
+        remove_from_buckets(root, table, order["sessions"])
     for dataset, session_id in sessions:
         _remove_files(root, dataset, session_id)
     memo_path(root).unlink(missing_ok=True)

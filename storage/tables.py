@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING, Any, Self
 from cueflow.schemas.errors import TablesError
 from cueflow.schemas.tables import TABLES, arrow_schema
 from cueflow.storage.atomic import disk_errors
+from cueflow.storage.buckets import BUCKET
 from cueflow.storage.journal import commit, roll_forward
-from cueflow.storage.layout import PART, encoded, part_path
-from cueflow.storage.owner import claim, is_tables, locked, refuse_foreign_folder
+from cueflow.storage.layout import part_path
+from cueflow.storage.owner import claim, locked, refuse_foreign_folder
+from cueflow.storage.readers import reading
 from cueflow.storage.removal import finish_removal
+from cueflow.storage.scan import placed_sessions, visible
 
 if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
-
-KEY = ("dataset", "session_id", "run_id")
 
 
 class TableStore:
@@ -119,14 +120,15 @@ def read_sessions(root: Path, *, dataset: str | None = None) -> pl.DataFrame:
     -------
     polars.DataFrame
         One row per visible session with a `dataset` column, sorted by dataset and session. A folder without tables,
-        or a damaged file, is a `TablesError`.
+        a damaged file or a newer layout is a `TablesError`.
     """
-    return collected(raw_scan(root, "sessions", dataset=dataset).sort("dataset", "session_id"))
+    with reading(root):
+        return placed_sessions(root, dataset=dataset).drop(BUCKET)
 
 
 def read_fingerprints(root: Path, dataset: str) -> dict[str, str]:
     """Fingerprint of every visible session of a dataset, by session id; empty where the next run must try again."""
-    rows = collected(raw_scan(root, "sessions", dataset=dataset).select("session_id", "fingerprint"))
+    rows = read_sessions(root, dataset=dataset).select("session_id", "fingerprint")
     return {session_id: fingerprint or "" for session_id, fingerprint in rows.iter_rows()}
 
 
@@ -146,89 +148,12 @@ def scan(root: Path, table: str, *, dataset: str | None = None) -> pl.LazyFrame:
     -------
     polars.LazyFrame
         The declared columns, null where an older version did not write one, and `dataset`. A folder or table that
-        is not there is a `TablesError`.
+        is not there is a `TablesError`. While it is used, hold the tables (`storage.readers.reading`).
     """
-    rows = raw_scan(root, table, dataset=dataset)
+    sessions = placed_sessions(root, dataset=dataset)
     if table == "sessions":
-        return rows
-    visible = raw_scan(root, "sessions", dataset=dataset).select(KEY)
-    return rows.join(visible, on=list(KEY), how="semi")
-
-
-def raw_scan(root: Path, table: str, *, dataset: str | None = None) -> pl.LazyFrame:
-    """One table, lazily, as it lies in the files: also rows that do not count (see `scan`).
-
-    Parameters
-    ----------
-    root : Path
-        TABLES.
-    table : str
-        A key of `schemas.tables.TABLES`.
-    dataset : str, optional
-        Only this dataset.
-
-    Returns
-    -------
-    polars.LazyFrame
-        The declared columns and `dataset`.
-
-    Raises
-    ------
-    TablesError
-        If the folder holds no cueflow tables, or there is no such table.
-    """
-    import polars as pl
-
-    if table not in TABLES:
-        raise TablesError(f"There is no table {table!r}: the tables are {', '.join(TABLES)}.")
-    if not is_tables(root):
-        raise TablesError("This folder holds no cueflow tables: name the folder that `cueflow run` wrote.")
-    empty = pl.from_arrow(arrow_schema(table).empty_table())
-    schema = empty.schema  # type: ignore[union-attr]
-    files = part_files(root, table, dataset=dataset)
-    if not files:
-        return pl.LazyFrame(schema={**schema, "dataset": pl.String})
-    rows = pl.scan_parquet(
-        files,
-        glob=False,
-        schema=schema,
-        hive_schema={"dataset": pl.String, "session": pl.String},
-        missing_columns="insert",
-        extra_columns="ignore",
-    )
-    # The id is taken from the path, so that a question about one session opens one file.
-    return rows.drop("session_id").rename({"session": "session_id"}).select(*schema, "dataset")
-
-
-def part_files(root: Path, table: str, *, dataset: str | None = None) -> list[Path]:
-    """All files of a table, in order of dataset and session."""
-    which = "dataset=*" if dataset is None else f"dataset={encoded(dataset)}"
-    return sorted((root / table).glob(f"{which}/session=*/{PART}"))
-
-
-def collected(frame: pl.LazyFrame) -> pl.DataFrame:
-    """Read a lazy frame of the tables.
-
-    Parameters
-    ----------
-    frame : polars.LazyFrame
-        From `scan` or `raw_scan`.
-
-    Returns
-    -------
-    polars.DataFrame
-
-    Raises
-    ------
-    TablesError
-        If a file is damaged or cannot be read.
-    """
-    import polars as pl
-
-    try:
-        return frame.collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise TablesError("A file of the tables is damaged or unreadable: run its dataset again.") from error
+        return sessions.drop(BUCKET).lazy()
+    return visible(root, table, sessions, dataset=dataset)
 
 
 def _checked(session_id: str, tables: Mapping[str, pa.Table], run_id: str) -> dict[str, pa.Table]:

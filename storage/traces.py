@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from cueflow.schemas.tables import TABLES
 from cueflow.storage.layout import PART
 from cueflow.storage.removal import pattern_of
-from cueflow.storage.tables import collected, raw_scan
+from cueflow.storage.scan import collected, raw_scan
 
 _CHECKSUM = 64  # bytes in front of a cached stage's compressed JSON
 
@@ -61,8 +61,13 @@ def _in_files(root: Path, subject_id: str, sessions: Mapping[str, Sequence[str]]
         dataset = next((unquote(p.removeprefix("dataset=")) for p in path.parts if p.startswith("dataset=")), None)
         ids = [subject_id, *(everything if dataset is None else sessions.get(dataset, ()))]
         named = re.compile(pattern_of(ids).encode())
-        if named.search(relative.encode()) or (path.name != PART and named.search(_content(path))):
+        if named.search(relative.encode()) or (not _is_table(path) and named.search(_content(path))):
             yield relative
+
+
+def _is_table(path: Path) -> bool:
+    """Whether its rows are searched with the tables."""
+    return path.name == PART or (path.suffix == ".parquet" and path.name.startswith("bucket="))
 
 
 def _content(path: Path) -> bytes:

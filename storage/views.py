@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import glob
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,14 @@ import duckdb
 
 from cueflow.schemas.biomarkers import BIOMARKERS
 from cueflow.schemas.tables import TABLES, arrow_schema
+from cueflow.storage.buckets import BUCKET, bucket_files
 from cueflow.storage.layout import PART
-from cueflow.storage.tables import KEY, part_files
+from cueflow.storage.scan import KEY, part_files
 
 if TYPE_CHECKING:
     import polars as pl
 
+_KEY = ", ".join(KEY)
 # No settings may be changed after these; nothing outside the tables can be read, nothing is fetched or written.
 _CLOSED = (
     "SET autoinstall_known_extensions = false",
@@ -37,7 +40,7 @@ def connect(root: Path, sessions: pl.DataFrame) -> duckdb.DuckDBPyConnection:
     root : Path
         TABLES.
     sessions : polars.DataFrame
-        From `storage.tables.read_sessions`: what counts.
+        From `storage.scan.placed_sessions`: what counts.
 
     Returns
     -------
@@ -48,7 +51,9 @@ def connect(root: Path, sessions: pl.DataFrame) -> duckdb.DuckDBPyConnection:
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("CREATE SCHEMA internal")
     connection.register("given", sessions.to_arrow())
-    connection.execute("CREATE TABLE internal.sessions AS FROM given")
+    connection.execute(f"CREATE TABLE internal.sessions AS SELECT * EXCLUDE ({BUCKET}) FROM given")
+    connection.execute(f"CREATE TABLE internal.loose AS SELECT {_KEY} FROM given WHERE {BUCKET} IS NULL")
+    connection.execute(f"CREATE TABLE internal.moved AS SELECT {_KEY}, {BUCKET} FROM given WHERE {BUCKET} IS NOT NULL")
     connection.unregister("given")
     connection.execute("CREATE VIEW sessions AS FROM internal.sessions")
     # Files of one version have the same columns, and reading every file's schema first takes twice as long.
@@ -80,7 +85,9 @@ def close_off(connection: duckdb.DuckDBPyConnection, root: Path, *, memory_limit
         connection.execute(statement)
 
 
-def wide_view(name: str, *, phase: str = "session", role: str = "patient") -> str:
+def wide_view(
+    name: str, *, phase: str = "session", role: str = "patient", sessions: Sequence[str] | None = None
+) -> str:
     """Statement that makes a view with one row per session and one column per biomarker.
 
     Parameters
@@ -91,6 +98,8 @@ def wide_view(name: str, *, phase: str = "session", role: str = "patient") -> st
         Phase whose values are taken.
     role : str
         Whose recordings are taken.
+    sessions : sequence of str, optional
+        Only these session ids: much faster than to filter a view of all.
 
     Returns
     -------
@@ -98,13 +107,14 @@ def wide_view(name: str, *, phase: str = "session", role: str = "patient") -> st
         SQL. Only values with status ok are taken; where a session has several, the one with the largest coverage.
     """
     wanted = f"status = 'ok' AND value IS NOT NULL AND phase = {_quoted(phase)} AND role = {_quoted(role)}"
+    chosen = "true" if sessions is None else f"session_id IN ({', '.join(map(_quoted, sessions)) or 'NULL'})"
     return (
         f"CREATE OR REPLACE VIEW {name} AS\n"
         "SELECT s.dataset, s.session_id, s.subject_id, s.visit, v.* EXCLUDE (dataset, session_id)\n"
-        "FROM sessions s LEFT JOIN (\n"
+        f"FROM (FROM sessions WHERE {chosen}) s LEFT JOIN (\n"
         "  SELECT * FROM (\n"
         "    SELECT dataset, session_id, biomarker, arg_max(value, coverage) AS value\n"
-        f"    FROM biomarkers WHERE {wanted} GROUP BY dataset, session_id, biomarker\n"
+        f"    FROM biomarkers WHERE {wanted} AND {chosen} GROUP BY dataset, session_id, biomarker\n"
         f"  ) PIVOT (first(value) FOR biomarker IN ({', '.join(map(_quoted, sorted(BIOMARKERS)))}))\n"
         ") v ON v.dataset = s.dataset AND v.session_id = s.session_id"
     )
@@ -114,20 +124,24 @@ def _create_view(connection: duckdb.DuckDBPyConnection, root: Path, table: str, 
     connection.register("given", arrow_schema(table).empty_table())
     connection.execute(f"CREATE TABLE internal.{table} AS SELECT *, NULL::VARCHAR AS dataset FROM given")
     connection.unregister("given")
-    rows = f"SELECT * FROM internal.{table}"
+    columns = ", ".join([*arrow_schema(table).names, "dataset"])
+    rows = [f"SELECT {columns} FROM internal.{table}"]
     if part_files(root, table):
-        pattern = f"{glob.escape(str(root.resolve() / table))}/dataset=*/session=*/{PART}"
-        options = (
-            "hive_partitioning = true, hive_types = {'dataset': VARCHAR, 'session': VARCHAR}, "
-            f"union_by_name = {str(union_by_name).lower()}"
-        )
         # The id is taken from the path, so that a question about one session opens one file.
         own = "* EXCLUDE (session, session_id), session AS session_id"
-        rows += f" UNION ALL BY NAME SELECT {own} FROM read_parquet({_quoted(pattern)}, {options})"
-    columns = ", ".join([*arrow_schema(table).names, "dataset"])
-    connection.execute(
-        f"CREATE VIEW {table} AS SELECT {columns} FROM ({rows}) SEMI JOIN internal.sessions USING ({', '.join(KEY)})"
-    )
+        read = _read(root, f"{table}/dataset=*/session=*/{PART}", ("dataset", "session"), union_by_name=union_by_name)
+        rows.append(f"SELECT {own} FROM {read} SEMI JOIN internal.loose USING ({_KEY})")
+    if bucket_files(root, table):
+        # With the bucket in the join, a question about one session leaves the other files unread.
+        read = _read(root, f"{table}/dataset=*/bucket=*.parquet", ("dataset",), union_by_name=True)
+        rows.append(f"SELECT * EXCLUDE ({BUCKET}) FROM {read} SEMI JOIN internal.moved USING ({_KEY}, {BUCKET})")
+    connection.execute(f"CREATE VIEW {table} AS SELECT {columns} FROM ({' UNION ALL BY NAME '.join(rows)})")
+
+
+def _read(root: Path, pattern: str, partitions: tuple[str, ...], *, union_by_name: bool) -> str:
+    types = ", ".join(f"'{name}': VARCHAR" for name in partitions)
+    options = f"hive_partitioning = true, hive_types = {{{types}}}, union_by_name = {str(union_by_name).lower()}"
+    return f"read_parquet({_quoted(f'{glob.escape(str(root.resolve()))}/{pattern}')}, {options})"
 
 
 def _quoted(text: str) -> str:

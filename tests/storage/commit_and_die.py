@@ -1,7 +1,8 @@
 """Commits a session again and again, killed (-9) before its 1st, 2nd, … act on a file, each time on a fresh copy.
 
 Run as a program by test_kill.py: BASE OUT MODE. BASE holds session S1 of run-a; in OUT/<n> the commit of run-b (MODE
-`commit`), or the erasure of subject P001 (MODE `forget`), was killed before act n. It prints how many there are.
+`commit`), the erasure of subject P001 (MODE `forget`) or the compaction (MODE `maintain`) was killed before act n. It
+prints how many there are.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import pyarrow.compute  # imported before forking, so that a fork costs millisec
 import pyarrow.parquet  # noqa: F401
 
 from cueflow.storage import removal
+from cueflow.storage.compact import compact
 from cueflow.storage.tables import TableStore
 
 _ACTS = frozenset({"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir"})
@@ -60,6 +62,10 @@ def _forget(root: Path) -> None:
     removal.remove_sessions(root, {"d": ["S1"]}, subject_id="P001")
 
 
+def _maintain(root: Path) -> None:
+    compact(root, wait_s=0)
+
+
 def main() -> None:
     base, out, mode = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     for act in range(500):
@@ -68,7 +74,7 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             _die_before(act, str(root))
-            {"commit": _commit, "forget": _forget}[mode](root)
+            {"commit": _commit, "forget": _forget, "maintain": _maintain}[mode](root)
             os._exit(0)
         _, status = os.waitpid(child, 0)
         if not os.WIFSIGNALED(status):
