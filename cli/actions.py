@@ -47,7 +47,7 @@ Cache = Annotated[
     Path | None, typer.Option("--cache", help="Folder of cached features; default: cueflow's own in the home folder.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-_DEFAULT = [Source.KEYS, Source.ATTENTION]
+_DEFAULT = [Source.KEYS, Source.OPTICAL]
 
 
 @app.command(epilog="Example: `cueflow actions train cohort --labels actions.csv --out model`")

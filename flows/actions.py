@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cueflow.tasks.actions.training import Clip
 
 BACKBONE = "dinov2_small"
-SOURCES = ("keys", "attention")
+SOURCES = ("keys", "optical")
 RATE_HZ = 8.0
 
 Progress = Callable[[float, str], None]
