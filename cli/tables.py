@@ -1,4 +1,4 @@
-"""Commands that start from tables: status, query, report, dictionary, forget."""
+"""Commands that start from tables: status, query, report, dictionary, forget, maintain."""
 
 from __future__ import annotations
 

@@ -246,3 +246,13 @@ def test_killed_before_any_act_readers_see_every_row_once_and_the_next_one_ends_
 
 def _rows(root: Path) -> dict[str, int]:
     return {name: scan(root, name).select(pl.len()).collect().item() for name in TABLES}
+
+
+def test_the_command_says_what_it_did(root):
+    from typer.testing import CliRunner
+
+    from cueflow.cli.main import app
+
+    done = CliRunner().invoke(app, ["maintain", str(root), "--wait", "0"])
+    assert done.exit_code == 0
+    assert " ".join(done.stdout.split()) == "Moved 5 sessions into 3 buckets; removed 30 old files."
