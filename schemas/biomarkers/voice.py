@@ -7,6 +7,7 @@ Evidence is counted in seconds of what a measure rests on. "Speech" is what the 
 from __future__ import annotations
 
 from cueflow.schemas.biomarkers.base import Biomarker, Evidence, SeriesSpec
+from cueflow.schemas.biomarkers.voice_egemaps import EGEMAPS
 from cueflow.schemas.biomarkers.voice_quality import VOICE, VOICE_QUALITY, VOICE_SPECTRUM
 
 OBSERVED, SPEECH, SILENCE = "s observed", "s of speech", "s without speech"
@@ -34,11 +35,11 @@ def _pitch(
     )  # fmt: skip
 
 
-def _loudness(statistic: str, unit: str, what: str, plausible: tuple[float, float], *, alias: str) -> Biomarker:
+def _loudness(statistic: str, unit: str, what: str, plausible: tuple[float, float]) -> Biomarker:
     return Biomarker(
         name=f"loudness_{statistic}", modality="audio", unit=unit, statistic=statistic,
         definition=f"{what} of auditory loudness (26 mel bands, power .33, summed) over speech; uncalibrated.",
-        source=_EGEMAPS, method="auditory_bands", evidence=Evidence(3.0, SPEECH), plausible=plausible, aliases=(alias,),
+        source=_EGEMAPS, method="auditory_bands", evidence=Evidence(3.0, SPEECH), plausible=plausible,
     )  # fmt: skip
 
 
@@ -61,7 +62,6 @@ def _timing(
     )  # fmt: skip
 
 
-_F0_NAME = "F0semitoneFrom27.5Hz_sma3nz"
 _PITCH = (
     _pitch("mean", "Hz", "Mean", (60, 450), "f0_mean_hz", "meanF0", scale="hz"),
     _pitch("sd", "Hz", "Standard deviation", (1, 150), "f0_sd_hz", "stdevF0", scale="hz"),
@@ -70,22 +70,22 @@ _PITCH = (
     _pitch("p80", "Hz", "80th percentile", (60, 500), scale="hz"),
     _pitch("floor", "Hz", "Half the first quartile, below which frames are left out,", (25, 250), scale="hz"),
     _pitch("ceiling", "Hz", "2.5 times the third quartile, above which frames are left out,", (120, 1250), scale="hz"),
-    _pitch("mean", "st", "Mean, in semitones over 27.5 Hz,", (10, 50), f"{_F0_NAME}_amean"),
+    _pitch("mean", "st", "Mean, in semitones over 27.5 Hz,", (10, 50)),
     _pitch("sd", "st", "Standard deviation, in semitones,", (0.2, 15)),
-    _pitch("cv", "1", "Standard deviation over mean, in semitones,", (0.01, 0.6), f"{_F0_NAME}_stddevNorm"),
-    _pitch("p20", "st", "20th percentile, in semitones over 27.5 Hz,", (8, 50), f"{_F0_NAME}_percentile20.0"),
-    _pitch("p50", "st", "Median, in semitones over 27.5 Hz,", (10, 50), f"{_F0_NAME}_percentile50.0"),
-    _pitch("p80", "st", "80th percentile, in semitones over 27.5 Hz,", (10, 55), f"{_F0_NAME}_percentile80.0"),
-    _pitch("range", "st", "80th less 20th percentile, in semitones,", (0.2, 24), f"{_F0_NAME}_pctlrange0-2"),
+    _pitch("cv", "1", "Standard deviation over mean, in semitones,", (0.01, 0.6)),
+    _pitch("p20", "st", "20th percentile, in semitones over 27.5 Hz,", (8, 50)),
+    _pitch("p50", "st", "Median, in semitones over 27.5 Hz,", (10, 50)),
+    _pitch("p80", "st", "80th percentile, in semitones over 27.5 Hz,", (10, 55)),
+    _pitch("range", "st", "80th less 20th percentile, in semitones,", (0.2, 24)),
 )
 
 _LOUD = (
-    _loudness("mean", "a.u.", "Mean", (0, 20), alias="loudness_sma3_amean"),
-    _loudness("cv", "1", "Standard deviation over mean", (0, 5), alias="loudness_sma3_stddevNorm"),
-    _loudness("p20", "a.u.", "20th percentile", (0, 20), alias="loudness_sma3_percentile20.0"),
-    _loudness("p50", "a.u.", "Median", (0, 20), alias="loudness_sma3_percentile50.0"),
-    _loudness("p80", "a.u.", "80th percentile", (0, 20), alias="loudness_sma3_percentile80.0"),
-    _loudness("range", "a.u.", "80th less 20th percentile", (0, 20), alias="loudness_sma3_pctlrange0-2"),
+    _loudness("mean", "a.u.", "Mean", (0, 20)),
+    _loudness("cv", "1", "Standard deviation over mean", (0, 5)),
+    _loudness("p20", "a.u.", "20th percentile", (0, 20)),
+    _loudness("p50", "a.u.", "Median", (0, 20)),
+    _loudness("p80", "a.u.", "80th percentile", (0, 20)),
+    _loudness("range", "a.u.", "80th less 20th percentile", (0, 20)),
     _level(
         "level_speech_mean", "dB", "mean", "Level of the mean power in speech, re full scale; uncalibrated.",
         evidence=Evidence(1.0, SPEECH), plausible=(-80, 0),
@@ -192,7 +192,7 @@ _TALK = (
     ),
 )  # fmt: skip
 
-BIOMARKERS: tuple[Biomarker, ...] = (*_PITCH, *_LOUD, *_TALK, *VOICE_QUALITY, *VOICE_SPECTRUM)
+BIOMARKERS: tuple[Biomarker, ...] = (*_PITCH, *_LOUD, *_TALK, *VOICE_QUALITY, *VOICE_SPECTRUM, *EGEMAPS)
 
 SERIES: tuple[SeriesSpec, ...] = (
     SeriesSpec("voice_active", "audio", "1", "Share of the second with speech."),

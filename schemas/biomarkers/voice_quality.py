@@ -68,18 +68,18 @@ VOICE_SPECTRUM: tuple[Biomarker, ...] = (
         for i, limits in _FORMANTS.items()
         for statistic, alias in (("p50", f"F{i}_median"), ("mean", f"F{i}_mean"))
     ),
-    _frames("alpha_ratio_mean", "dB", "energy of 1–5 kHz over that of 50–1000 Hz", "alphaRatioV_sma3nz_amean",
+    _frames("alpha_ratio_mean", "dB", "energy of 1–5 kHz over that of 50–1000 Hz",
             plausible=(-60, 30), how=_SPECTRAL),
     _frames("hammarberg_mean", "dB", "strongest peak of 0–2 kHz over that of 2–5 kHz",
-            "hammarbergIndexV_sma3nz_amean", plausible=(-20, 70), how=_SPECTRAL),
-    _frames("slope_low_mean", "dB/Hz", "slope of the spectrum over 0–500 Hz", "slopeV0-500_sma3nz_amean",
+            plausible=(-20, 70), how=_SPECTRAL),
+    _frames("slope_low_mean", "dB/Hz", "slope of the spectrum over 0–500 Hz",
             plausible=(-0.3, 0.3), how=_SPECTRAL),
     _frames("slope_mid_mean", "dB/Hz", "slope of the spectrum over 500–1500 Hz",
             plausible=(-0.2, 0.2), how=_SPECTRAL),
     _frames("flux_mean", "a.u.", "distance of the auditory spectrum from the one 10 ms before", plausible=(0, 100),
             how=_SPECTRAL),
     *(
-        _frames(f"mfcc{i}_mean", "1", f"mel-frequency cepstral coefficient {i}", f"mfcc{i}V_sma3nz_amean",
+        _frames(f"mfcc{i}_mean", "1", f"mel-frequency cepstral coefficient {i}",
                 plausible=(-150, 150), how=_SPECTRAL)
         for i in range(1, 5)
     ),

@@ -20,7 +20,7 @@ from cueflow.tasks.audio.tracks import Tracks, measure_tracks
 from cueflow.tasks.audio.vad import speech_frames
 from cueflow.tasks.windows import excluded, measuring_windows, per_second, within
 
-VERSION = "1"
+VERSION = "2"
 
 
 def analyse_audio(

@@ -121,13 +121,15 @@ def cycle_tracks(cycles: Cycles, n_frames: int) -> tuple[F64, F64]:
     before, after = period[:-1], period[1:]
     near = np.isfinite(before + after) & (np.maximum(before, after) < _ALIKE * np.minimum(before, after))
     change = np.where(near, np.abs(after - before), 0.0)
-    ratio = np.where(near, np.abs(20.0 * np.log10(top[2:] / top[1:-1])), 0.0)
+    ratio = np.abs(20.0 * np.log10(top[2:] / top[1:-1]))
+    heard = near & np.isfinite(ratio)  # the first and last cycle of a stretch may have no amplitude
     middle = np.where(np.isfinite(marks[1:-1]), marks[1:-1], -np.inf)
     middle = np.maximum.accumulate(middle)
     starts = np.arange(n_frames) * STEP_S
     first, last = np.searchsorted(middle, starts), np.searchsorted(middle, starts + LONG_S)
     count, moved, loud, length = (
-        _between(values, first, last) for values in (near, change, ratio, np.where(near, after, 0.0))
+        _between(values, first, last)
+        for values in (heard, change, np.where(heard, ratio, 0.0), np.where(near, after, 0.0))
     )
     return moved / np.maximum(length, 1e-9), loud / np.maximum(count, 1.0)
 
@@ -196,6 +198,7 @@ def _voice(frames: LowLevel, jitter: F64, shimmer: F64, outside: Flags) -> dict[
 
 
 def _smooth(track: NDArray[np.floating]) -> F64:
+    """Mean of three frames; the first and last stand for those beyond."""
     if not len(track):
         return np.empty(0)
     wide = np.pad(track.astype(np.float64), 1, mode="edge")

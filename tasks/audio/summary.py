@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cueflow.schemas.biomarkers import voice
+from cueflow.schemas.biomarkers.voice_egemaps import EGEMAPS
 from cueflow.schemas.biomarkers.voice_quality import VOICE
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Measure, Window
 from cueflow.tasks.audio import perturbation as pb
+from cueflow.tasks.audio.egemaps import contours, cycle_tracks, functionals
 from cueflow.tasks.audio.level import POWER_FLOOR
 from cueflow.tasks.audio.pitch import speaker_range
 from cueflow.tasks.audio.stream import FRAME_S, HOP
@@ -24,8 +26,10 @@ F64 = NDArray[np.float64]
 
 CLIPPED_SHARE_MAX = 0.001  # of the samples in speech: from here on, what depends on the waveform's tops is marked
 SNR_MIN_DB = 20.0  # below, measures of the voice's own noise are marked: white noise 20 dB down costs 3.4 dB of HNR
-_CLIP_HURTS = ("level_speech", "level_snr", "loudness_", "voice_shimmer", "voice_hnr", "voice_cpp")
-_NOISE_HURTS = ("voice_jitter", "voice_shimmer", "voice_hnr", "voice_cpp")
+_CLIP_HURTS = ("level_speech", "level_snr", "loudness_", "voice_shimmer", "voice_hnr", "voice_cpp",
+               "egemaps_loudness", "egemaps_shimmer", "egemaps_hnr", "egemaps_level")  # fmt: skip
+_NOISE_HURTS = ("voice_jitter", "voice_shimmer", "voice_hnr", "voice_cpp",
+                "egemaps_jitter", "egemaps_shimmer", "egemaps_hnr")  # fmt: skip
 _SEMITONE_REFERENCE_HZ = 27.5
 
 
@@ -119,6 +123,7 @@ def values_of(view: View) -> dict[str, float]:
         **_talk_values(view),
         **_cycle_values(view),
         **_frame_values(view),
+        **_geneva_values(view),
     }
 
 
@@ -334,3 +339,13 @@ def _frame_values(view: View) -> dict[str, float]:
         chosen = spectra.mfcc[voiced, i]
         out |= {f"voice_mfcc{i + 1}_mean": _mean(chosen), f"voice_mfcc{i + 1}_sd": _sd(chosen)}
     return out
+
+
+def _geneva_values(view: View) -> dict[str, float]:
+    """The Geneva set over the frames of speech; nothing beside the window is smoothed or counted."""
+    place = np.flatnonzero(view.used)
+    first, last = (int(place[0]), int(place[-1]) + 1) if len(place) else (0, 0)
+    jitter, shimmer = cycle_tracks(view.tracks.cycles, len(view.used))
+    found = contours(view.tracks.geneva.part(first, last), jitter[first:last], shimmer[first:last])
+    values = functionals(found, view.speech[first:last])
+    return {biomarker.name: value for biomarker, value in zip(EGEMAPS, values.values(), strict=True)}
