@@ -28,7 +28,7 @@ from cueflow.storage.buckets import BUCKET, BUCKETS, ROW_GROUP, bucket_of, bucke
 from cueflow.storage.queries import open_tables, query
 from cueflow.storage.tables import read_fingerprints, read_sessions
 
-_MARKERS = 300
+_MARKERS = max(300, len(BIOMARKERS))  # filled up with invented names
 _VISITS = 4
 _DATASET = "cohort"
 
