@@ -53,7 +53,7 @@ def serve(
     with server(port, cron=cron, timezone=timezone) as ui:
 
         def ready() -> None:
-            screen.print(f"[bold]{ui}/deployments[/bold] has extract, reprocess and train of {served.dataset_name}.")
+            screen.print(f"[bold]{ui}/deployments[/bold] has extract, reprocess, train and maintain.")
             when = f'Scheduled: "{cron}" ({timezone}).' if cron else "No schedule (--cron makes one)."
             screen.print(f"{when} Ctrl-C stops; a run that is under way then goes on next time.")
 

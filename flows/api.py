@@ -77,6 +77,7 @@ def run(  # noqa: PLR0913 - each is an option of the command line
     for name, value in _PREFECT.items():
         os.environ.setdefault(name, value)
     from cueflow.flows.options import Options, preflight
+    from cueflow.flows.settled import settled_run
 
     options = Options(
         sessions=tuple(sessions or ()),
@@ -89,9 +90,14 @@ def run(  # noqa: PLR0913 - each is an option of the command line
     )
     name = dataset_name or Path(dataset).resolve().name
     preflight(Path(dataset), dataset_name=name, options=options)
+    told = watcher or Silent()
+    settled = settled_run(Path(dataset).resolve(), Path(out).resolve(), dataset_name=name, options=options)
+    if settled is not None:
+        told.planned(sessions=0, unchanged=settled.unchanged, jobs={})
+        return settled
     from cueflow.flows.extract import extract  # imports Prefect, which takes seconds: after the checks
 
-    with watched_by(watcher or Silent()):
+    with watched_by(told):
         state = extract(
             dataset=str(Path(dataset).resolve()),
             tables=str(Path(out).resolve()),

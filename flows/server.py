@@ -97,7 +97,7 @@ def server(port: int, *, cron: str, timezone: str) -> Iterator[str]:
 
 
 def deployments(served: Served) -> list[RunnerDeployment]:
-    """The deployments of a dataset: extract (with the schedule), reprocess, train.
+    """The deployments of a dataset: extract (with the schedule), reprocess, train, maintain.
 
     Parameters
     ----------
@@ -114,6 +114,7 @@ def deployments(served: Served) -> list[RunnerDeployment]:
     from prefect.types.entrypoint import EntrypointType
 
     from cueflow.flows.extract import extract
+    from cueflow.flows.maintain import maintain
     from cueflow.flows.reprocess import reprocess
     from cueflow.flows.training import train
 
@@ -132,6 +133,7 @@ def deployments(served: Served) -> list[RunnerDeployment]:
         "extract": (extract, {"parameters": common, "schedules": schedules}),
         "reprocess": (reprocess, {"parameters": common}),
         "train": (train, {"parameters": learned}),
+        "maintain": (maintain, {"parameters": {"tables": str(served.tables)}}),
     }
     made = [
         flow.to_deployment(name, entrypoint_type=EntrypointType.MODULE_PATH, **more)

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from cueflow.flows.extract import extract
+from cueflow.flows.maintain import maintain
 from cueflow.flows.reprocess import reprocess
 from cueflow.flows.roots import ROOTS, allowed, optional
 from cueflow.flows.server import Served, deployments
@@ -16,7 +17,7 @@ from cueflow.flows.training import train
 from cueflow.schemas.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
-FLOWS = {"extract": extract, "reprocess": reprocess, "train": train}
+FLOWS = {"extract": extract, "reprocess": reprocess, "train": train, "maintain": maintain}
 
 
 @pytest.mark.parametrize("flow", FLOWS.values(), ids=list(FLOWS))

@@ -75,7 +75,7 @@ def served(tmp_path_factory):
             assert process.poll() is None, log.read_text()
             time.sleep(0.2)
         api = Api(port)
-        while len(api("/deployments/filter", {})) < 3 and time.monotonic() < deadline:
+        while len(api("/deployments/filter", {})) < 4 and time.monotonic() < deadline:
             time.sleep(0.2)
         yield process, api, home, log
     finally:
@@ -123,8 +123,20 @@ def test_schedule_forms_runs_and_the_end(served):
         "asked for",
     )
     assert {p: p.stat().st_mtime_ns for p in (home / "tables").rglob("*.parquet")} == before
+    run = api.start("maintain")
+    assert api.ended(run)["type"] == "COMPLETED"
+    assert api.artifact(run, "maintenance")["data"].startswith("Moved 1 sessions")
     # Ctrl-C ends everything.
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 0
     with pytest.raises(urllib.error.URLError):
         api("/health")
+    # What the server did counts for a plain run, too, which then has nothing to start Prefect for.
+    code = "import sys, cueflow; s = cueflow.run(sys.argv[1], sys.argv[2]); print(s.line, 'prefect' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(home / "cohort"), str(home / "tables")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "nothing to do, 1 unchanged False"
