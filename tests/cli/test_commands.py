@@ -9,6 +9,7 @@ import pytest
 COMMANDS = (
     ["simulate"], ["check"], ["run"], ["status"], ["query"], ["report"], ["dictionary"], ["forget"],
     ["models"], ["models", "list"], ["models", "pull"], ["models", "verify"],
+    ["maintain"], ["serve"], ["actions"], ["actions", "train"], ["actions", "evaluate"], ["actions", "detect"],
     ["fusion"], ["fusion", "train"], ["fusion", "evaluate"], ["fusion", "explain"],
 )  # fmt: skip
 
@@ -18,7 +19,7 @@ def test_every_command_explains_itself(cueflow, command):
     done = cueflow(*command, "--help")
     assert done.returncode == 0
     assert "Usage: cueflow" in done.stdout
-    if command not in (["models"], ["fusion"]):
+    if command not in (["models"], ["fusion"], ["actions"]):
         assert "Example: " in done.stdout
 
 
