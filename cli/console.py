@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +34,20 @@ def fail(error: CueflowError) -> NoReturn:
     """One line on standard error: the reason code and what to do; exit code 2."""
     print(f"cueflow: {error.message} [{error.reason}]", file=sys.stderr)  # noqa: T201 - this is the command line
     sys.exit(USAGE)
+
+
+def stop_at_once() -> None:
+    """Let Ctrl-C end the process there and then.
+
+    The embedded server gets the signal too, and waiting for it would take a minute of error messages. Tables are safe
+    at any moment: a session is written whole or not at all.
+    """
+
+    def stop(_number: int, _frame: object) -> None:
+        os.write(2, b"\nStopped; what was written stays, and the next run goes on from there.\n")
+        os._exit(130)
+
+    signal.signal(signal.SIGINT, stop)
 
 
 STATUS_STYLE = {"ok": "green", "degraded": "yellow", "failed": "red"}

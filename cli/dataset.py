@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cueflow.cli.console import bars, console, styled
+from cueflow.cli.console import bars, console, stop_at_once, styled
 from cueflow.schemas.session import Group
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ def run(
     """Process the sessions that are new or changed, and write their tables."""
     from cueflow.flows.api import run as run_flow
 
+    stop_at_once()
     err = console(err=True)
     err.print("Starting …")
     with bars() as watcher:

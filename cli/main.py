@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cueflow import __version__
 from cueflow.cli import actions, dataset, fusion, models, serve, tables
-from cueflow.cli.console import fail
+from cueflow.cli.console import USAGE, fail
 from cueflow.schemas.errors import CueflowError
 
 app = typer.Typer(
@@ -50,6 +51,9 @@ def main() -> None:
         app(prog_name="cueflow")
     except CueflowError as error:
         fail(error)
+    except OSError as error:  # a file of the user's own: --out, --labels, …
+        typer.echo(f"cueflow: {Path(error.filename or '').name or 'a file'}: {error.strerror or error}", err=True)
+        sys.exit(USAGE)
     except KeyboardInterrupt:
         typer.echo("Stopped; what was written stays, and the next run goes on from there.", err=True)
         sys.exit(130)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from cueflow.flows.progress import Silent, Watcher, watched_by
+from cueflow.schemas.errors import ForeignOutputError
 from cueflow.schemas.session import Group
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _PREFECT = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
     "PREFECT_LOGGING_LEVEL": "CRITICAL",
-    "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
+    "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
 }
 
 
@@ -73,6 +74,11 @@ def run(  # noqa: PLR0913 - each is an option of the command line
     -------
     RunSummary
         Its `exit_code` is 0, or 3 where some sessions are degraded or failed.
+
+    Raises
+    ------
+    ForeignOutputError
+        If the tables would lie inside the dataset.
     """
     for name, value in _PREFECT.items():
         os.environ.setdefault(name, value)
@@ -90,6 +96,8 @@ def run(  # noqa: PLR0913 - each is an option of the command line
     )
     name = dataset_name or Path(dataset).resolve().name
     preflight(Path(dataset), dataset_name=name, options=options)
+    if Path(out).resolve().is_relative_to(Path(dataset).resolve()):
+        raise ForeignOutputError("the tables would lie inside the dataset, which is only read: choose another --out")
     told = watcher or Silent()
     settled = settled_run(Path(dataset).resolve(), Path(out).resolve(), dataset_name=name, options=options)
     if settled is not None:

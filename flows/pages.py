@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cueflow.schemas.errors import TablesError
 from cueflow.storage.queries import Tables, open_tables
+from cueflow.storage.scan import collected
 from cueflow.tasks.report.cohort import cohort_page
 from cueflow.tasks.report.session import session_page
 from cueflow.tasks.report.text import page_name
@@ -49,13 +50,13 @@ def write_pages(tables: Path, out: Path, *, session: str | None = None) -> tuple
     stamp = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     pages = [_write(out / page_name(row["session_id"]), _session(opened, row, stamp)) for row in chosen.to_dicts()]
     if session is None:
-        cohort = cohort_page(rows, opened.biomarkers.collect(), generated=stamp)
+        cohort = cohort_page(rows, collected(opened.biomarkers), generated=stamp)
         pages.insert(0, _write(out / "index.html", cohort))
     return tuple(pages)
 
 
 def _session(opened: Tables, row: dict[str, object], stamp: str) -> str:
-    parts = {name: opened[name].filter(session_id=row["session_id"]).collect() for name in _PARTS}
+    parts = {name: collected(opened[name].filter(session_id=row["session_id"])) for name in _PARTS}
     return session_page(session=row, generated=stamp, **parts)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from cueflow.flows.jobs import StageJob
 from cueflow.flows.stages import method_version, weights_hash
 from cueflow.schemas.config import Config
-from cueflow.schemas.errors import StreamError
+from cueflow.schemas.errors import StreamError, storable
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import StreamResult
 from cueflow.schemas.session import Dataset, Group, Session
@@ -195,7 +195,7 @@ def _broken(session: Session) -> list[StreamResult]:
             channel="",
             status=Status.FAILED,
             reason=problem.reason,
-            message=problem.message,
+            message=storable(problem.reason, problem.message),
             findings=None,
             method_version="",
             model_sha256="",

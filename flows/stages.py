@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from cueflow.flows.jobs import StageJob
-from cueflow.schemas.errors import StreamError
+from cueflow.schemas.errors import StreamError, storable
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Findings, StreamResult
 from cueflow.schemas.session import Group, Stream
@@ -84,7 +84,7 @@ def _stream(job: StageJob, stream: Stream, *, progress: Progress) -> StreamResul
         found = analyse(job, stream, path, progress)
         status, reason = found.status, found.reason
     except StreamError as error:
-        status, reason, message = Status.FAILED, error.reason, error.message
+        status, reason, message = Status.FAILED, error.reason, storable(error.reason, error.message)
     return StreamResult(
         modality=stream.modality,
         role=stream.role,

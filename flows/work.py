@@ -208,24 +208,28 @@ class SessionWork:
     def _status(self) -> tuple[str, Reason | None, str]:
         failed = [r for r in self.results if r.findings is None]
         if not any(r.findings for r in self.results):
-            first = failed[0] if len(failed) == 1 else None
-            reason = (first.reason if first else None) or Reason.NO_USABLE_STREAM
-            return "failed", reason, first.message if first else reason.sentence
+            reason = (failed[0].reason if len(failed) == 1 else None) or Reason.NO_USABLE_STREAM
+            return "failed", reason, "; ".join(dict.fromkeys(r.message for r in failed)) or reason.sentence
         if failed:
             return "degraded", failed[0].reason, "; ".join(dict.fromkeys(r.message for r in failed))
         return "ok", None, ""
 
     def _group_states(self) -> dict[Group, tuple[str, Reason | None, float]]:
-        return {group: _group_state([r for r in self.results if _group_of(r) is group]) for group in Group}
+        recorded = {s.modality.group for s in self.plan.session.streams} - self.execution.groups
+        states = {}
+        for group in Group:
+            absent = Reason.NOT_REQUESTED if group in recorded else Reason.NO_STREAM
+            states[group] = _group_state([r for r in self.results if _group_of(r) is group], absent=absent)
+        return states
 
 
 def _group_of(result: StreamResult) -> Group | None:
     return Modality(result.modality).group if result.modality in set(Modality) else None
 
 
-def _group_state(results: Sequence[StreamResult]) -> tuple[str, Reason | None, float]:
+def _group_state(results: Sequence[StreamResult], *, absent: Reason) -> tuple[str, Reason | None, float]:
     if not results:
-        return Status.ABSENT, Reason.NO_STREAM, 0.0
+        return Status.ABSENT, absent, 0.0
     seconds = sum(r.seconds for r in results)
     worst = next((r for r in results if r.findings is None), None) or next(
         (r for r in results if r.status is not Status.OK), results[0]

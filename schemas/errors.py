@@ -32,6 +32,36 @@ def _rebuild(kind: type[CueflowError], message: str, reason: Reason) -> CueflowE
     return kind(message, reason=reason)
 
 
+# Messages with these reasons quote a manifest's or file's own words, which may hold a name.
+_QUOTING = frozenset(
+    {
+        Reason.COLUMN_MISSING,
+        Reason.MANIFEST_INVALID,
+        Reason.MODALITY_UNKNOWN,
+        Reason.NOT_A_NUMBER,
+        Reason.UNIT_UNKNOWN,
+    }
+)
+
+
+def storable(reason: Reason, message: str) -> str:
+    """What of a message may stay in tables and caches: nothing that quotes a manifest or a file's header.
+
+    Parameters
+    ----------
+    reason : Reason
+        The error's code.
+    message : str
+        The error's line for people.
+
+    Returns
+    -------
+    str
+        The message, or the reason's sentence in its place; `cueflow check` shows the message on the terminal.
+    """
+    return f"{reason.sentence} (cueflow check says which.)" if reason in _QUOTING else message
+
+
 class DatasetError(CueflowError):
     """The dataset as a whole cannot be used (exit code 2)."""
 

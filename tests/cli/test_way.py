@@ -112,7 +112,7 @@ def test_one_changed_file_means_one_session(cueflow, ran, cohort, tmp_path):
     done = cueflow("run", dataset, "--out", tables)
     assert done.returncode == 3
     assert "1 degraded, 2 unchanged" in done.stdout
-    assert "text where a number should be" in done.stdout
+    assert "[not_a_number]" in done.stdout
     rows = open_tables(tables).biomarkers.filter(session_id="s002", phase="session").collect()
     ecg = rows.filter(modality="ecg")
     assert set(ecg["status"]) == {"failed"}
@@ -168,3 +168,33 @@ def test_an_unreadable_configuration_stops_before_anything_runs(cueflow, cohort,
     assert done.returncode == 2
     assert "c.toml: audio.vad_threshold: Input should be less than 1" in done.stderr
     assert not (tmp_path / "t").exists()
+
+
+def test_what_a_header_or_manifest_says_stays_out_of_the_tables(cueflow, cohort, tmp_path):
+    dataset, tables = tmp_path / "cohort", tmp_path / "tables"
+    shutil.copytree(cohort, dataset)
+    chest = next((dataset / "s001").glob("chest.*"))
+    chest.write_text("Patient JANE DOE,MRN 445566\n1,2\n")
+    done = cueflow("run", dataset, "--out", tables, "--sessions", "s001", "--modalities", "physiology")
+    assert done.returncode == 3
+    for path in (p for p in tables.rglob("*") if p.is_file()):
+        assert b"JANE" not in path.read_bytes(), path.name
+    message = open_tables(tables).sessions.collect()["message"].item()
+    assert "cueflow check" in message
+    inside = cueflow("run", dataset, "--out", dataset / "tables")
+    assert (inside.returncode, "inside the dataset" in inside.stderr) == (2, True)
+
+
+def test_control_c_stops_at_once_and_loses_nothing(cueflow, environment, cohort, tmp_path):
+    command = [sys.executable, "-m", "cueflow", "run", str(cohort), "--out", str(tmp_path / "t"), "--workers", "1"]
+    with subprocess.Popen(
+        command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True
+    ) as process:
+        deadline = time.monotonic() + 100
+        while not (tmp_path / "t" / ".cueflow").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Stopped; what was written stays" in said
+    assert "Traceback" not in said
