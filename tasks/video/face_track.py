@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,9 @@ class FaceTrack:
         return self.columns[name]
 
 
+_UNSEEN = (np.nan,) * len(COLUMNS)
+
+
 class TrackBuilder:
     """Collects faces into a `FaceTrack`, keeping only numbers.
 
@@ -55,8 +59,8 @@ class TrackBuilder:
 
     def __init__(self, height: int, width: int) -> None:
         self._height, self._width = height, width
-        self._times: list[float] = []
-        self._rows: list[tuple[float, ...] | None] = []
+        # Plain doubles: tuples of floats would take five times as much, and grow with the recording.
+        self._times, self._cells = array("d"), array("d")
         self._anchor: tuple[float, Face] | None = None
 
     def add(self, time_s: float, face: Face | None) -> None:
@@ -70,17 +74,14 @@ class TrackBuilder:
             None where no face was seen: its place in time is kept.
         """
         self._times.append(time_s)
-        self._rows.append(None if face is None else self._row(time_s, face))
+        self._cells.extend(_UNSEEN if face is None else self._row(time_s, face))
         if face is None:
             self._anchor = None  # no difference across a loss
 
     def done(self) -> FaceTrack:
         """The track of all frames taken."""
-        table = np.full((len(self._rows), len(COLUMNS)), np.nan)
-        for index, row in enumerate(self._rows):
-            if row is not None:
-                table[index] = row
-        return FaceTrack(np.asarray(self._times), {name: table[:, i] for i, name in enumerate(COLUMNS)})
+        table = np.array(self._cells).reshape(len(self._times), len(COLUMNS))
+        return FaceTrack(np.array(self._times), {name: table[:, i] for i, name in enumerate(COLUMNS)})
 
     def _row(self, time_s: float, face: Face) -> tuple[float, ...]:
         shape = face.shapes
