@@ -15,6 +15,11 @@ __all__ = ["__version__", "open_tables", "run"]
 __version__ = "0.1.0"
 
 
+def __dir__() -> list[str]:
+    """Names that a completion offers, with those that are imported on first use."""
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str) -> object:
     """Import on first use, so that `import cueflow` stays fast.
 

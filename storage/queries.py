@@ -217,4 +217,7 @@ def _one_line(message: str) -> str:
     said = message.split("\n\nLINE ")[0].split("\tCandidate functions:")[0]
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     text = re.sub(r"^[A-Z][A-Za-z ]* Error: ", "", " ".join(lines) or "The query failed.")
+    unknown = re.match(r"Table with name .+? does not exist!", text)
+    if unknown and not any(f'"{name}"' in text for name in (*TABLES, "wide")):  # it also guesses at DuckDB's own
+        return f"{unknown.group()} There are {', '.join(TABLES)}, wide."
     return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -218,7 +218,7 @@ def check_size(problem: Problem, min_subjects: int) -> list[str]:
     if total < max(min_subjects, 2) or min(each) < least:
         raise FusionError(
             f"{total} labelled subjects with values, {each[1]} of them with the target and {each[0]} without: "
-            f"{min_subjects} and {least} of each are needed (min_subjects lowers that, at the price of belief)"
+            f"{min_subjects} and {least} of each are needed (--min-subjects lowers that, at the price of belief)"
         )
     notes = []
     if total < SUBJECTS_MIN or min(each) < PER_CLASS_MIN:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from datetime import datetime
@@ -46,9 +47,13 @@ def page_name(session_id: str) -> str:
     Returns
     -------
     str
-        Safe on every file system and inside a relative address.
+        Safe on every file system and inside a relative address. Sessions that differ only in what had to be replaced
+        keep pages of their own, and none takes the cohort's.
     """
-    return re.sub(r"[^A-Za-z0-9._-]", "_", session_id) + ".html"
+    safe = re.sub(r"[^A-Za-z0-9._-]", "_", session_id)
+    if safe != session_id or safe.lower() == "index":
+        safe = f"{safe}-{hashlib.sha256(session_id.encode()).hexdigest()[:8]}"
+    return f"{safe}.html"
 
 
 def as_float(value: object) -> float | None:

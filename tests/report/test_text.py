@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from cueflow.schemas.reasons import Reason, Status
@@ -73,4 +75,11 @@ def test_names_keep_their_abbreviations(name, title):
 
 
 def test_page_names_are_safe_in_addresses():
-    assert text.page_name("a b/ü..1") == "a_b__..1.html"
+    assert re.fullmatch(r"a_b__\.\.1-[0-9a-f]{8}\.html", text.page_name("a b/ü..1"))
+    assert text.page_name("S-1.a_b") == "S-1.a_b.html"
+
+
+def test_no_session_takes_the_page_of_another_or_of_the_cohort():
+    names = ["a b", "a_b", "a/b", "index", "Index"]
+    pages = [text.page_name(name) for name in names]
+    assert len({page.lower() for page in pages} | {"index.html"}) == len(names) + 1

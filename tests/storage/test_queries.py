@@ -156,7 +156,7 @@ REFUSED = (
     ("SELECT * FROM glob('/etc/*')", "Only the tables can be read"),
     ("SELECT * FROM read_parquet('http://localhost:9/x.parquet')", ""),
     ("SELECT * FROM query('CREATE TABLE x AS SELECT 1')", "single SELECT"),
-    ("SELECT * FROM frame_of_the_caller", "does not exist"),
+    ("SELECT * FROM frame_of_the_caller", "does not exist! There are sessions, biomarkers"),
     ("SELECT getenv('HOME')", "does not exist"),
     ("", "one question at a time"),
     ("-- nothing", "one question at a time"),
