@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from cueflow.cli.console import bars, console, fail, styled
 from cueflow.schemas.errors import CueflowError, FusionError
+from cueflow.tasks.report.text import page_name
 
 if TYPE_CHECKING:
     import polars as pl
@@ -126,8 +127,8 @@ def _tell(folder: Path, first: RunSummary, summary: RunSummary, *, seconds: floa
     screen.print("\nFound against the known truth, over sessions of half a minute:\n")
     screen.print(_comparison(folder))
     screen.print("\nA value without enough evidence is not written; `cueflow status` and the page say why.")
-    page = next(s.session_id for s in summary.sessions if s.status == "ok")
-    screen.print(f"\nTables   {folder / 'tables'}\nPage     {folder / 'pages' / page}.html   (cohort: index.html)")
+    page = page_name(next(s.session_id for s in summary.sessions if s.status == "ok"))
+    screen.print(f"\nTables   {folder / 'tables'}\nPage     {folder / 'pages' / page}   (cohort: index.html)")
     sql = "SELECT session_id, value, n_evidence, coverage FROM biomarkers WHERE biomarker = 'hr_mean'"
     screen.print(f"\nTry next:\n  .venv/bin/cueflow status {folder / 'tables'}")
     screen.print(f'  .venv/bin/cueflow query {folder / "tables"} "{sql}"', soft_wrap=True, markup=False)

@@ -29,8 +29,8 @@ class _Worker:
         environment = dict(os.environ)
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"):
             environment[name] = str(threads)
-        # One heap for all threads, and large blocks given back at once: otherwise what decoders free stays scattered,
-        # and memory grows with the length of a video.
+        # One heap for all threads, and large blocks given back at once: what decoders free is less scattered so, and
+        # memory grows less with the length of a video (docs/benchmarks.md).
         environment.setdefault("MALLOC_ARENA_MAX", "1")
         environment.setdefault("MALLOC_TRIM_THRESHOLD_", "131072")
         environment["GLOG_minloglevel"] = environment["TF_CPP_MIN_LOG_LEVEL"] = "3"
