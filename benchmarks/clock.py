@@ -13,8 +13,8 @@ import numpy as np
 from scipy.signal import lfilter
 
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.ingest.clock import Offset, beats_offset, signals_offset
-from cueflow.tasks.ingest.clock_sound import sound_offset
+from cueflow.tasks.clock.offsets import Offset, beats_offset, signals_offset
+from cueflow.tasks.clock.sound import sound_offset
 from cueflow.tasks.simulate.plan import Clock
 
 Trial = Callable[[np.random.Generator, float, Clock | None], Offset | None]

@@ -28,7 +28,7 @@ from cueflow.storage.rows import (
 from cueflow.storage.stage_cache import cache_path, read_results
 from cueflow.storage.tables import TableStore
 from cueflow.tasks.align import align
-from cueflow.tasks.place import estimated_places, moved
+from cueflow.tasks.clock.place import estimated_places, moved
 
 if TYPE_CHECKING:
     import pyarrow as pa

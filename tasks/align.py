@@ -9,8 +9,8 @@ import numpy as np
 
 from cueflow.schemas.results import Aligned, FloatArray, StreamResult, SyncRecord
 from cueflow.schemas.session import Group, Modality, Role, Stream
-from cueflow.tasks.ingest.clock import Offset
-from cueflow.tasks.place import Key
+from cueflow.tasks.clock.offsets import Offset
+from cueflow.tasks.clock.place import Key
 
 _NONE: Mapping[Key, Offset] = MappingProxyType({})
 

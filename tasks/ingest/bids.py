@@ -13,8 +13,8 @@ from pathlib import Path
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.session import Marker, Modality, Problem, Role, Session, Stream
+from cueflow.tasks.ingest.formats.sidecars import PHYSIO, Sidecar, read_sidecar
 from cueflow.tasks.ingest.raw import modality_of
-from cueflow.tasks.ingest.sidecars import PHYSIO, Sidecar, read_sidecar
 from cueflow.tasks.ingest.streams import check_streams, closing_problems
 
 _ENTITY = re.compile(r"(?:^|_)([a-z]+)-([A-Za-z0-9]+)(?=_)")

@@ -16,8 +16,8 @@ from cueflow.schemas.results import FloatArray
 from cueflow.schemas.session import Modality, Stream
 from cueflow.tasks.ingest.raw import Query, pick
 from cueflow.tasks.ingest.signals import check_rate, reader_for
-from cueflow.tasks.ingest.stamps import TimeColumn, in_seconds, measured_rate, time_column
-from cueflow.tasks.ingest.text import HEAD_BYTES, Layout, as_number, cells_of, decoded, head_of, layout_of
+from cueflow.tasks.ingest.tabular.stamps import TimeColumn, in_seconds, measured_rate, time_column
+from cueflow.tasks.ingest.tabular.text import HEAD_BYTES, Layout, as_number, cells_of, decoded, head_of, layout_of
 from cueflow.tasks.ingest.units import agreed_unit, conversion
 
 _ROWS = 1000  # of a Parquet file, for its rate
@@ -78,7 +78,7 @@ def _query(stream: Stream) -> Query:
 
 
 def _edf(path: Path, stream: Stream) -> SignalHeader:
-    from cueflow.tasks.ingest.edf import edf_index, read_edf_header
+    from cueflow.tasks.ingest.formats.edf import edf_index, read_edf_header
 
     header = read_edf_header(path)
     index = edf_index(header, _query(stream))
@@ -87,7 +87,7 @@ def _edf(path: Path, stream: Stream) -> SignalHeader:
 
 
 def _wfdb(path: Path, stream: Stream) -> SignalHeader:
-    from cueflow.tasks.ingest.wfdb import read_wfdb_header
+    from cueflow.tasks.ingest.formats.wfdb import read_wfdb_header
 
     header = read_wfdb_header(path)
     index = pick([s.name for s in header.signals], _query(stream), kind="signal")
@@ -96,7 +96,7 @@ def _wfdb(path: Path, stream: Stream) -> SignalHeader:
 
 
 def _xdf(path: Path, stream: Stream) -> SignalHeader:
-    from cueflow.tasks.ingest.xdf import read_xdf_signals
+    from cueflow.tasks.ingest.formats.xdf import read_xdf_signals
 
     signals = read_xdf_signals(path)
     signal = signals[pick([s.name for s in signals], _query(stream), kind="channel")]
@@ -105,7 +105,7 @@ def _xdf(path: Path, stream: Stream) -> SignalHeader:
 
 
 def _e4(path: Path, stream: Stream) -> SignalHeader:
-    from cueflow.tasks.ingest.e4 import read_e4_head
+    from cueflow.tasks.ingest.formats.e4 import read_e4_head
 
     head = read_e4_head(path, _query(stream))
     conversion(stream.modality, agreed_unit(stream.modality, stream.unit, head.unit))
@@ -113,7 +113,7 @@ def _e4(path: Path, stream: Stream) -> SignalHeader:
 
 
 def _maybe_e4(path: Path, stream: Stream) -> SignalHeader:
-    from cueflow.tasks.ingest.e4 import is_e4
+    from cueflow.tasks.ingest.formats.e4 import is_e4
 
     return _e4(path, stream) if is_e4(path) else _text(path, stream)
 
@@ -121,7 +121,7 @@ def _maybe_e4(path: Path, stream: Stream) -> SignalHeader:
 def _parquet(path: Path, stream: Stream) -> SignalHeader:
     import pyarrow.parquet as pq
 
-    from cueflow.tasks.ingest.tables import parquet_names, readable_parquet
+    from cueflow.tasks.ingest.tabular.tables import parquet_names, readable_parquet
 
     names = parquet_names(path)
     stamps = time_column(names, channel=stream.channel)
@@ -156,7 +156,7 @@ def _span(metadata: Any, stamps: TimeColumn) -> float | None:  # noqa: ANN401 - 
 
 
 def _text(path: Path, stream: Stream) -> SignalHeader:
-    from cueflow.tasks.ingest.sidecars import is_physio, read_sidecar
+    from cueflow.tasks.ingest.formats.sidecars import is_physio, read_sidecar
 
     sidecar = read_sidecar(path) if is_physio(path) else None
     head = head_of(path)

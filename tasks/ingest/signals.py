@@ -14,7 +14,7 @@ from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import FloatArray, Signal
 from cueflow.schemas.session import Modality
 from cueflow.tasks.ingest.raw import Query, Raw, Reader
-from cueflow.tasks.ingest.stamps import even_stamps, measured_rate, need_order
+from cueflow.tasks.ingest.tabular.stamps import even_stamps, measured_rate, need_order
 from cueflow.tasks.ingest.units import agreed_unit, conversion
 
 _SHORTEST_MS = 10.0  # a median interval below is not in ms: no heart beats 6000 times a minute
@@ -175,49 +175,49 @@ def _intervals(values_ms: FloatArray, times_s: FloatArray | None, origin_s: floa
 
 
 def _text(path: Path, query: Query) -> Raw:
-    from cueflow.tasks.ingest.tables import read_text
+    from cueflow.tasks.ingest.tabular.tables import read_text
 
     return read_text(path, query)
 
 
 def _maybe_e4(path: Path, query: Query) -> Raw:
-    from cueflow.tasks.ingest.e4 import is_e4, read_e4
+    from cueflow.tasks.ingest.formats.e4 import is_e4, read_e4
 
     return read_e4(path, query) if is_e4(path) else _text(path, query)
 
 
 def _e4(path: Path, query: Query) -> Raw:
-    from cueflow.tasks.ingest.e4 import read_e4
+    from cueflow.tasks.ingest.formats.e4 import read_e4
 
     return read_e4(path, query)
 
 
 def _wfdb(path: Path, query: Query) -> Raw:
-    from cueflow.tasks.ingest.wfdb import read_wfdb
+    from cueflow.tasks.ingest.formats.wfdb import read_wfdb
 
     return read_wfdb(path, query)
 
 
 def _xdf(path: Path, query: Query) -> Raw:
-    from cueflow.tasks.ingest.xdf import read_xdf
+    from cueflow.tasks.ingest.formats.xdf import read_xdf
 
     return read_xdf(path, query)
 
 
 def _maybe_bids(path: Path, query: Query) -> Raw:
-    from cueflow.tasks.ingest.sidecars import is_physio, read_physio
+    from cueflow.tasks.ingest.formats.sidecars import is_physio, read_physio
 
     return read_physio(path, query) if is_physio(path) else _text(path, query)
 
 
 def _parquet(path: Path, query: Query) -> Raw:
-    from cueflow.tasks.ingest.tables import read_parquet
+    from cueflow.tasks.ingest.tabular.tables import read_parquet
 
     return read_parquet(path, query)
 
 
 def _edf(path: Path, query: Query) -> Raw:
-    from cueflow.tasks.ingest.edf import read_edf
+    from cueflow.tasks.ingest.formats.edf import read_edf
 
     return read_edf(path, query)
 

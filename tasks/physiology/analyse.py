@@ -15,7 +15,7 @@ from cueflow.schemas.results import Findings, Signal, Window
 from cueflow.schemas.session import Exclusion, Modality
 from cueflow.tasks.physiology import eda
 from cueflow.tasks.physiology.breath_stage import breath_parts
-from cueflow.tasks.physiology.heart_stage import heart_parts, list_parts, plausible, pulse_parts
+from cueflow.tasks.physiology.heart.stage import heart_parts, list_parts, plausible, pulse_parts
 from cueflow.tasks.physiology.recording import MOSTLY, Parts, Recording
 from cueflow.tasks.physiology.segments import BoolArray, flat, segments, whole_recording
 from cueflow.tasks.physiology.skin_stage import skin_parts

@@ -10,9 +10,9 @@ from cueflow.schemas.errors import TooShortError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Event, FloatArray, Measure, Window
 from cueflow.tasks.physiology.filters import bandpass
-from cueflow.tasks.physiology.heart_stage import rates
-from cueflow.tasks.physiology.hrv import Function, cvnn, mad_nn, mean_nn, median_nn, rmssd, sdnn, sdsd
-from cueflow.tasks.physiology.intervals import Intervals
+from cueflow.tasks.physiology.heart.hrv import Function, cvnn, mad_nn, mean_nn, median_nn, rmssd, sdnn, sdsd
+from cueflow.tasks.physiology.heart.intervals import Intervals
+from cueflow.tasks.physiology.heart.stage import rates
 from cueflow.tasks.physiology.recording import Basis, Parts, Recording, flattened, mean_or_none, sampled, sd_or_none
 from cueflow.tasks.physiology.respiration import BAND_HZ, Breaths, breaths, sighs
 from cueflow.tasks.windows import per_second

@@ -10,7 +10,7 @@ import numpy as np
 
 from cueflow.schemas.results import FloatArray, Signal, Window
 from cueflow.tasks.physiology.filters import IntArray, bandpass, local_level, peak_indices, refine
-from cueflow.tasks.physiology.intervals import Intervals
+from cueflow.tasks.physiology.heart.intervals import Intervals
 from cueflow.tasks.physiology.segments import BoolArray, Segment, fractional_times
 
 BAND_HZ = (0.05, 0.7)

@@ -7,8 +7,8 @@ import pytest
 from scipy.signal import lfilter
 
 from cueflow.schemas.session import Modality
-from cueflow.tasks.ingest.clock import beats_offset, signals_offset
-from cueflow.tasks.ingest.clock_sound import sound_offset
+from cueflow.tasks.clock.offsets import beats_offset, signals_offset
+from cueflow.tasks.clock.sound import sound_offset
 from cueflow.tasks.simulate.plan import Clock
 
 

@@ -14,7 +14,7 @@ from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.session import Modality
 from cueflow.tasks.ingest.signals import read_signal
-from cueflow.tasks.ingest.stamps import in_seconds, measured_rate, time_column
+from cueflow.tasks.ingest.tabular.stamps import in_seconds, measured_rate, time_column
 from cueflow.tasks.ingest.units import agreed_unit, conversion
 
 

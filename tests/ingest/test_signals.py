@@ -14,7 +14,7 @@ from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.session import Modality
 from cueflow.tasks.ingest.signals import read_signal
-from cueflow.tasks.ingest.stamps import even_stamps, measured_rate
+from cueflow.tasks.ingest.tabular.stamps import even_stamps, measured_rate
 
 SINE = np.sin(np.arange(500) / 20)
 

@@ -11,8 +11,8 @@ from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.session import Modality, Stream
 from cueflow.tasks.ingest.check import check_stream
+from cueflow.tasks.ingest.formats.xdf import read_xdf_signals
 from cueflow.tasks.ingest.signals import read_signal
-from cueflow.tasks.ingest.xdf import read_xdf_signals
 
 
 def chunk(tag, content):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cueflow.tasks.physiology.artefacts import rhythm
-from cueflow.tasks.physiology.hrv import rmssd
-from cueflow.tasks.physiology.intervals import Intervals
+from cueflow.tasks.physiology.heart.artefacts import rhythm
+from cueflow.tasks.physiology.heart.hrv import rmssd
+from cueflow.tasks.physiology.heart.intervals import Intervals
 
 
 @pytest.fixture

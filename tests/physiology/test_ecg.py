@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cueflow.tasks.physiology.beats import heart_beats
-from cueflow.tasks.physiology.ecg import r_peaks
+from cueflow.tasks.physiology.heart.beats import heart_beats
+from cueflow.tasks.physiology.heart.ecg import r_peaks
 from cueflow.tasks.physiology.segments import flat, segments
 from cueflow.tasks.simulate.heart import ecg_wave
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cueflow.tasks.physiology.beats import pulses
-from cueflow.tasks.physiology.ecg import r_peaks
-from cueflow.tasks.physiology.ppg import pulse_peaks
+from cueflow.tasks.physiology.heart.beats import pulses
+from cueflow.tasks.physiology.heart.ecg import r_peaks
+from cueflow.tasks.physiology.heart.ppg import pulse_peaks
 from cueflow.tasks.physiology.segments import segments
 from cueflow.tasks.simulate.heart import PULSE_DELAY_S, pulse_wave
 

@@ -10,8 +10,8 @@ from cueflow.schemas.reasons import Status
 from cueflow.schemas.results import Signal, StreamResult, Window
 from cueflow.schemas.session import Modality, Stream
 from cueflow.tasks.align import align
+from cueflow.tasks.clock.place import estimated_places, moved
 from cueflow.tasks.physiology.analyse import analyse_physiology
-from cueflow.tasks.place import estimated_places, moved
 from cueflow.tasks.simulate.devices import record
 from cueflow.tasks.simulate.effects import Effects
 from cueflow.tasks.simulate.people import draw_subject

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.physiology.intervals import Intervals
+from cueflow.tasks.physiology.heart.intervals import Intervals
 
 LF_HZ = (0.04, 0.15)
 HF_HZ = (0.15, 0.40)

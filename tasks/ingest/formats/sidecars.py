@@ -13,7 +13,7 @@ from typing import Any
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
 from cueflow.tasks.ingest.raw import Query, Raw
-from cueflow.tasks.ingest.tables import read_text
+from cueflow.tasks.ingest.tabular.tables import read_text
 
 PHYSIO = "_physio.tsv.gz"
 _NO_UNIT = frozenset({"n/a", "arbitrary", "a.u.", "au", "arbitrary units"})

@@ -11,8 +11,8 @@ import numpy as np
 
 from cueflow.schemas.results import Event, Findings, FloatArray, Series, StreamResult
 from cueflow.schemas.session import Modality, Stream
-from cueflow.tasks.ingest.clock import Offset, beats_offset
-from cueflow.tasks.ingest.e4 import SENSORS
+from cueflow.tasks.clock.offsets import Offset, beats_offset
+from cueflow.tasks.ingest.formats.e4 import SENSORS
 
 Key = tuple[str, str, str]
 _BEATS = frozenset({"beat", "pulse"})

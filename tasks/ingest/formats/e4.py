@@ -15,7 +15,7 @@ from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import FloatArray
 from cueflow.schemas.session import Modality
 from cueflow.tasks.ingest.raw import Query, Raw
-from cueflow.tasks.ingest.text import HEAD_BYTES, as_number, cells_of, decoded, head_of, layout_of
+from cueflow.tasks.ingest.tabular.text import HEAD_BYTES, as_number, cells_of, decoded, head_of, layout_of
 
 _MOST_BYTES = 1 << 29  # of an unzipped table: two weeks of the fastest sensor
 _MOST_RATIO = 100  # text of numbers shrinks to a tenth; more is not a recording
@@ -226,7 +226,7 @@ def _began(head: bytes) -> float | None:
 
 
 def _one(raw: bytes, query: Query) -> Raw:
-    from cueflow.tasks.ingest.tables import text_signal
+    from cueflow.tasks.ingest.tabular.tables import text_signal
 
     return text_signal(raw, query)
 

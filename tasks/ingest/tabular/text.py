@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
-from cueflow.tasks.ingest.comments import comments_of
+from cueflow.tasks.ingest.tabular.comments import comments_of
 
 HEAD_BYTES = 65536
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-"})

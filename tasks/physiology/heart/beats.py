@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cueflow.schemas.results import FloatArray, Signal
-from cueflow.tasks.physiology.artefacts import Rhythm, rhythm
-from cueflow.tasks.physiology.ecg import SHAPE_BAND_HZ, complexes, lead_sign, r_peaks
 from cueflow.tasks.physiology.filters import bandpass
-from cueflow.tasks.physiology.intervals import Intervals
-from cueflow.tasks.physiology.ppg import PULSE_BAND_HZ, pulse_peaks
+from cueflow.tasks.physiology.heart.artefacts import Rhythm, rhythm
+from cueflow.tasks.physiology.heart.ecg import SHAPE_BAND_HZ, complexes, lead_sign, r_peaks
+from cueflow.tasks.physiology.heart.intervals import Intervals
+from cueflow.tasks.physiology.heart.ppg import PULSE_BAND_HZ, pulse_peaks
 from cueflow.tasks.physiology.segments import BoolArray, Segment, fractional_times
 
 HEART_ALIKE, PULSE_ALIKE = 0.66, 0.86

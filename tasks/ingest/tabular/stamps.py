@@ -11,7 +11,7 @@ import numpy as np
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.ingest.text import as_number
+from cueflow.tasks.ingest.tabular.text import as_number
 
 GAP_PERIODS = 1.5  # a step of more than this many sample periods is a gap
 _JUMP = 4.0  # a step of more than this many median steps takes no part in the first guess of the rate

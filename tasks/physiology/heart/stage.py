@@ -10,13 +10,13 @@ import numpy as np
 from cueflow.schemas.errors import TooShortError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Event, FloatArray, Measure, Signal, Window
-from cueflow.tasks.physiology.artefacts import rhythm
-from cueflow.tasks.physiology.beats import LONGEST_S, SHORTEST_S, Beats, heart_beats, pulses
-from cueflow.tasks.physiology.hrv import DIFFERENCES, LEVELS, Function
-from cueflow.tasks.physiology.intervals import Intervals
+from cueflow.tasks.physiology.heart.artefacts import rhythm
+from cueflow.tasks.physiology.heart.beats import LONGEST_S, SHORTEST_S, Beats, heart_beats, pulses
+from cueflow.tasks.physiology.heart.hrv import DIFFERENCES, LEVELS, Function
+from cueflow.tasks.physiology.heart.intervals import Intervals
+from cueflow.tasks.physiology.heart.spectrum import HF_SHORTEST_S, LF_SHORTEST_S, LFHF_SHORTEST_S, band_powers
 from cueflow.tasks.physiology.recording import Basis, Parts, Recording, flattened, mean_or_none, sampled
 from cueflow.tasks.physiology.segments import BoolArray
-from cueflow.tasks.physiology.spectrum import HF_SHORTEST_S, LF_SHORTEST_S, LFHF_SHORTEST_S, band_powers
 from cueflow.tasks.windows import per_second, within
 
 TOUCHING_S = 0.06

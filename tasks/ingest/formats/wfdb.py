@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.ingest.comments import COUNTS
 from cueflow.tasks.ingest.raw import Query, Raw, pick
+from cueflow.tasks.ingest.tabular.comments import COUNTS
 
 WHOLE_SHARE = 0.9  # a file that ends before this share of what its header counts is cut
 _DEFAULT_HZ = 250.0

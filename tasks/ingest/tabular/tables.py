@@ -15,8 +15,8 @@ from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import FloatArray
 from cueflow.tasks.ingest.raw import Query, Raw, pick
-from cueflow.tasks.ingest.stamps import in_seconds, time_column
-from cueflow.tasks.ingest.text import MISSING, Layout, head_of, layout_of
+from cueflow.tasks.ingest.tabular.stamps import in_seconds, time_column
+from cueflow.tasks.ingest.tabular.text import MISSING, Layout, head_of, layout_of
 
 if TYPE_CHECKING:
     import polars as pl

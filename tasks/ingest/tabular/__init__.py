@@ -1,0 +1,1 @@
+"""Tables of numbers: how they are laid out, their columns, and their time stamps."""

@@ -1,0 +1,1 @@
+"""Beats of heart and pulse, and the intervals between them."""
