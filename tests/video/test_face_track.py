@@ -7,11 +7,11 @@ import pytest
 
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Window
-from cueflow.tasks.video import face_events as ev
-from cueflow.tasks.video import face_geometry as geometry
-from cueflow.tasks.video.face import SHAPES, Face, Square, ideal_square, squares
-from cueflow.tasks.video.face_measures import face_event_rows, face_measures, find_events
-from cueflow.tasks.video.face_track import COLUMNS, FaceTrack, TrackBuilder
+from cueflow.tasks.video.face import events as ev
+from cueflow.tasks.video.face import geometry as geometry
+from cueflow.tasks.video.face.finder import SHAPES, Face, Square, ideal_square, squares
+from cueflow.tasks.video.face.measures import face_event_rows, face_measures, find_events
+from cueflow.tasks.video.face.track import COLUMNS, FaceTrack, TrackBuilder
 
 rng = np.random.default_rng(0)
 

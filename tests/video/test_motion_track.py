@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from cueflow.schemas.results import Window
-from cueflow.tasks.video.backbone import Backbone
-from cueflow.tasks.video.flow import Flow
-from cueflow.tasks.video.motion import COLUMNS, MotionBuilder, MotionTrack, attention_summary, summary
-from cueflow.tasks.video.motion_measures import burst_rows, motion_bursts, motion_measures, motion_series
+from cueflow.tasks.video.motion.backbone import Backbone
+from cueflow.tasks.video.motion.flow import Flow
+from cueflow.tasks.video.motion.measures import burst_rows, motion_bursts, motion_measures, motion_series
+from cueflow.tasks.video.motion.track import COLUMNS, MotionBuilder, MotionTrack, attention_summary, summary
 
 SQUARE = np.ones(2)
 THRESHOLD = 0.04

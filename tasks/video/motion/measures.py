@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from cueflow.schemas.biomarkers import BIOMARKERS
 from cueflow.schemas.results import Event, FloatArray, Measure, Series, Window
-from cueflow.tasks.video.face_events import Episode, episodes
-from cueflow.tasks.video.motion import MotionTrack
+from cueflow.tasks.video.face.events import Episode, episodes
+from cueflow.tasks.video.motion.track import MotionTrack
 from cueflow.tasks.windows import per_second, within
 
 CAMERA_MOVES = 0.3  # patches/s

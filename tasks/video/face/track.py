@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.video import face_geometry as geometry
+from cueflow.tasks.video.face import geometry as geometry
 
 if TYPE_CHECKING:
-    from cueflow.tasks.video.face import Face
+    from cueflow.tasks.video.face.finder import Face
 
 BASELINE_S = 0.095  # movement is measured over a tenth of a second, so that cameras of 25 and 60 frames/s agree
 MAX_STEP_S = 0.25  # two faces further apart in time are not compared

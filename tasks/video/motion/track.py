@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.video.flow import Flow, attention_flow, attention_magnitude, signed_flow
+from cueflow.tasks.video.motion.flow import Flow, attention_flow, attention_magnitude, signed_flow
 
 if TYPE_CHECKING:
-    from cueflow.tasks.video.backbone import Backbone, Maps
+    from cueflow.tasks.video.motion.backbone import Backbone, Maps
 
 KEY_LAYERS = (5, 8)  # measured best together for signed flow
 COLUMNS = ("energy", "x", "y", "centroid_x", "centroid_y", "spread", "camera", "attention", "focus")

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from cueflow.schemas.biomarkers import BIOMARKERS, Biomarker
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Event, FloatArray, Measure, Series, Window
-from cueflow.tasks.video import face_events as ev
-from cueflow.tasks.video.face_track import FaceTrack
+from cueflow.tasks.video.face import events as ev
+from cueflow.tasks.video.face.track import FaceTrack
 from cueflow.tasks.windows import per_second, within
 
 BLINK_RATE_MIN_HZ = 24.5  # 25 frames/s, with the jitter that recordings have

@@ -1,0 +1,1 @@
+"""Face: found, followed and measured."""

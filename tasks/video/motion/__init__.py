@@ -1,0 +1,1 @@
+"""Motion: the frozen backbone and what its attention and keys say of movement."""
