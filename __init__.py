@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cueflow.flows.api import run
-    from cueflow.storage.queries import open_tables
+    from cueflow.storage.reading.queries import open_tables
 
 __all__ = ["__version__", "open_tables", "run"]
 __version__ = "0.1.0"
@@ -33,7 +33,7 @@ def __getattr__(name: str) -> object:
 
         return run
     if name == "open_tables":
-        from cueflow.storage.queries import open_tables
+        from cueflow.storage.reading.queries import open_tables
 
         return open_tables
     raise AttributeError(f"module 'cueflow' has no attribute {name!r}")

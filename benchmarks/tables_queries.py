@@ -24,8 +24,8 @@ from measure import heading
 
 from cueflow.schemas.biomarkers import BIOMARKERS
 from cueflow.schemas.tables import arrow_schema
-from cueflow.storage.buckets import BUCKET, BUCKETS, ROW_GROUP, bucket_of, bucket_path
-from cueflow.storage.queries import open_tables, query
+from cueflow.storage.compaction.buckets import BUCKET, BUCKETS, ROW_GROUP, bucket_of, bucket_path
+from cueflow.storage.reading.queries import open_tables, query
 from cueflow.storage.tables import read_fingerprints, read_sessions
 
 _MARKERS = max(300, len(BIOMARKERS))  # filled up with invented names

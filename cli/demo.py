@@ -138,7 +138,7 @@ def _comparison(folder: Path) -> Table:
     import polars as pl
     from rich.table import Table
 
-    from cueflow.storage.queries import open_tables
+    from cueflow.storage.reading.queries import open_tables
 
     found = open_tables(folder / "tables").biomarkers.filter(
         (pl.col("phase") == "session") & (pl.col("role") == "patient")

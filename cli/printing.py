@@ -15,7 +15,7 @@ from cueflow.cli.console import console
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from cueflow.storage.erasure import Erasure
+    from cueflow.storage.erasing.erasure import Erasure
 
 
 def print_rows(table: pa.Table, style: str, out: Path | None) -> None:
@@ -74,7 +74,7 @@ def print_examples(tables: Path) -> None:
     tables : Path
         Folder of tables, for the commands.
     """
-    from cueflow.storage.queries import EXAMPLES
+    from cueflow.storage.reading.queries import EXAMPLES
 
     for example in EXAMPLES:
         sys.stdout.write(f'# {example.title}\ncueflow query {tables} "{example.sql.strip()}"\n\n')
@@ -106,7 +106,7 @@ def print_erasure(erasure: Erasure) -> None:
     Parameters
     ----------
     erasure : Erasure
-        What `storage.erasure.forget` did.
+        What `storage.erasing.erasure.forget` did.
     """
     screen = console()
     for table, rows in erasure.rows.items():

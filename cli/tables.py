@@ -59,7 +59,7 @@ def status(
         return
     from rich.table import Table
 
-    from cueflow.storage.queries import open_tables
+    from cueflow.storage.reading.queries import open_tables
 
     rows = open_tables(tables).sessions.sort("session_id").collect().to_dicts()
     grid = Table("session", "subject", "visit", "status", "video", "audio", "physiology", "length", "why", box=None)
@@ -88,7 +88,7 @@ def query(
 ) -> None:
     """Ask the tables in SQL (DuckDB), read-only."""
     from cueflow.cli.printing import print_examples, print_rows
-    from cueflow.storage.queries import query as ask
+    from cueflow.storage.reading.queries import query as ask
 
     if examples or not sql:
         print_examples(tables)
@@ -128,7 +128,7 @@ def forget(
 ) -> None:
     """Erase a subject from every table and prove it. Recordings and exported files are not touched."""
     from cueflow.cli.printing import print_erasure
-    from cueflow.storage.erasure import forget as erase
+    from cueflow.storage.erasing.erasure import forget as erase
 
     if not (dry_run or yes):
         typer.confirm("Erase every row of this subject for good?", abort=True)
@@ -140,6 +140,6 @@ def maintain(
     wait: Annotated[float, typer.Option(help="Seconds to wait for readers before old files are removed.")] = 10.0,
 ) -> None:
     """Gather sessions in larger files, which answers questions faster from some thousands on. Readers go on."""
-    from cueflow.storage.compact import compact
+    from cueflow.storage.compaction.compact import compact
 
     console().print(compact(tables, wait_s=wait).sentence)

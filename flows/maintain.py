@@ -12,7 +12,7 @@ from cueflow.flows.artifacts import tell_text
 from cueflow.flows.forms import form, refused
 from cueflow.flows.roots import allowed
 from cueflow.schemas.errors import CueflowError
-from cueflow.storage.compact import compact
+from cueflow.storage.compaction.compact import compact
 
 
 @flow(name="maintain", persist_result=False)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cueflow.schemas.errors import TablesError
-from cueflow.storage.queries import Tables, open_tables
+from cueflow.storage.reading.queries import Tables, open_tables
 from cueflow.storage.scan import collected
 from cueflow.tasks.report.cohort import cohort_page
 from cueflow.tasks.report.session import session_page

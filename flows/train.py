@@ -22,7 +22,7 @@ def biomarker_frame(source: Path) -> pl.DataFrame:
     polars.DataFrame
     """
     if source.is_dir():
-        from cueflow.storage.queries import open_tables
+        from cueflow.storage.reading.queries import open_tables
 
         return open_tables(source).biomarkers.collect()
     from cueflow.tasks.fusion import read_long_table
@@ -34,6 +34,6 @@ def event_frame(source: Path) -> pl.DataFrame | None:
     """The `events` table of a folder that a run wrote; None for a long table, which has none."""
     if not source.is_dir():
         return None
-    from cueflow.storage.queries import open_tables
+    from cueflow.storage.reading.queries import open_tables
 
     return open_tables(source).events.collect()

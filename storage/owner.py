@@ -13,7 +13,7 @@ from typing import Any
 from cueflow.schemas.errors import ForeignOutputError, TablesError
 from cueflow.schemas.tables import SCHEMA_VERSION
 from cueflow.storage.atomic import disk_errors, replace_bytes
-from cueflow.storage.buckets import written_in_buckets
+from cueflow.storage.compaction.buckets import written_in_buckets
 from cueflow.storage.layout import state_dir, written_datasets, written_sessions
 
 _HARMLESS = frozenset({".cueflow", ".DS_Store", ".gitkeep", ".gitignore", "lost+found"})

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cueflow.schemas.errors import TablesError
 from cueflow.schemas.tables import SCHEMA_VERSION, TABLES, arrow_schema
-from cueflow.storage.buckets import BUCKET, bucket_files
+from cueflow.storage.compaction.buckets import BUCKET, bucket_files
 from cueflow.storage.layout import PART, encoded
 from cueflow.storage.owner import is_tables
 

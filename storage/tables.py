@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Self
 from cueflow.schemas.errors import TablesError
 from cueflow.schemas.tables import TABLES, arrow_schema
 from cueflow.storage.atomic import disk_errors
-from cueflow.storage.buckets import BUCKET
+from cueflow.storage.compaction.buckets import BUCKET
+from cueflow.storage.erasing.removal import finish_removal
 from cueflow.storage.journal import commit, roll_forward
 from cueflow.storage.layout import part_path
 from cueflow.storage.owner import claim, locked, refuse_foreign_folder
 from cueflow.storage.readers import reading
-from cueflow.storage.removal import finish_removal
 from cueflow.storage.scan import placed_sessions, visible
 
 if TYPE_CHECKING:

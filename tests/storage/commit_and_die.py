@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.compute  # imported before forking, so that a fork costs milliseconds
 import pyarrow.parquet  # noqa: F401
 
-from cueflow.storage import removal
-from cueflow.storage.compact import compact
+from cueflow.storage.compaction.compact import compact
+from cueflow.storage.erasing import removal
 from cueflow.storage.tables import TableStore
 
 _ACTS = frozenset({"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir"})

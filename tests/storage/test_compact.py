@@ -14,12 +14,12 @@ import pytest
 
 from cueflow.schemas.errors import TablesError
 from cueflow.schemas.tables import TABLES, arrow_schema
-from cueflow.storage.buckets import BUCKETS, bucket_of, bucket_path, read_part, write_bucket
-from cueflow.storage.compact import compact
-from cueflow.storage.erasure import forget
+from cueflow.storage.compaction.buckets import BUCKETS, bucket_of, bucket_path, read_part, write_bucket
+from cueflow.storage.compaction.compact import compact
+from cueflow.storage.erasing.erasure import forget
 from cueflow.storage.layout import part_path
-from cueflow.storage.queries import open_tables, query
 from cueflow.storage.readers import reading
+from cueflow.storage.reading.queries import open_tables, query
 from cueflow.storage.tables import TableStore, read_fingerprints, read_sessions, scan
 
 _DRIVER = Path(__file__).with_name("commit_and_die.py")

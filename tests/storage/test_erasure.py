@@ -12,10 +12,10 @@ import pytest
 
 from cueflow.schemas.errors import TablesError
 from cueflow.schemas.tables import TABLES
-from cueflow.storage.erasure import forget
+from cueflow.storage.erasing.erasure import forget
+from cueflow.storage.erasing.traces import traces
 from cueflow.storage.fingerprints import HashMemo, memo_path
 from cueflow.storage.tables import TableStore, read_sessions, scan
-from cueflow.storage.traces import traces
 
 
 @pytest.fixture

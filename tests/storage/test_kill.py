@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cueflow.schemas.tables import TABLES
-from cueflow.storage.removal import finish_removal
+from cueflow.storage.erasing.removal import finish_removal
 from cueflow.storage.tables import TableStore, read_sessions, scan
 
 _DRIVER = Path(__file__).with_name("commit_and_die.py")

@@ -13,7 +13,7 @@ import cueflow
 from cueflow.schemas.biomarkers import BIOMARKERS
 from cueflow.schemas.errors import QueryError, TablesError
 from cueflow.schemas.tables import TABLES, arrow_schema
-from cueflow.storage.queries import EXAMPLES, open_tables, query
+from cueflow.storage.reading.queries import EXAMPLES, open_tables, query
 from cueflow.storage.tables import TableStore
 
 

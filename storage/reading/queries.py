@@ -13,11 +13,11 @@ import duckdb
 
 from cueflow.schemas.errors import QueryError, TablesError
 from cueflow.schemas.tables import TABLES
-from cueflow.storage.buckets import BUCKET
-from cueflow.storage.examples import EXAMPLES
+from cueflow.storage.compaction.buckets import BUCKET
 from cueflow.storage.readers import hold, reading, release
+from cueflow.storage.reading.examples import EXAMPLES
+from cueflow.storage.reading.views import close_off, connect, wide_view
 from cueflow.storage.scan import placed_sessions, visible
-from cueflow.storage.views import close_off, connect, wide_view
 
 if TYPE_CHECKING:
     import polars as pl

@@ -14,12 +14,12 @@ from pathlib import Path
 from cueflow.schemas.errors import TablesError
 from cueflow.schemas.tables import TABLES
 from cueflow.storage.atomic import disk_errors
+from cueflow.storage.erasing.removal import finish_removal, remove_sessions
+from cueflow.storage.erasing.traces import traces
 from cueflow.storage.journal import roll_forward
 from cueflow.storage.layout import session_dir, state_dir
 from cueflow.storage.owner import is_tables, locked
-from cueflow.storage.removal import finish_removal, remove_sessions
 from cueflow.storage.scan import collected, raw_scan
-from cueflow.storage.traces import traces
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 from cueflow.schemas.errors import TablesError
 from cueflow.storage.atomic import disk_errors, sync_dir
-from cueflow.storage.buckets import (
+from cueflow.storage.compaction.buckets import (
     BUCKET,
     bucket_of,
     bucket_path,
@@ -27,11 +27,11 @@ from cueflow.storage.buckets import (
     staged_path,
     write_bucket,
 )
+from cueflow.storage.erasing.removal import finish_removal
 from cueflow.storage.journal import roll_forward
 from cueflow.storage.layout import ORDER, PART, encoded, part_path
 from cueflow.storage.owner import is_tables, locked
 from cueflow.storage.readers import nobody_reads
-from cueflow.storage.removal import finish_removal
 from cueflow.storage.scan import placed_sessions
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from cueflow.schemas.tables import TABLES
+from cueflow.storage.erasing.removal import pattern_of
 from cueflow.storage.layout import PART
-from cueflow.storage.removal import pattern_of
 from cueflow.storage.scan import collected, raw_scan
 
 _CHECKSUM = 64  # bytes in front of a cached stage's compressed JSON

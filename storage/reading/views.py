@@ -12,7 +12,7 @@ import duckdb
 
 from cueflow.schemas.biomarkers import BIOMARKERS
 from cueflow.schemas.tables import TABLES, arrow_schema
-from cueflow.storage.buckets import BUCKET, bucket_files
+from cueflow.storage.compaction.buckets import BUCKET, bucket_files
 from cueflow.storage.layout import PART
 from cueflow.storage.scan import KEY, part_files
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cueflow.schemas.tables import TABLES
 from cueflow.storage.atomic import replace_bytes, sync_dir
-from cueflow.storage.buckets import drop_staged, remove_from_buckets
+from cueflow.storage.compaction.buckets import drop_staged, remove_from_buckets
 from cueflow.storage.fingerprints import memo_path
 from cueflow.storage.layout import commits_dir, encoded, part_path, state_dir
 

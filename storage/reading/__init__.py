@@ -1,0 +1,1 @@
+"""Questions to the tables: Polars frames, DuckDB, read-only SQL."""
