@@ -17,7 +17,7 @@ def list_models() -> None:
     """List the weights in the lock file: licence, size, hash, and whether they are here."""
     from rich.table import Table
 
-    from cueflow.flows.stages import model_store
+    from cueflow.flows.work.stages import model_store
 
     grid = Table("name", "licence", "size", "sha256", "here", "use", box=None)
     for entry in model_store().list():
@@ -35,7 +35,7 @@ def list_models() -> None:
 @app.command(epilog="Example: `cueflow models pull face_landmarker`")
 def pull(names: Names = None) -> None:
     """Fetch weights that are missing, from the first source that has them, and verify them."""
-    from cueflow.flows.stages import model_store
+    from cueflow.flows.work.stages import model_store
 
     screen = console()
     screen.print("Models: fetching what is missing, verifying what is here …")
@@ -46,7 +46,7 @@ def pull(names: Names = None) -> None:
 @app.command(epilog="Example: `cueflow models verify`")
 def verify(names: Names = None) -> None:
     """Compare the weights that are here with the hashes of the lock file."""
-    from cueflow.flows.stages import model_store
+    from cueflow.flows.work.stages import model_store
 
     for name in model_store().verify(names or None):
         console().print(f"  [green]verified[/green]  {name}")

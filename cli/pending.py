@@ -22,8 +22,8 @@ def print_pending(tables: Path, dataset: Path, *, name: str, config: Path | None
     from rich.markup import escape
     from rich.table import Table
 
-    from cueflow.flows.plan import Request
-    from cueflow.flows.why import explain_run
+    from cueflow.flows.planning.plan import Request
+    from cueflow.flows.planning.why import explain_run
     from cueflow.schemas.config import load_config
     from cueflow.schemas.session import Group
     from cueflow.tasks.ingest.dataset import read_dataset

@@ -31,8 +31,8 @@ def serve(
 ) -> None:
     """Schedule runs and start them from a browser: server, deployments and worker until Ctrl-C."""
     from cueflow.flows.api import default_workers
-    from cueflow.flows.options import Options, preflight
-    from cueflow.flows.server import Served, server, work
+    from cueflow.flows.planning.options import Options, preflight
+    from cueflow.flows.serving.server import Served, server, work
     from cueflow.schemas.session import Group
 
     served = Served(

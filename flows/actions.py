@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cueflow.flows.stages import model_path, model_store
+from cueflow.flows.work.stages import model_path, model_store
 from cueflow.schemas.config import VideoConfig
 from cueflow.schemas.errors import ConfigError, DatasetError, StreamError
 from cueflow.schemas.results import Event

@@ -82,8 +82,8 @@ def run(  # noqa: PLR0913 - each is an option of the command line
     """
     for name, value in _PREFECT.items():
         os.environ.setdefault(name, value)
-    from cueflow.flows.options import Options, preflight
-    from cueflow.flows.settled import settled_run
+    from cueflow.flows.planning.options import Options, preflight
+    from cueflow.flows.planning.settled import settled_run
 
     options = Options(
         sessions=tuple(sessions or ()),
@@ -103,7 +103,7 @@ def run(  # noqa: PLR0913 - each is an option of the command line
     if settled is not None:
         told.planned(sessions=0, unchanged=settled.unchanged, jobs={})
         return settled
-    from cueflow.flows.extract import extract  # imports Prefect, which takes seconds: after the checks
+    from cueflow.flows.deployments.extract import extract  # imports Prefect, which takes seconds: after the checks
 
     with watched_by(told):
         state = extract(

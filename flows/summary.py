@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cueflow.flows.plan import Plan
-from cueflow.flows.work import SessionOutcome, SessionWork
+from cueflow.flows.planning.plan import Plan
+from cueflow.flows.work.session import SessionOutcome, SessionWork
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cueflow.flows.choose import Choice, Pick, choose
-from cueflow.flows.why import Why
+from cueflow.flows.deployments.choose import Choice, Pick, choose
+from cueflow.flows.planning.why import Why
 from cueflow.schemas.errors import ConfigError
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cueflow.flows.extract import extract
-from cueflow.flows.maintain import maintain
-from cueflow.flows.reprocess import reprocess
+from cueflow.flows.deployments.extract import extract
+from cueflow.flows.deployments.maintain import maintain
+from cueflow.flows.deployments.reprocess import reprocess
+from cueflow.flows.deployments.training import train
 from cueflow.flows.roots import ROOTS, allowed, optional
-from cueflow.flows.server import Served, deployments
-from cueflow.flows.training import train
+from cueflow.flows.serving.server import Served, deployments
 from cueflow.schemas.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]

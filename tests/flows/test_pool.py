@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from cueflow.flows.jobs import StageJob, dump_job, load_job
-from cueflow.flows.pool import WorkerPool
+from cueflow.flows.work.jobs import StageJob, dump_job, load_job
+from cueflow.flows.work.pool import WorkerPool
 from cueflow.schemas.config import Config
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.session import Exclusion, Group, Marker, Modality, Stream

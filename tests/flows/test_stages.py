@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from cueflow.flows.jobs import StageJob
-from cueflow.flows.stages import MODELS, model_store, run_stage
+from cueflow.flows.work.jobs import StageJob
+from cueflow.flows.work.stages import MODELS, model_store, run_stage
 from cueflow.schemas.biomarkers import SERIES, of_modality
 from cueflow.schemas.config import Config
 from cueflow.schemas.errors import ModelError

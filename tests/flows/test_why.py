@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cueflow.flows import plan as planning
-from cueflow.flows.plan import Request, plan_run
-from cueflow.flows.why import explain_plan, explain_run, session_rows
+from cueflow.flows.planning import plan as planning
+from cueflow.flows.planning.plan import Request, plan_run
+from cueflow.flows.planning.why import explain_plan, explain_run, session_rows
 from cueflow.schemas.config import Config, PhysiologyConfig
 from cueflow.schemas.errors import TablesError
 from cueflow.schemas.reasons import Reason

@@ -18,8 +18,8 @@ from prefect.artifacts import (
 )
 from prefect.settings import get_current_settings
 
+from cueflow.flows.planning.why import Why
 from cueflow.flows.summary import RunSummary
-from cueflow.flows.why import Why
 
 _ROWS = 2_000  # an artifact is a value in a database, not a place for a cohort
 _EVERY_S = 2.0

@@ -10,8 +10,8 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-from cueflow.flows.jobs import StageJob
-from cueflow.flows.stages import method_version, weights_hash
+from cueflow.flows.work.jobs import StageJob
+from cueflow.flows.work.stages import method_version, weights_hash
 from cueflow.schemas.config import Config
 from cueflow.schemas.errors import StreamError, storable
 from cueflow.schemas.reasons import Reason, Status

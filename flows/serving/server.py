@@ -113,10 +113,10 @@ def deployments(served: Served) -> list[RunnerDeployment]:
     from prefect.deployments.runner import RunnerDeployment as Deployment
     from prefect.types.entrypoint import EntrypointType
 
-    from cueflow.flows.extract import extract
-    from cueflow.flows.maintain import maintain
-    from cueflow.flows.reprocess import reprocess
-    from cueflow.flows.training import train
+    from cueflow.flows.deployments.extract import extract
+    from cueflow.flows.deployments.maintain import maintain
+    from cueflow.flows.deployments.reprocess import reprocess
+    from cueflow.flows.deployments.training import train
 
     common: dict[str, Any] = {
         "dataset": str(served.dataset),

@@ -14,7 +14,7 @@ import time
 import traceback
 from typing import BinaryIO
 
-from cueflow.flows.jobs import StageJob, load_job
+from cueflow.flows.work.jobs import StageJob, load_job
 from cueflow.schemas.errors import CueflowError
 from cueflow.schemas.reasons import Reason
 
@@ -36,7 +36,7 @@ def _listen(jobs: queue.Queue[bytes]) -> None:
 
 
 def _answer(answers: BinaryIO, job: StageJob) -> None:
-    from cueflow.flows.stages import run_stage
+    from cueflow.flows.work.stages import run_stage
 
     def tell(share: float) -> None:
         _send(answers, {"progress": round(share, 4)})

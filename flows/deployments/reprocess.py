@@ -11,16 +11,16 @@ from prefect.client.schemas.objects import State
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
-from cueflow.flows.artifacts import tell_planned
-from cueflow.flows.choose import Choice, Pick, choose
-from cueflow.flows.extract import THREADS, process
-from cueflow.flows.forms import form, refused
+from cueflow.flows.deployments.artifacts import tell_planned
+from cueflow.flows.deployments.choose import Choice, Pick, choose
+from cueflow.flows.deployments.extract import THREADS, process
+from cueflow.flows.deployments.forms import form, refused
 from cueflow.flows.fuse import load_fuser
-from cueflow.flows.options import Options
-from cueflow.flows.plan import Request
+from cueflow.flows.planning.options import Options
+from cueflow.flows.planning.plan import Request
+from cueflow.flows.planning.why import Why, explain_run
 from cueflow.flows.roots import allowed, optional
 from cueflow.flows.summary import RunSummary
-from cueflow.flows.why import Why, explain_run
 from cueflow.schemas.config import load_config
 from cueflow.schemas.errors import CueflowError
 from cueflow.schemas.session import Group

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from cueflow.flows.jobs import StageJob
+from cueflow.flows.work.jobs import StageJob
 from cueflow.schemas.errors import StreamError, storable
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Findings, StreamResult

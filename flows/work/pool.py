@@ -15,11 +15,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from cueflow.flows.jobs import Outcome, StageJob, dump_job
+from cueflow.flows.work.jobs import Outcome, StageJob, dump_job
 from cueflow.schemas.reasons import Reason
 
 Progress = Callable[[float], None]
-WORKER = (sys.executable, "-m", "cueflow.flows.worker")
+WORKER = (sys.executable, "-m", "cueflow.flows.work.worker")
 
 
 class _Worker:

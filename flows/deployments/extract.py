@@ -17,18 +17,18 @@ from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
-from cueflow.flows.artifacts import Bar, tell_done
-from cueflow.flows.forms import form, refused
+from cueflow.flows.deployments.artifacts import Bar, tell_done
+from cueflow.flows.deployments.forms import form, refused
 from cueflow.flows.fuse import load_fuser
-from cueflow.flows.options import Options, chosen_sessions
-from cueflow.flows.plan import Plan, Request, SessionPlan, plan_run
-from cueflow.flows.pool import WorkerPool
+from cueflow.flows.planning.options import Options, chosen_sessions
+from cueflow.flows.planning.plan import Plan, Request, SessionPlan, plan_run
+from cueflow.flows.planning.why import explain_plan, fingerprints, session_rows
 from cueflow.flows.progress import watcher
 from cueflow.flows.roots import allowed, optional
-from cueflow.flows.stages import MODELS, model_store
 from cueflow.flows.summary import RunSummary, summarise
-from cueflow.flows.why import explain_plan, fingerprints, session_rows
-from cueflow.flows.work import Execution, SessionWork
+from cueflow.flows.work.pool import WorkerPool
+from cueflow.flows.work.session import Execution, SessionWork
+from cueflow.flows.work.stages import MODELS, model_store
 from cueflow.schemas.config import load_config
 from cueflow.schemas.errors import CueflowError
 from cueflow.schemas.reasons import Reason

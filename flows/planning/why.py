@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cueflow.flows.plan import Plan, Request, SessionPlan, plan_run
+from cueflow.flows.planning.plan import Plan, Request, SessionPlan, plan_run
 from cueflow.schemas.errors import TablesError
 from cueflow.schemas.session import Dataset
 from cueflow.storage.fingerprints import HashMemo

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cueflow.flows.jobs import StageJob
-from cueflow.flows.plan import SessionPlan
-from cueflow.flows.pool import WorkerPool
+from cueflow.flows.planning.plan import SessionPlan
 from cueflow.flows.progress import watcher
+from cueflow.flows.work.jobs import StageJob
+from cueflow.flows.work.pool import WorkerPool
 from cueflow.schemas.errors import DiskFullError
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Aligned, StreamResult

@@ -8,8 +8,8 @@ from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from pydantic import Field
 
-from cueflow.flows.artifacts import tell_text
-from cueflow.flows.forms import form, refused
+from cueflow.flows.deployments.artifacts import tell_text
+from cueflow.flows.deployments.forms import form, refused
 from cueflow.flows.roots import allowed
 from cueflow.schemas.errors import CueflowError
 from cueflow.storage.compaction.compact import compact

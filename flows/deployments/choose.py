@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
-from cueflow.flows.why import Why
+from cueflow.flows.planning.why import Why
 from cueflow.schemas.errors import ConfigError
 
 

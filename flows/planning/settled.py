@@ -6,10 +6,10 @@ from pathlib import Path
 from uuid import uuid4
 
 from cueflow.flows.fuse import load_fuser
-from cueflow.flows.options import Options, chosen_sessions
-from cueflow.flows.plan import Request, plan_run
+from cueflow.flows.planning.options import Options, chosen_sessions
+from cueflow.flows.planning.plan import Request, plan_run
+from cueflow.flows.planning.why import fingerprints, session_rows
 from cueflow.flows.summary import RunSummary
-from cueflow.flows.why import fingerprints, session_rows
 from cueflow.schemas.config import load_config
 from cueflow.storage.fingerprints import HashMemo, root_fingerprint
 from cueflow.storage.owner import is_tables

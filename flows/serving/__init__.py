@@ -1,0 +1,1 @@
+"""Prefect's server and what belongs to it: started, secured and watched."""

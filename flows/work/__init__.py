@@ -1,0 +1,1 @@
+"""How one session is worked on: jobs, worker processes, stages, tables."""
