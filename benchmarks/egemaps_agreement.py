@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cueflow.tasks.audio.egemaps import egemaps
+from cueflow.tasks.audio.geneva.functionals import egemaps
 
 R_MIN, ERROR_MAX = 0.95, 0.05
 _KEYS = ("file", "start_s", "end_s", "rate_hz")

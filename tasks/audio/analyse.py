@@ -12,12 +12,12 @@ from cueflow.schemas.config import AudioConfig
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Event, Findings, FloatArray, Series, Window
 from cueflow.schemas.session import Exclusion
-from cueflow.tasks.audio.level import decibels
-from cueflow.tasks.audio.stream import FRAME_S
+from cueflow.tasks.audio.signal.level import decibels
+from cueflow.tasks.audio.signal.stream import FRAME_S
+from cueflow.tasks.audio.signal.vad import speech_frames
 from cueflow.tasks.audio.summary import CLIPPED_SHARE_MAX, View, clipped_in_speech, measures_of, quality_of, view_of
-from cueflow.tasks.audio.timing import Flags
+from cueflow.tasks.audio.talk.timing import Flags
 from cueflow.tasks.audio.tracks import Tracks, measure_tracks
-from cueflow.tasks.audio.vad import speech_frames
 from cueflow.tasks.windows import excluded, measuring_windows, per_second, within
 
 VERSION = "2"

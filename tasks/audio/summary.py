@@ -13,14 +13,14 @@ from cueflow.schemas.biomarkers.voice_egemaps import EGEMAPS
 from cueflow.schemas.biomarkers.voice_quality import VOICE
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Measure, Window
-from cueflow.tasks.audio import perturbation as pb
-from cueflow.tasks.audio.egemaps import contours, cycle_tracks, functionals
-from cueflow.tasks.audio.level import POWER_FLOOR
-from cueflow.tasks.audio.pitch import speaker_range
-from cueflow.tasks.audio.stream import FRAME_S, HOP
-from cueflow.tasks.audio.timing import Flags, Talk, lengths_s, syllable_nuclei, turns_and_pauses
+from cueflow.tasks.audio.geneva.functionals import contours, cycle_tracks, functionals
+from cueflow.tasks.audio.quality import perturbation as pb
+from cueflow.tasks.audio.quality.pitch import speaker_range
+from cueflow.tasks.audio.signal.level import POWER_FLOOR
+from cueflow.tasks.audio.signal.stream import FRAME_S, HOP
+from cueflow.tasks.audio.signal.vad import runs
+from cueflow.tasks.audio.talk.timing import Flags, Talk, lengths_s, syllable_nuclei, turns_and_pauses
 from cueflow.tasks.audio.tracks import Tracks
-from cueflow.tasks.audio.vad import runs
 
 F64 = NDArray[np.float64]
 

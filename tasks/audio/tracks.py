@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
-from cueflow.tasks.audio.cepstrum import peak_prominence
-from cueflow.tasks.audio.egemaps_frames import LowLevel, low_level
-from cueflow.tasks.audio.formants import formant_tracks
-from cueflow.tasks.audio.harmonicity import harmonicity
-from cueflow.tasks.audio.level import clipped_samples, frame_power
-from cueflow.tasks.audio.periods import Cycles, find_cycles
-from cueflow.tasks.audio.pitch import track_pitch
-from cueflow.tasks.audio.spectrum import SpectralFrames, spectral_frames
-from cueflow.tasks.audio.stream import CONTEXT, FRAME_S, HOP, RATE_HZ, Chunk, chunks
-from cueflow.tasks.audio.vad import Leveller, VoiceDetector, on_frames
+from cueflow.tasks.audio.geneva.frames import LowLevel, low_level
+from cueflow.tasks.audio.quality.cepstrum import peak_prominence
+from cueflow.tasks.audio.quality.formants import formant_tracks
+from cueflow.tasks.audio.quality.harmonicity import harmonicity
+from cueflow.tasks.audio.quality.periods import Cycles, find_cycles
+from cueflow.tasks.audio.quality.pitch import track_pitch
+from cueflow.tasks.audio.signal.level import clipped_samples, frame_power
+from cueflow.tasks.audio.signal.spectrum import SpectralFrames, spectral_frames
+from cueflow.tasks.audio.signal.stream import CONTEXT, FRAME_S, HOP, RATE_HZ, Chunk, chunks
+from cueflow.tasks.audio.signal.vad import Leveller, VoiceDetector, on_frames
 
 F32 = NDArray[np.float32]
 

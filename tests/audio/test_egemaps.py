@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cueflow.tasks.audio.egemaps import contours, cycle_tracks, egemaps, functionals
-from cueflow.tasks.audio.egemaps_frames import low_level
-from cueflow.tasks.audio.periods import Cycles
+from cueflow.tasks.audio.geneva.frames import low_level
+from cueflow.tasks.audio.geneva.functionals import contours, cycle_tracks, egemaps, functionals
+from cueflow.tasks.audio.quality.periods import Cycles
 
 F0, LOUD = "F0semitoneFrom27.5Hz_sma3nz", "loudness_sma3"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cueflow.tasks.audio import perturbation as pb
-from cueflow.tasks.audio.periods import find_cycles
-from cueflow.tasks.audio.stream import chunks
+from cueflow.tasks.audio.quality import perturbation as pb
+from cueflow.tasks.audio.quality.periods import find_cycles
+from cueflow.tasks.audio.signal.stream import chunks
 
 
 def test_formulas_on_alternating_cycles():

@@ -7,11 +7,11 @@ import itertools
 import numpy as np
 import pytest
 
-from cueflow.tasks.audio.cepstrum import peak_prominence
-from cueflow.tasks.audio.formants import burg, formant_tracks, resonances
-from cueflow.tasks.audio.harmonicity import harmonicity
-from cueflow.tasks.audio.pitch import PathCosts, best_path, speaker_range, track_pitch
-from cueflow.tasks.audio.stream import chunks
+from cueflow.tasks.audio.quality.cepstrum import peak_prominence
+from cueflow.tasks.audio.quality.formants import burg, formant_tracks, resonances
+from cueflow.tasks.audio.quality.harmonicity import harmonicity
+from cueflow.tasks.audio.quality.pitch import PathCosts, best_path, speaker_range, track_pitch
+from cueflow.tasks.audio.signal.stream import chunks
 
 RATE = 16_000
 

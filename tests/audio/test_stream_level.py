@@ -7,9 +7,9 @@ import itertools
 import numpy as np
 import pytest
 
-from cueflow.tasks.audio.level import clipped_samples, decibels, frame_power
-from cueflow.tasks.audio.spectrum import spectral_frames
-from cueflow.tasks.audio.stream import CONTEXT, CORE, HOP, chunks, frames_of
+from cueflow.tasks.audio.signal.level import clipped_samples, decibels, frame_power
+from cueflow.tasks.audio.signal.spectrum import spectral_frames
+from cueflow.tasks.audio.signal.stream import CONTEXT, CORE, HOP, chunks, frames_of
 
 RATE = 16_000
 

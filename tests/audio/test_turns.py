@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cueflow.tasks.audio.turns import TurnRules, joined, overlap_s, turn_taking
+from cueflow.tasks.audio.talk.turns import TurnRules, joined, overlap_s, turn_taking
 
 OTHER = [(0.0, 4.0), (10.0, 14.0), (20.0, 24.0)]
 OWN = [(4.5, 9.0), (13.5, 19.0), (25.0, 30.0)]  # .5 s after, .5 s before, 1 s after the other's end

@@ -14,15 +14,15 @@ import pytest
 
 from cueflow.schemas.config import AudioConfig
 from cueflow.schemas.reasons import Reason, Status
-from cueflow.tasks.audio import perturbation as pb
 from cueflow.tasks.audio.analyse import analyse_audio
-from cueflow.tasks.audio.cepstrum import peak_prominence
-from cueflow.tasks.audio.formants import formant_tracks
-from cueflow.tasks.audio.harmonicity import harmonicity
-from cueflow.tasks.audio.periods import find_cycles
-from cueflow.tasks.audio.pitch import track_pitch
-from cueflow.tasks.audio.spectrum import spectral_frames
-from cueflow.tasks.audio.stream import chunks
+from cueflow.tasks.audio.quality import perturbation as pb
+from cueflow.tasks.audio.quality.cepstrum import peak_prominence
+from cueflow.tasks.audio.quality.formants import formant_tracks
+from cueflow.tasks.audio.quality.harmonicity import harmonicity
+from cueflow.tasks.audio.quality.periods import find_cycles
+from cueflow.tasks.audio.quality.pitch import track_pitch
+from cueflow.tasks.audio.signal.spectrum import spectral_frames
+from cueflow.tasks.audio.signal.stream import chunks
 
 pytestmark = pytest.mark.real
 RATE = 16_000

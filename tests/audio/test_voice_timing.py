@@ -7,8 +7,8 @@ import pytest
 
 from cueflow.schemas.errors import ModelError
 from cueflow.schemas.reasons import Reason
-from cueflow.tasks.audio.timing import lengths_s, syllable_nuclei, turns_and_pauses
-from cueflow.tasks.audio.vad import Leveller, VoiceDetector, on_frames, runs, speech_frames
+from cueflow.tasks.audio.signal.vad import Leveller, VoiceDetector, on_frames, runs, speech_frames
+from cueflow.tasks.audio.talk.timing import lengths_s, syllable_nuclei, turns_and_pauses
 
 RATE = 16_000
 

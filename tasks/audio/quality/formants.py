@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cueflow.tasks.audio.stream import CONTEXT, HOP, RATE_HZ
+from cueflow.tasks.audio.signal.stream import CONTEXT, HOP, RATE_HZ
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]

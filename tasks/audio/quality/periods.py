@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cueflow.tasks.audio.stream import CONTEXT, HOP, RATE_HZ
-from cueflow.tasks.audio.vad import runs
+from cueflow.tasks.audio.signal.stream import CONTEXT, HOP, RATE_HZ
+from cueflow.tasks.audio.signal.vad import runs
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]

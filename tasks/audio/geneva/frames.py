@@ -13,8 +13,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from cueflow.tasks.audio.egemaps_pitch import LOWEST_HZ, subharmonic_pitch
-from cueflow.tasks.audio.egemaps_voice import formants_of, harmonics_of
+from cueflow.tasks.audio.geneva.pitch import LOWEST_HZ, subharmonic_pitch
+from cueflow.tasks.audio.geneva.voice import formants_of, harmonics_of
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from cueflow.tasks.audio.stream import RATE_HZ, frames_of
+from cueflow.tasks.audio.signal.stream import RATE_HZ, frames_of
 
 F32 = NDArray[np.float32]
 

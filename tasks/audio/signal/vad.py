@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cueflow.schemas.errors import ModelError
-from cueflow.tasks.audio.stream import HOP
+from cueflow.tasks.audio.signal.stream import HOP
 
 WINDOW = 512  # samples a decision
 _PAST = 64  # samples of context that the network sees before its window

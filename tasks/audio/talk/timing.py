@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cueflow.tasks.audio.level import decibels
-from cueflow.tasks.audio.stream import FRAME_S
-from cueflow.tasks.audio.vad import runs
+from cueflow.tasks.audio.signal.level import decibels
+from cueflow.tasks.audio.signal.stream import FRAME_S
+from cueflow.tasks.audio.signal.vad import runs
 
 Flags = NDArray[np.bool_]
 Spans = tuple[tuple[int, int], ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cueflow.tasks.audio.stream import HOP
+from cueflow.tasks.audio.signal.stream import HOP
 
 F32 = NDArray[np.float32]
 

@@ -10,11 +10,11 @@ from math import gcd
 import numpy as np
 from numpy.typing import NDArray
 
-from cueflow.tasks.audio.egemaps_frames import LONG_S, STEP_S, LowLevel, low_level
-from cueflow.tasks.audio.level import POWER_FLOOR
-from cueflow.tasks.audio.periods import Cycles, find_cycles
-from cueflow.tasks.audio.stream import CONTEXT, HOP, RATE_HZ
-from cueflow.tasks.audio.vad import runs
+from cueflow.tasks.audio.geneva.frames import LONG_S, STEP_S, LowLevel, low_level
+from cueflow.tasks.audio.quality.periods import Cycles, find_cycles
+from cueflow.tasks.audio.signal.level import POWER_FLOOR
+from cueflow.tasks.audio.signal.stream import CONTEXT, HOP, RATE_HZ
+from cueflow.tasks.audio.signal.vad import runs
 
 F64 = NDArray[np.float64]
 Flags = NDArray[np.bool_]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cueflow.tasks.audio.stream import RATE_HZ, frames_of
+from cueflow.tasks.audio.signal.stream import RATE_HZ, frames_of
 
 F32 = NDArray[np.float32]
 

@@ -1,0 +1,1 @@
+"""The Geneva minimalistic acoustic parameter set (eGeMAPSv02)."""

@@ -1,0 +1,1 @@
+"""Voice quality by Praat's definitions: pitch, cycles, noise, cepstrum, formants."""

@@ -1,0 +1,1 @@
+"""The sound itself: chunks, levels, spectra, and where there is speech."""

@@ -1,0 +1,1 @@
+"""Who speaks when: timing, speakers, turns."""
