@@ -212,6 +212,10 @@ class SessionWork:
             return "failed", reason, "; ".join(dict.fromkeys(r.message for r in failed)) or reason.sentence
         if failed:
             return "degraded", failed[0].reason, "; ".join(dict.fromkeys(r.message for r in failed))
+        if empty := [r for r in self.results if _holds_nothing(r)]:
+            reason = empty[0].reason or Reason.FEW_EVIDENCE
+            named = dict.fromkeys(f"{r.modality}: {(r.reason or reason).sentence}" for r in empty)
+            return "degraded", reason, "; ".join(named)
         return "ok", None, ""
 
     def _group_states(self) -> dict[Group, tuple[str, Reason | None, float]]:
@@ -221,6 +225,15 @@ class SessionWork:
             absent = Reason.NOT_REQUESTED if group in recorded else Reason.NO_STREAM
             states[group] = _group_state([r for r in self.results if _group_of(r) is group], absent=absent)
         return states
+
+
+def _holds_nothing(result: StreamResult) -> bool:
+    """Whether a recording was read and nothing of it can be used: a few samples, a flat line, silence."""
+    found = result.findings
+    if found is None or found.status is Status.OK:
+        return False
+    moves = result.modality == Modality.VIDEO  # without a face there is still movement
+    return found.status is Status.TOO_SHORT or (found.coverage == 0 and not moves)
 
 
 def _group_of(result: StreamResult) -> Group | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from cueflow.schemas.biomarkers.base import Biomarker, SeriesSpec
-from cueflow.schemas.biomarkers.cardiac import PULSE, rate, variability
+from cueflow.schemas.biomarkers.cardiac import PULSE, rate
+from cueflow.schemas.biomarkers.variability import variability
 
 BIOMARKERS: tuple[Biomarker, ...] = rate(PULSE) + variability(PULSE)
 SERIES: tuple[SeriesSpec, ...] = (

@@ -19,6 +19,7 @@ from cueflow.tasks.ingest.signals import check_rate, reader_for
 from cueflow.tasks.ingest.tabular.stamps import TimeColumn, in_seconds, measured_rate, time_column
 from cueflow.tasks.ingest.tabular.text import HEAD_BYTES, Layout, as_number, cells_of, decoded, head_of, layout_of
 from cueflow.tasks.ingest.units import agreed_unit, conversion
+from cueflow.tasks.physiology.needs import need_rate
 
 _ROWS = 1000  # of a Parquet file, for its rate
 _TOLERANCE = PhysiologyConfig().rate_tolerance
@@ -67,6 +68,8 @@ def physiology_header(path: Path, stream: Stream, *, rate_tolerance: float = _TO
         return header
     said = "the file's header says" if suffix in _HEADED else "the data say"
     check_rate(stream.sampling_rate, header.sampling_rate, tolerance=rate_tolerance, source=said)
+    if header.sampling_rate is not None:
+        need_rate(stream.modality, header.sampling_rate)
     if header.sampling_rate is None and not header.timed:
         message = "neither a time column nor a rate: add sampling_rate to the manifest"
         raise StreamError(message, reason=Reason.RATE_MISSING)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -16,37 +16,16 @@ from cueflow.schemas.session import Exclusion, Modality
 from cueflow.tasks.physiology import eda
 from cueflow.tasks.physiology.breath_stage import breath_parts
 from cueflow.tasks.physiology.heart.stage import heart_parts, list_parts, plausible, pulse_parts
+from cueflow.tasks.physiology.needs import NEEDS, Needs, need_rate
 from cueflow.tasks.physiology.recording import MOSTLY, Parts, Recording
 from cueflow.tasks.physiology.segments import BoolArray, flat, segments, whole_recording
 from cueflow.tasks.physiology.skin_stage import skin_parts
 from cueflow.tasks.physiology.trend_stage import movement_parts, temperature_parts
 from cueflow.tasks.windows import excluded, measuring_windows
 
-VERSION = "1"
+VERSION = "2"
 SHORTEST_RECORDING_S = 10.0
 BODY_C = (10.0, 45.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Needs:
-    """What is asked of a signal: unit ("" for any), slowest rate in Hz, shortest stretch and longest flat in s."""
-
-    unit: str
-    slowest_hz: float
-    shortest_s: float
-    flat_s: float
-
-
-NEEDS: Mapping[Modality, Needs] = {
-    Modality.ECG: Needs("", 50.0, 3.0, 2.0),
-    Modality.PPG: Needs("", 20.0, 4.0, 2.0),
-    Modality.EDA: Needs("µS", 1.0, 10.0, 60.0),
-    Modality.RESPIRATION: Needs("", 4.0, 15.0, 10.0),
-    Modality.TEMPERATURE: Needs("°C", 0.1, 1.0, 300.0),
-    Modality.ACCELEROMETER: Needs("g", 4.0, 5.0, 300.0),
-    Modality.INTERVALS: Needs("ms", 0.0, 0.0, np.inf),
-}
-"""What each modality asks for; the reader converts units."""
 
 
 def _check(modality: Modality, signal: Signal, needs: Needs) -> None:
@@ -58,11 +37,7 @@ def _check(modality: Modality, signal: Signal, needs: Needs) -> None:
             "the manifest.",
             reason=Reason.UNIT_UNKNOWN,
         )
-    if signal.sampling_rate < needs.slowest_hz:
-        raise StreamError(
-            f"{modality}: {signal.sampling_rate:g} Hz is too slow, at least {needs.slowest_hz:g} Hz are needed.",
-            reason=Reason.SAMPLING_RATE_LOW,
-        )
+    need_rate(modality, signal.sampling_rate)
 
 
 def _marks(modality: Modality, signal: Signal, needs: Needs) -> dict[Reason, BoolArray]:

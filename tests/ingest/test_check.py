@@ -117,3 +117,12 @@ def test_a_real_session_is_described(shared_data, tmp_path):
     assert (picture.width, picture.height, picture.n_frames, picture.codec) == (640, 360, 125, "h264")
     assert (sound.rate_hz, sound.channels, sound.codec) == (44100, 2, "mp3")
     assert ecg.duration_s == pytest.approx(480.0)
+
+
+def test_a_pulse_too_slow_to_measure_is_found_before_the_run(root):
+    times = np.arange(600) / 10
+    pl.DataFrame({"time_s": times, "ppg": np.sin(times)}).write_csv(root / "slow.csv")
+    (session,) = check(root, "S,P,ppg,slow.csv,,ppg,")
+    assert session.state == "failed"
+    assert session.streams[0].problem.reason is Reason.SAMPLING_RATE_LOW
+    assert "10 Hz" in session.streams[0].problem.message

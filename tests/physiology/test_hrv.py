@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from cueflow.schemas.errors import TooShortError
-from cueflow.tasks.physiology.heart import hrv
+from cueflow.tasks.physiology.heart import hrv, poincare
 from cueflow.tasks.physiology.heart.intervals import Intervals
 
-FUNCTIONS = {**hrv.LEVELS, **hrv.DIFFERENCES}
+FUNCTIONS = {**hrv.LEVELS, **hrv.DIFFERENCES, **poincare.POINCARE}
 NEUROKIT = {
     "meannn": "MeanNN", "sdnn": "SDNN", "mediannn": "MedianNN", "madnn": "MadNN", "iqrnn": "IQRNN", "minnn": "MinNN",
     "maxnn": "MaxNN", "cvnn": "CVNN", "mcvnn": "MCVNN", "rmssd": "RMSSD", "sdsd": "SDSD", "cvsd": "CVSD",
@@ -23,13 +23,13 @@ def test_closed_forms_of_an_alternating_series():
     assert hrv.sdnn(found) == pytest.approx(30.0 * np.sqrt(100 / 99))
     assert hrv.mad_nn(found) == pytest.approx(1.4826 * 30.0)
     assert hrv.pnn50(found) == 100.0
-    assert hrv.sd2(found) == pytest.approx(0.0, abs=1e-9)  # x + previous x is always 1660
-    assert np.isnan(hrv.sd1_sd2(Intervals.of([800.0] * 10)))
+    assert poincare.sd2(found) == pytest.approx(0.0, abs=1e-9)  # x + previous x is always 1660
+    assert np.isnan(poincare.sd1_sd2(Intervals.of([800.0] * 10)))
 
 
 def test_poincare_axes_hold_the_total_variance():
     found = Intervals.of(np.random.default_rng(0).normal(900.0, 50.0, 20000))
-    total = hrv.sd1(found) ** 2 + hrv.sd2(found) ** 2
+    total = poincare.sd1(found) ** 2 + poincare.sd2(found) ** 2
     assert total == pytest.approx(2.0 * hrv.sdnn(found) ** 2, rel=1e-3)
 
 
@@ -57,7 +57,7 @@ def test_too_little_is_an_error_with_a_reason_and_not_a_number(name):
         FUNCTIONS[name](Intervals.of([]))
 
 
-@pytest.mark.parametrize("name", sorted(hrv.DIFFERENCES))
+@pytest.mark.parametrize("name", sorted({**hrv.DIFFERENCES, **poincare.POINCARE}))
 def test_intervals_that_never_touch_have_no_differences(name):
     apart = Intervals.of([800.0] * 9, breaks=np.ones(9, dtype=bool))
     with pytest.raises(TooShortError, match="touching"):
@@ -78,8 +78,8 @@ def test_pyhrv_report_of_its_own_series(shared_data):
         (hrv.sdnn, "SDNN (ms)"), (hrv.rmssd, "RMSSD (ms)"), (hrv.pnn50, "pNN50 (%)"), (hrv.pnn20, "pNN20 (%)"),
     ):  # fmt: skip
         assert function(found) == pytest.approx(float(report[name]), abs=6e-4), name
-    assert hrv.sd1(found) == pytest.approx(float(report["SD1 (ms)"]), rel=5e-4)
-    assert hrv.sd2(found) == pytest.approx(float(report["SD2 (ms)"]), rel=5e-4)
+    assert poincare.sd1(found) == pytest.approx(float(report["SD1 (ms)"]), rel=5e-4)
+    assert poincare.sd2(found) == pytest.approx(float(report["SD2 (ms)"]), rel=5e-4)
 
 
 @pytest.mark.slow

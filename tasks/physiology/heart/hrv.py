@@ -304,69 +304,6 @@ def pnn20(intervals: Intervals) -> float:
     return _beyond(intervals, 20.0)
 
 
-def sd1(intervals: Intervals) -> float:
-    """Spread of the Poincaré plot across the line of identity, ms.
-
-    Parameters
-    ----------
-    intervals : Intervals
-        Normal-to-normal intervals.
-
-    Returns
-    -------
-    float
-
-    References
-    ----------
-    Brennan et al. (2001), doi:10.1109/10.959330
-    """
-    return sdsd(intervals) / float(np.sqrt(2.0))
-
-
-def sd2(intervals: Intervals) -> float:
-    """Spread of the Poincaré plot along the line of identity, ms.
-
-    Parameters
-    ----------
-    intervals : Intervals
-        Normal-to-normal intervals.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    TooShortError
-        If fewer than two pairs of intervals touch.
-
-    References
-    ----------
-    Brennan et al. (2001), doi:10.1109/10.959330
-    """
-    later, earlier = intervals.pairs()
-    if len(later) < 2:
-        raise TooShortError(f"{len(later)} pairs of touching intervals where at least 2 are needed.")
-    return float(np.std(later + earlier, ddof=1) / np.sqrt(2.0))
-
-
-def sd1_sd2(intervals: Intervals) -> float:
-    """SD1 over SD2.
-
-    Parameters
-    ----------
-    intervals : Intervals
-        Normal-to-normal intervals.
-
-    Returns
-    -------
-    float
-        NaN where SD2 is 0.
-    """
-    along = sd2(intervals)
-    return sd1(intervals) / along if along > 0 else float("nan")
-
-
 LEVELS: Mapping[str, Function] = MappingProxyType({
     "meannn": mean_nn, "sdnn": sdnn, "mediannn": median_nn, "madnn": mad_nn, "iqrnn": iqr_nn, "minnn": min_nn,
     "maxnn": max_nn, "cvnn": cvnn, "mcvnn": mcvnn,
@@ -374,7 +311,6 @@ LEVELS: Mapping[str, Function] = MappingProxyType({
 """Measures of single intervals, by the last part of their name: their evidence is the number of intervals."""
 
 DIFFERENCES: Mapping[str, Function] = MappingProxyType({
-    "rmssd": rmssd, "sdsd": sdsd, "cvsd": cvsd, "pnn50": pnn50, "pnn20": pnn20, "sd1": sd1, "sd2": sd2,
-    "sd1sd2": sd1_sd2,
+    "rmssd": rmssd, "sdsd": sdsd, "cvsd": cvsd, "pnn50": pnn50, "pnn20": pnn20,
 })  # fmt: skip
 """Measures of neighbours: their evidence is the number of pairs that touch."""

@@ -1,29 +1,36 @@
-"""Power of interval variability in bands of frequency, in ms², from stretches without a break."""
+"""Power of interval variability in bands of frequency, in ms²: Welch without gaps, Lomb-Scargle over them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
 from cueflow.schemas.results import FloatArray
 from cueflow.tasks.physiology.heart.intervals import Intervals
 
-LF_HZ = (0.04, 0.15)
-HF_HZ = (0.15, 0.40)
+BANDS_HZ: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {"ulf": (0.0, 0.0033), "vlf": (0.0033, 0.04), "lf": (0.04, 0.15), "hf": (0.15, 0.40), "vhf": (0.40, 0.50)}
+)
 RESAMPLED_HZ = 4.0
-SEGMENT_S = 256.0
-HF_SHORTEST_S, LF_SHORTEST_S, LFHF_SHORTEST_S = 60.0, 120.0, 300.0
+LONGEST_SEGMENT_S, SHORTEST_SEGMENT_S = 256.0, 120.0
+PIECE_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class BandPowers:
-    """Mean powers in ms² over the stretches that are long enough, and how many seconds those last."""
+class Powers:
+    """Power by band in ms² (NaN: no stretch is long enough), and how many seconds they rest on."""
 
-    lf: float
-    hf: float
+    bands: Mapping[str, float]
     seconds: float
+
+    def __getitem__(self, band: str) -> float:
+        return self.bands[band]
+
+
+_NONE = Powers(dict.fromkeys(BANDS_HZ, float("nan")), 0.0)
 
 
 def density(intervals: Intervals) -> tuple[FloatArray, FloatArray]:
@@ -38,7 +45,7 @@ def density(intervals: Intervals) -> tuple[FloatArray, FloatArray]:
     -------
     tuple of ndarray
         Frequencies in Hz and density in ms²/Hz: cubic spline at 4 Hz, linear trend removed, Welch with Hann windows of
-        at most 256 s. The integral over all frequencies is the variance.
+        half the stretch, but 120 to 256 s where it is that long. The integral over all frequencies is the variance.
 
     References
     ----------
@@ -49,18 +56,31 @@ def density(intervals: Intervals) -> tuple[FloatArray, FloatArray]:
 
     grid = np.arange(intervals.at_s[0], intervals.at_s[-1], 1.0 / RESAMPLED_HZ)
     even = sp.detrend(CubicSpline(intervals.at_s, intervals.ms)(grid))
-    size = min(len(even), round(SEGMENT_S * RESAMPLED_HZ))
-    freqs, power = sp.welch(even, RESAMPLED_HZ, window="hann", nperseg=size, detrend="linear")
+    half = float(np.clip(len(even) / RESAMPLED_HZ / 2, SHORTEST_SEGMENT_S, LONGEST_SEGMENT_S))
+    size = min(len(even), round(half * RESAMPLED_HZ))
+    freqs, power = sp.welch(even, RESAMPLED_HZ, window="hann", nperseg=size, nfft=2 * size, detrend="linear")
     return np.asarray(freqs, dtype=np.float64), np.asarray(power, dtype=np.float64)
 
 
-def _power(freqs: FloatArray, power: FloatArray, band_hz: tuple[float, float]) -> float:
-    inside = (freqs >= band_hz[0]) & (freqs < band_hz[1])
-    return float(power[inside].sum() * (freqs[1] - freqs[0]))
+def in_bands(freqs: FloatArray, power: FloatArray) -> dict[str, float]:
+    """Power of a density in each band.
+
+    Parameters
+    ----------
+    freqs, power : ndarray, shape (n,)
+        Frequencies in Hz, evenly spaced, and density in ms²/Hz.
+
+    Returns
+    -------
+    dict
+        By band, ms².
+    """
+    step = float(freqs[1] - freqs[0])
+    return {name: float(power[(freqs >= lo) & (freqs < hi)].sum() * step) for name, (lo, hi) in BANDS_HZ.items()}
 
 
-def band_powers(intervals: Intervals, *, shortest_s: float) -> BandPowers:
-    """Low and high frequency power over the stretches that last long enough, weighted by their duration.
+def band_powers(intervals: Intervals, *, shortest_s: float) -> Powers:
+    """Power in each band over the stretches that last long enough, weighted by their duration.
 
     Parameters
     ----------
@@ -71,14 +91,89 @@ def band_powers(intervals: Intervals, *, shortest_s: float) -> BandPowers:
 
     Returns
     -------
-    BandPowers
+    Powers
         NaN where no stretch is long enough.
     """
-    long: Sequence[Intervals] = [s for s in intervals.stretches() if s.duration_s >= shortest_s]
+    long = [s for s in intervals.stretches() if s.duration_s >= shortest_s and len(s) >= 4]
     if not long:
-        return BandPowers(float("nan"), float("nan"), 0.0)
-    spectra = [density(s) for s in long]
+        return _NONE
     weights = np.array([s.duration_s for s in long])
-    lf = float(np.average([_power(*s, LF_HZ) for s in spectra], weights=weights))
-    hf = float(np.average([_power(*s, HF_HZ) for s in spectra], weights=weights))
-    return BandPowers(lf, hf, float(weights.sum()))
+    rows = [in_bands(*density(s)) for s in long]
+    bands = {name: float(np.average([row[name] for row in rows], weights=weights)) for name in BANDS_HZ}
+    return Powers(bands, float(weights.sum()))
+
+
+def lomb_powers(intervals: Intervals) -> Powers:
+    """Power in each band from the intervals as they are, gaps and all: nothing is drawn across a gap.
+
+    Parameters
+    ----------
+    intervals : Intervals
+        May have breaks.
+
+    Returns
+    -------
+    Powers
+        Lomb-Scargle periodograms of pieces of 300 s (a shorter recording is one piece), averaged by the seconds that
+        their intervals fill; a piece that is filled to less than a half is left out. The lowest band comes from one
+        periodogram of the whole.
+
+    References
+    ----------
+    Laguna, Moody & Mark (1998), doi:10.1109/10.678605
+    """
+    pieces = [p for p in _pieces(intervals) if len(p) >= 10 and p.duration_s >= 0.5 * _extent_s(p)]
+    if not pieces:
+        return _NONE
+    weights = np.array([p.duration_s for p in pieces])
+    rows = [in_bands(*lomb_density(p, highest_hz=0.5)) for p in pieces]
+    bands = {name: float(np.average([row[name] for row in rows], weights=weights)) for name in BANDS_HZ}
+    bands["ulf"] = _slowest(intervals)
+    return Powers(bands, float(weights.sum()))
+
+
+def _extent_s(intervals: Intervals) -> float:
+    return float(intervals.at_s[-1] - intervals.starts_s[0])
+
+
+def _pieces(intervals: Intervals) -> list[Intervals]:
+    if not len(intervals):
+        return []
+    number = max(1, int(_extent_s(intervals) // PIECE_S))
+    edges = np.linspace(intervals.at_s[0], np.nextafter(intervals.at_s[-1], np.inf), number + 1)
+    which = np.searchsorted(edges, intervals.at_s, side="right")
+    return [intervals.keep(which == k) for k in range(1, number + 1)]
+
+
+def _slowest(intervals: Intervals) -> float:
+    freqs, power = lomb_density(intervals, highest_hz=BANDS_HZ["ulf"][1])
+    return float(power.sum() * freqs[0]) if len(freqs) else float("nan")
+
+
+def lomb_density(intervals: Intervals, *, highest_hz: float) -> tuple[FloatArray, FloatArray]:
+    """Lomb-Scargle periodogram as a density.
+
+    Parameters
+    ----------
+    intervals : Intervals
+        Two or more.
+    highest_hz : float
+        How far the frequencies reach, Hz.
+
+    Returns
+    -------
+    tuple of ndarray
+        Frequencies in Hz, one for each half turn in the extent, and density in ms²/Hz, by the seconds that the
+        intervals fill: a sine of amplitude a has about the power a²/2, with gaps or without.
+    """
+    from scipy import signal as sp
+
+    extent = _extent_s(intervals)
+    step = 0.5 / extent
+    freqs: FloatArray = np.arange(1, int(highest_hz / step) + 1) * step
+    values = intervals.ms - intervals.ms.mean()
+    at = intervals.at_s - intervals.at_s[0]
+    if not len(freqs):
+        return freqs, freqs
+    power: FloatArray = np.asarray(sp.lombscargle(at, values, 2 * np.pi * freqs), dtype=np.float64)
+    return freqs, power * (2.0 * intervals.duration_s / len(values))

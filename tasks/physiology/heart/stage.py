@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from cueflow.schemas.biomarkers import BIOMARKERS
 from cueflow.schemas.errors import TooShortError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Event, FloatArray, Measure, Signal, Window
 from cueflow.tasks.physiology.heart.artefacts import rhythm
 from cueflow.tasks.physiology.heart.beats import LONGEST_S, SHORTEST_S, Beats, heart_beats, pulses
+from cueflow.tasks.physiology.heart.complexity import COMPLEXITY
+from cueflow.tasks.physiology.heart.geometry import LONG
 from cueflow.tasks.physiology.heart.hrv import DIFFERENCES, LEVELS, Function
 from cueflow.tasks.physiology.heart.intervals import Intervals
-from cueflow.tasks.physiology.heart.spectrum import HF_SHORTEST_S, LF_SHORTEST_S, LFHF_SHORTEST_S, band_powers
+from cueflow.tasks.physiology.heart.poincare import POINCARE
+from cueflow.tasks.physiology.heart.spectrum import Powers, band_powers, lomb_powers
 from cueflow.tasks.physiology.recording import Basis, Parts, Recording, flattened, mean_or_none, sampled
 from cueflow.tasks.physiology.segments import BoolArray
 from cueflow.tasks.windows import per_second, within
 
 TOUCHING_S = 0.06
 """A listed interval touches the one before where its beat comes that close to when it must (E4: 1/64 s steps)."""
-SPECTRA = {
-    "hf": HF_SHORTEST_S,
-    "lf": LF_SHORTEST_S,
-    "hfn": LF_SHORTEST_S,
-    "lfn": LF_SHORTEST_S,
-    "lfhf": LFHF_SHORTEST_S,
+SPECTRA: Mapping[str, Callable[[Powers], float | None]] = {
+    "vlf": lambda p: p["vlf"],
+    "lf": lambda p: p["lf"],
+    "hf": lambda p: p["hf"],
+    "vhf": lambda p: p["vhf"],
+    "tp": lambda p: p["vlf"] + p["lf"] + p["hf"],
+    "hfn": lambda p: _ratio(p["hf"], p["lf"] + p["hf"]),
+    "lfn": lambda p: _ratio(p["lf"], p["lf"] + p["hf"]),
+    "lfhf": lambda p: _ratio(p["lf"], p["hf"]),
+    "lnhf": lambda p: float(np.log(p["hf"])) if p["hf"] > 0 else None,
+}
+LOMB: Mapping[str, Callable[[Powers], float | None]] = {
+    "ulf": lambda p: p["ulf"],
+    "vlf": lambda p: p["vlf"],
+    "lf": lambda p: p["lf"],
+    "hf": lambda p: p["hf"],
+    "lfhf": lambda p: _ratio(p["lf"], p["hf"]),
 }
 SEEN = 0.8
 
@@ -48,12 +63,17 @@ LIST = Naming("ibi_rate", "ibi", "interval_rate", "beat")
 
 @dataclass(frozen=True, slots=True)
 class Train:
-    """Beats and the normal intervals between them; `quality` (m,) is None where the shape of a beat is not known."""
+    """Beats and the normal intervals between them; `quality` (m,) is None where the shape of a beat is not known.
+
+    `ectopic` and `artefact` (m,) mark early or late beats, and those that are too many, unlike, or follow a lost one.
+    """
 
     times_s: FloatArray
     labels: list[str]
     quality: FloatArray | None
     normal: Intervals
+    ectopic: BoolArray
+    artefact: BoolArray
 
 
 def _value(function: Function, intervals: Intervals) -> float | None:
@@ -104,21 +124,42 @@ def rates(intervals: Intervals) -> dict[str, float | None]:
     return {"mean": mean, "sd": spread, "min": float(rate.min()), "max": float(rate.max())}
 
 
+def _ratio(above: float, below: float) -> float | None:
+    return above / below if below > 0 else None
+
+
 def _spectral(basis: Basis, intervals: Intervals, prefix: str) -> Iterator[Measure]:
-    powers = {s: band_powers(intervals, shortest_s=s) for s in sorted(set(SPECTRA.values()))}
-    for part, shortest in SPECTRA.items():
-        power = powers[shortest]
-        both = power.lf + power.hf
-        value = {
-            "hf": power.hf,
-            "lf": power.lf,
-            "hfn": power.hf / both if both > 0 else None,
-            "lfn": power.lf / both if both > 0 else None,
-            "lfhf": power.lf / power.hf if power.hf > 0 else None,
-        }[part]
-        share = min(1.0, power.seconds / basis.window.duration_s)
-        own = Basis(basis.window, {"s": power.seconds}, share, basis.quality, basis.cause)
-        yield own.measure(f"{prefix}_{part}", value)
+    shortest = {part: BIOMARKERS[f"{prefix}_{part}"].evidence.n_min for part in SPECTRA}
+    powers = {seconds: band_powers(intervals, shortest_s=seconds) for seconds in set(shortest.values())}
+    for part, value in SPECTRA.items():
+        found = powers[shortest[part]]
+        yield _over(basis, found.seconds).measure(f"{prefix}_{part}", value(found))
+    gappy = lomb_powers(intervals)
+    for part, value in LOMB.items():
+        yield _over(basis, gappy.seconds).measure(f"{prefix}_{part}_lomb", value(gappy))
+
+
+def _over(basis: Basis, seconds: float) -> Basis:
+    share = min(1.0, seconds / basis.window.duration_s)
+    return Basis(basis.window, {"s": seconds}, share, basis.quality, basis.cause)
+
+
+def _variability(basis: Basis, intervals: Intervals, prefix: str) -> Iterator[Measure]:
+    for part, function in {**LEVELS, **COMPLEXITY}.items():
+        yield basis.measure(f"{prefix}_{part}", _value(function, intervals))
+    pairs = float(len(intervals.differences()))
+    for part, function in {**DIFFERENCES, **POINCARE}.items():
+        yield basis.measure(f"{prefix}_{part}", _value(function, intervals), count=pairs)
+    for part, function in LONG.items():
+        yield basis.measure(f"{prefix}_{part}", _value(function, intervals), count=intervals.duration_s)
+    yield from _spectral(basis, intervals, prefix)
+
+
+def _rhythm(basis: Basis, train: Train, inside: BoolArray, prefix: str) -> Iterator[Measure]:
+    found, ectopic = float(inside.sum()), float((train.ectopic & inside).sum())
+    yield basis.measure(f"{prefix}_ectopic_count", ectopic, count=found)
+    yield basis.measure(f"{prefix}_ectopic_share", 100.0 * ectopic / found if found else None, count=found)
+    yield basis.measure(f"{prefix}_artefact_count", float((train.artefact & inside).sum()), count=found)
 
 
 def _measures(recording: Recording, window: Window, train: Train, naming: Naming) -> Iterator[Measure]:
@@ -138,12 +179,8 @@ def _measures(recording: Recording, window: Window, train: Train, naming: Naming
     share = 100.0 * max(0, found - 1 - len(intervals)) / (found - 1) if found > 1 else None
     yield basis.measure(f"{naming.rate}_excluded_share", share, count=float(found))
     yield basis.measure(f"{naming.rate}_gap_max", longest_gap_s(intervals, window))
-    for part, function in LEVELS.items():
-        yield basis.measure(f"{naming.variability}_{part}", _value(function, intervals))
-    pairs = float(len(intervals.differences()))
-    for part, function in DIFFERENCES.items():
-        yield basis.measure(f"{naming.variability}_{part}", _value(function, intervals), count=pairs)
-    yield from _spectral(basis, intervals, naming.variability)
+    yield from _rhythm(basis, train, inside, naming.rate)
+    yield from _variability(basis, intervals, naming.variability)
 
 
 def _parts(recording: Recording, train: Train, naming: Naming) -> Parts:
@@ -151,8 +188,9 @@ def _parts(recording: Recording, train: Train, naming: Naming) -> Parts:
     rate = train.normal.rate_at(grid)
     series = per_second(naming.series, grid, rate, start_s=recording.start_s, end_s=recording.end_s)
     scores = [None] * len(train.times_s) if train.quality is None else train.quality.tolist()
+    lasted = dict(zip(train.normal.at_s.tolist(), train.normal.ms.tolist(), strict=True))
     events = tuple(
-        Event(kind=naming.event, label=label, start_s=at, end_s=at, score=score)
+        Event(naming.event, label, at, at, score, {"nn_ms": round(lasted[at], 3)} if at in lasted else {})
         for at, label, score in zip(train.times_s.tolist(), train.labels, scores, strict=True)
     )
     return Parts(
@@ -165,7 +203,8 @@ def _parts(recording: Recording, train: Train, naming: Naming) -> Parts:
 
 
 def _train(beats: Beats) -> Train:
-    return Train(beats.times_s, beats.labels, beats.quality, beats.normal_intervals())
+    artefact = ~beats.ectopic & (beats.extra | beats.unlike | beats.missed)
+    return Train(beats.times_s, beats.labels, beats.quality, beats.normal_intervals(), beats.ectopic, artefact)
 
 
 def heart_parts(recording: Recording) -> Parts:
@@ -233,15 +272,17 @@ def listed(signal: Signal, usable: BoolArray) -> Train:
     with np.errstate(invalid="ignore"):
         loose = ~(np.abs(spacing - ms / 1000.0) <= TOUCHING_S)
     runs = Intervals.of(ms, breaks=loose, at_s=signal.times_s).keep(usable)
-    label, normal = [], []
+    label, normal, ectopic, artefact = [], [], [], []
     for stretch in runs.stretches():
         beats = np.concatenate([[0.0], np.cumsum(stretch.ms) / 1000.0])
         found = rhythm(beats)
         flagged = found.ectopic | found.extra
         normal.append(~flagged[1:] & ~flagged[:-1] & ~found.missed[1:])
+        ectopic.append(found.ectopic[1:])
+        artefact.append((found.extra | found.missed)[1:])
         label += np.where(found.ectopic, "ectopic", np.where(found.extra, "extra", "normal"))[1:].tolist()
-    kept = np.concatenate([np.zeros(0, dtype=bool), *normal])
-    return Train(runs.at_s, label, None, runs.keep(kept))
+    kept, early, wrong = (np.concatenate([np.zeros(0, dtype=bool), *parts]) for parts in (normal, ectopic, artefact))
+    return Train(runs.at_s, label, None, runs.keep(kept), early, wrong)
 
 
 def list_parts(recording: Recording) -> Parts:
