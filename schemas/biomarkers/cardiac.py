@@ -66,7 +66,14 @@ def rate(kind: Kind) -> tuple[Biomarker, ...]:
     )  # fmt: skip
 
 
-BIOMARKERS: tuple[Biomarker, ...] = rate(HEART) + variability(HEART) + rate(LIST) + variability(LIST)
+_DERIVED = Biomarker(
+    name="edr_rate_mean", modality="ecg", unit="1/min", statistic="mean", method="ecg-derived-breathing",
+    definition="Median breathing rate of pieces of 64 s that the height of R peaks and their intervals agree on.",
+    source="doi:10.1109/TBME.2013.2246160", evidence=Evidence(1, "pieces", 0.5), plausible=(4, 40),
+)  # fmt: skip
+BIOMARKERS: tuple[Biomarker, ...] = (
+    *rate(HEART), *variability(HEART), _DERIVED, *rate(LIST), *variability(LIST),
+)  # fmt: skip
 SERIES: tuple[SeriesSpec, ...] = (
     SeriesSpec("heart_rate", "ecg", "1/min", "60,000 over the normal-to-normal interval in ms that is running."),
     SeriesSpec("interval_rate", "intervals", "1/min", "60,000 over the listed interval in ms that is running."),

@@ -6,6 +6,7 @@ from cueflow.schemas.biomarkers.base import Biomarker, Evidence, SeriesSpec
 
 _BOUCSEIN = "doi:10.1111/j.1469-8986.2012.01384.x"
 _KLECKNER = "doi:10.1109/TBME.2017.2758643"
+_SOURCES = {"welch": "doi:10.1007/s10439-016-1606-6", "lag-4s": "doi:10.3758/s13428-020-01516-y"}
 _LEVEL, _TREND = Evidence(30, "s", 0.5), Evidence(60, "s", 0.5)
 _RESPONSES = Evidence(1, "responses", 0.5)
 
@@ -16,7 +17,8 @@ def _row(
 ) -> Biomarker:  # fmt: skip
     return Biomarker(
         name=name, modality="eda", unit=unit, statistic=name.rpartition("_")[2], definition=definition,
-        source=_BOUCSEIN, method=method, evidence=evidence, plausible=plausible, aliases=(alias,) if alias else (),
+        source=_SOURCES.get(method, _BOUCSEIN), method=method, evidence=evidence, plausible=plausible,
+        aliases=(alias,) if alias else (),
     )  # fmt: skip
 
 
@@ -41,6 +43,14 @@ BIOMARKERS: tuple[Biomarker, ...] = (
          evidence=_RESPONSES, plausible=(0.25, 5), alias="SCR_RiseTime"),
     _row("scr_half_recovery_mean", "s", "Mean time from peak to the loss of half of the amplitude, where that is seen.",
          evidence=_RESPONSES, plausible=(0.25, 15), alias="SCR_RecoveryTime"),
+    _row("scr_non_responder", "1", "1 where no response reached the threshold in at least 5 minutes, else 0.",
+         evidence=Evidence(300, "s", 0.5), plausible=(-0.5, 1.5)),
+    _row("eda_autocorrelation", "1", "Correlation of the conductance below 1 Hz with itself 4 s later.",
+         evidence=_LEVEL, plausible=(-1, 1.001), alias="EDA_Autocorrelation", method="lag-4s"),
+    _row("eda_sympathetic", "µS²", "Power of the conductance from 0.045 to 0.25 Hz, stretches of at least 128 s.",
+         evidence=Evidence(128, "s", 0.5), plausible=(0, 50), alias="EDA_Sympathetic", method="welch"),
+    _row("eda_sympathetic_n", "1", "Power of the conductance from 0.045 to 0.25 Hz over that from 0.01 to 1 Hz.",
+         evidence=Evidence(128, "s", 0.5), plausible=(0, 1), alias="EDA_SympatheticN", method="welch"),
     Biomarker(
         name="eda_artefact_share", modality="eda", unit="%", statistic="share",
         definition="Share of samples below 0.05 µS, above 60 µS, in a jump of over 10 µS/s, or within 5 s of such.",

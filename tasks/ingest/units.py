@@ -11,6 +11,8 @@ from cueflow.schemas.results import FloatArray
 from cueflow.schemas.session import Modality
 
 ARBITRARY = "a.u."
+INTENSITY = "intensity"
+"""Of a pulse wave: light, or the current it makes; it has a true zero."""
 EXPECTED: dict[Modality, str] = {
     Modality.ECG: "mV",
     Modality.EDA: "µS",
@@ -67,6 +69,7 @@ _NAMES: dict[Modality, dict[str, tuple[float, float]]] = {
         "us": (1e-3, 0.0),
     },
 }
+_LIGHT = frozenset(("na", "ua", "ma", "a", "nw", "uw", "mw", "lux", "cd", "intensity"))
 _ARBITRARY = frozenset(("a.u.", "au", "a.u", "arb", "arb.", "arbitrary", "n.u.", "nu", "adc", "counts", "raw", "1"))
 
 
@@ -88,8 +91,8 @@ def conversion(modality: Modality, unit: str) -> Conversion:
     Returns
     -------
     Conversion
-        Pulse and breathing waveforms keep their values, in whatever unit; so does an ECG in arbitrary units, which
-        is then marked "a.u.".
+        Pulse and breathing waveforms keep their values, in whatever unit, and a pulse wave in units of light or its
+        current is marked "intensity"; an ECG in arbitrary units keeps its values too, and is marked "a.u.".
 
     Raises
     ------
@@ -98,6 +101,8 @@ def conversion(modality: Modality, unit: str) -> Conversion:
     """
     expected = EXPECTED[modality]
     key = _key(unit)
+    if modality is Modality.PPG and key in _LIGHT:
+        return Conversion(1.0, 0.0, INTENSITY)
     if not key or expected == ARBITRARY:
         return Conversion(1.0, 0.0, expected)
     if modality is Modality.ECG and key in _ARBITRARY:

@@ -10,17 +10,20 @@ from cueflow.schemas.errors import TooShortError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Event, FloatArray, Measure, Window
 from cueflow.tasks.physiology.filters import bandpass
+from cueflow.tasks.physiology.heart.complexity import approximate_entropy, sample_entropy
 from cueflow.tasks.physiology.heart.hrv import Function, cvnn, mad_nn, mean_nn, median_nn, rmssd, sdnn, sdsd
 from cueflow.tasks.physiology.heart.intervals import Intervals
+from cueflow.tasks.physiology.heart.poincare import csi, sd1, sd2
 from cueflow.tasks.physiology.heart.stage import rates
 from cueflow.tasks.physiology.recording import Basis, Parts, Recording, flattened, mean_or_none, sampled, sd_or_none
-from cueflow.tasks.physiology.respiration import BAND_HZ, Breaths, breaths, sighs
+from cueflow.tasks.physiology.respiration import BAND_HZ, SIGH, Breaths, breaths, sighs
 from cueflow.tasks.windows import per_second
 
 _LEVELS: dict[str, Function] = {
     "meanbb": mean_nn, "medianbb": median_nn, "sdbb": sdnn, "madbb": mad_nn, "cvbb": cvnn,
 }  # fmt: skip
-_DIFFERENCES: dict[str, Function] = {"rmssd": rmssd, "sdsd": sdsd}
+_DIFFERENCES: dict[str, Function] = {"rmssd": rmssd, "sdsd": sdsd, "sd1": sd1, "sd2": sd2, "sd2sd1": csi}
+_ORDER: dict[str, Function] = {"sampen": sample_entropy, "apen": approximate_entropy}
 ALIKE = 0.5
 
 
@@ -47,17 +50,28 @@ def _measures(recording: Recording, window: Window, every: Breaths, likeness: Fl
     yield basis.measure("rsp_rate_mean", rate["mean"])
     yield basis.measure("rsp_rate_sd", rate["sd"])
     yield basis.measure("rsp_breaths_count", float(len(found)))
-    for part, function in {**_LEVELS, **_DIFFERENCES}.items():
+    for part, function in {**_LEVELS, **_DIFFERENCES, **_ORDER}.items():
         yield basis.measure(f"rrv_{part}", _value(function, cycles))
     depth, spread = mean_or_none(found.amplitude), sd_or_none(found.amplitude)
     yield basis.measure("rsp_amplitude_mean", depth)
     yield basis.measure("rsp_amplitude_sd", spread)
     yield basis.measure("rsp_amplitude_cv", spread / depth if spread is not None and depth else None)
+    yield from _depths(basis, found, depth)
     inhaled, exhaled = mean_or_none(found.inspiration_s), mean_or_none(found.expiration_s)
     yield basis.measure("rsp_inspiration_mean", inhaled)
     yield basis.measure("rsp_expiration_mean", exhaled)
     yield basis.measure("rsp_phase_ratio", inhaled / exhaled if inhaled is not None and exhaled else None)
     yield basis.measure("rsp_sigh_rate", 60.0 * sighs(found.amplitude) / seconds if seconds > 0 else None)
+
+
+def _depths(basis: Basis, found: Breaths, depth: float | None) -> Iterator[Measure]:
+    changes = np.diff(found.amplitude)[found.joined[1:]]
+    jump = float(np.sqrt(np.mean(changes**2))) if len(changes) else None
+    yield basis.measure("rsp_amplitude_rmssd", jump)
+    yield basis.measure("rsp_amplitude_cvsd", jump / depth if jump is not None and depth else None)
+    lasted = found.end_s - found.onset_s
+    yield basis.measure("rsp_rvt_mean", mean_or_none(found.amplitude / lasted))
+    yield basis.measure("rsp_duty_mean", mean_or_none(found.inspiration_s / lasted))
 
 
 def likeness(wave_s: FloatArray, wave: FloatArray, found: Breaths) -> FloatArray:
@@ -107,11 +121,12 @@ def breath_parts(recording: Recording) -> Parts:
         empty + [bandpass(signal.values[p.samples], signal.sampling_rate, *BAND_HZ) for p in recording.pieces]
     )
     alike = likeness(times, wave, found)
+    deep = SIGH * float(np.median(found.amplitude)) if len(found) else np.inf
     extent = {"start_s": recording.start_s, "end_s": recording.end_s}
     grid = sampled(recording.start_s, recording.end_s)
     return Parts(
         measures=flattened(_measures(recording, w, found, alike) for w in recording.windows),
-        events=tuple(_event(found, alike, i) for i in range(len(found))),
+        events=tuple(_event(found, alike, i, sigh_depth=deep) for i in range(len(found))),
         series=(
             per_second("respiration", times, wave, **extent),
             per_second("respiration_rate", grid, found.cycles().rate_at(grid), **extent),
@@ -121,10 +136,10 @@ def breath_parts(recording: Recording) -> Parts:
     )
 
 
-def _event(found: Breaths, alike: FloatArray, i: int) -> Event:
+def _event(found: Breaths, alike: FloatArray, i: int, *, sigh_depth: float) -> Event:
     return Event(
         kind="breath",
-        label="breath",
+        label="sigh" if found.amplitude[i] >= sigh_depth else "breath",
         start_s=float(found.onset_s[i]),
         end_s=float(found.end_s[i]),
         score=float(alike[i]),

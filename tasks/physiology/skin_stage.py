@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Event, FloatArray, Measure, Window
 from cueflow.tasks.physiology.eda import Responses, Trace, all_responses, trace
+from cueflow.tasks.physiology.eda_power import autocorrelation, sympathetic_power
 from cueflow.tasks.physiology.recording import Basis, Parts, Recording, flattened, mean_or_none, sd_or_none
 from cueflow.tasks.physiology.slow import slope_per_min
 from cueflow.tasks.windows import per_second, within
@@ -21,6 +23,15 @@ def _joined(tracks: Sequence[Trace]) -> tuple[FloatArray, FloatArray, FloatArray
         np.concatenate(empty + [t.tonic for t in tracks]),
         np.concatenate(empty + [t.phasic for t in tracks]),
     )
+
+
+def _wave(basis: Basis, tracks: Sequence[Trace]) -> Iterator[Measure]:
+    yield basis.measure("eda_autocorrelation", autocorrelation(tracks, basis.window))
+    power, share, seconds = sympathetic_power(tracks, basis.window)
+    covered = {"s": seconds / basis.window.duration_s}
+    own = replace(basis, counts={"s": seconds}, covered=covered)
+    yield own.measure("eda_sympathetic", power)
+    yield own.measure("eda_sympathetic_n", share)
 
 
 def _measures(
@@ -42,6 +53,7 @@ def _measures(
     yield basis.measure("scr_amplitude_mean", mean_or_none(amplitude))
     yield basis.measure("scr_amplitude_p50", float(np.median(amplitude)) if number else None)
     yield basis.measure("scr_amplitude_sum", float(amplitude.sum()))
+    yield basis.measure("scr_non_responder", float(number == 0))
     yield basis.measure("scr_rise_time_mean", mean_or_none(rise))
     recovered = float(np.isfinite(recovery).sum())
     yield basis.measure("scr_half_recovery_mean", mean_or_none(recovery), count=recovered)
@@ -49,6 +61,11 @@ def _measures(
     wrong = recording.marks[Reason.LOW_SIGNAL][recorded]
     recorded_s = float(recorded.sum()) / recording.signal.sampling_rate
     yield basis.measure("eda_artefact_share", 100.0 * float(wrong.mean()) if len(wrong) else None, count=recorded_s)
+
+
+def _basis(recording: Recording, window: Window) -> Basis:
+    share = recording.observed(window)
+    return Basis(window, {"s": share * window.duration_s}, share, None, recording.cause(window))
 
 
 def skin_parts(recording: Recording, *, threshold_us: float) -> Parts:
@@ -70,7 +87,10 @@ def skin_parts(recording: Recording, *, threshold_us: float) -> Parts:
     times, tonic, phasic = _joined(tracks)
     extent = {"start_s": recording.start_s, "end_s": recording.end_s}
     return Parts(
-        measures=flattened(_measures(recording, w, (times, tonic), found) for w in recording.windows),
+        measures=flattened(
+            (*_measures(recording, w, (times, tonic), found), *_wave(_basis(recording, w), tracks))
+            for w in recording.windows
+        ),
         events=tuple(_event(found, i, threshold_us) for i in range(len(found))),
         series=(per_second("eda_tonic", times, tonic, **extent), per_second("eda_phasic", times, phasic, **extent)),
         coverage=recording.observed(recording.session),

@@ -7,9 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from cueflow.schemas.results import FloatArray, Signal
+from cueflow.tasks.physiology.filters import bandpass
 from cueflow.tasks.physiology.segments import Segment
 
 EPOCH_S = 5.0
+SLOWEST_STEP_HZ = 10.0
+STEP_HZ = (1.2, 3.0)
+STEP_G = 0.05
+RHYTHM = 0.5
+"""Autocorrelation that movement must have at the period of a step or of two."""
 
 
 def slope_per_min(times_s: FloatArray, values: FloatArray) -> float:
@@ -61,3 +67,51 @@ def amplitude_deviation(signal: Signal, pieces: Sequence[Segment]) -> tuple[Floa
         starts.append(signal.times_s[samples][::size])
         spreads.append(np.abs(epochs - epochs.mean(axis=1, keepdims=True)).mean(axis=1))
     return np.concatenate(starts), np.concatenate(spreads)
+
+
+def steps(signal: Signal, pieces: Sequence[Segment]) -> tuple[FloatArray, FloatArray]:
+    """Steps in epochs of 5 s.
+
+    Parameters
+    ----------
+    signal : Signal
+        One axis or the magnitude, in g, at 10 Hz or more; slower ones show no step.
+    pieces : sequence of Segment
+        Its usable stretches; what does not fill an epoch at the end of one is left out.
+
+    Returns
+    -------
+    tuple of ndarray, shape (k,)
+        Start of each epoch in s, and its steps: the frequency of the movement from 0.5 to 5 Hz times 5 s, where its
+        amplitude reaches 0.05 g and its autocorrelation one half at a period of 1.2 to 3 steps per second. A wrist
+        swings once in two steps: a period twice as long counts two.
+    """
+    size = round(EPOCH_S * signal.sampling_rate)
+    starts, counts = [np.empty(0)], [np.empty(0)]
+    for piece in pieces:
+        number = (piece.last - piece.first) // size
+        samples = slice(piece.first, piece.first + number * size)
+        starts.append(signal.times_s[samples][::size])
+        if signal.sampling_rate < SLOWEST_STEP_HZ:
+            counts.append(np.zeros(number))
+            continue
+        wave = bandpass(signal.values[piece.samples], signal.sampling_rate, 0.5, 5.0)[: number * size]
+        epochs = wave.reshape(number, size)
+        counts.append(np.array([EPOCH_S * _step_hz(epoch, signal.sampling_rate) for epoch in epochs]))
+    return np.concatenate(starts), np.concatenate(counts)
+
+
+def _step_hz(epoch: FloatArray, rate: float) -> float:
+    """Steps per second of an epoch; 0 where it has no rhythm of steps."""
+    epoch = epoch - epoch.mean()
+    if float(np.std(epoch)) * np.sqrt(2.0) < STEP_G:
+        return 0.0
+    spectrum = np.abs(np.fft.rfft(epoch, 4 * len(epoch))) ** 2
+    own = np.fft.irfft(np.abs(np.fft.rfft(epoch, 2 * len(epoch))) ** 2)[: len(epoch)]
+    own /= own[0] * (1.0 - np.arange(len(epoch)) / len(epoch))
+    freqs = np.fft.rfftfreq(4 * len(epoch), 1.0 / rate)
+    band = (freqs >= STEP_HZ[0] / 2) & (freqs <= STEP_HZ[1])
+    top = float(freqs[band][spectrum[band].argmax()])
+    if own[min(round(rate / top), len(own) - 1)] < RHYTHM:
+        return 0.0
+    return top if top >= STEP_HZ[0] else 2.0 * top

@@ -8,7 +8,7 @@ import numpy as np
 
 from cueflow.schemas.results import FloatArray, Measure, Window
 from cueflow.tasks.physiology.recording import Basis, Parts, Recording, flattened, mean_or_none, sampled, sd_or_none
-from cueflow.tasks.physiology.slow import EPOCH_S, amplitude_deviation, slope_per_min
+from cueflow.tasks.physiology.slow import EPOCH_S, amplitude_deviation, slope_per_min, steps
 from cueflow.tasks.windows import per_second, within
 
 ACTIVE_G = 0.0167
@@ -51,14 +51,19 @@ def temperature_parts(recording: Recording) -> Parts:
     )
 
 
-def _movement(recording: Recording, window: Window, starts_s: FloatArray, spread: FloatArray) -> Iterator[Measure]:
-    values = spread[(starts_s >= window.start_s) & (starts_s + EPOCH_S <= window.end_s + 1e-6)]
+def _movement(
+    recording: Recording, window: Window, starts_s: FloatArray, epochs: tuple[FloatArray, FloatArray]
+) -> Iterator[Measure]:
+    inside = (starts_s >= window.start_s) & (starts_s + EPOCH_S <= window.end_s + 1e-6)
+    values, stepped = epochs[0][inside], epochs[1][inside]
     share = recording.observed(window)
     basis = Basis(window, {"epochs": float(len(values))}, share, None, recording.cause(window))
     yield basis.measure("acc_deviation_mean", mean_or_none(values))
     yield basis.measure("acc_deviation_sd", sd_or_none(values))
     yield basis.measure("acc_deviation_p80", float(np.percentile(values, 80)) if len(values) else None)
     yield basis.measure("acc_active_share", 100.0 * float(np.mean(values > ACTIVE_G)) if len(values) else None)
+    yield basis.measure("acc_steps_count", float(np.round(stepped.sum())))
+    yield basis.measure("acc_walking_share", 100.0 * float(np.mean(stepped > 0)) if len(stepped) else None)
 
 
 def movement_parts(recording: Recording) -> Parts:
@@ -73,7 +78,10 @@ def movement_parts(recording: Recording) -> Parts:
     -------
     Parts
     """
-    starts, spread = amplitude_deviation(recording.signal, recording.pieces)
+    signal = recording.signal
+    starts, spread = amplitude_deviation(signal, recording.pieces)
+    _, stepped = steps(signal, recording.pieces)
+    extent = {"start_s": recording.start_s, "end_s": recording.end_s}
     grid = sampled(recording.start_s, recording.end_s)
     values = np.full(len(grid), np.nan)
     if len(starts):
@@ -81,9 +89,12 @@ def movement_parts(recording: Recording) -> Parts:
         inside = (grid >= starts[index]) & (grid < starts[index] + EPOCH_S)
         values = np.where(inside, spread[index], np.nan)
     return Parts(
-        measures=flattened(_movement(recording, w, starts, spread) for w in recording.windows),
+        measures=flattened(_movement(recording, w, starts, (spread, stepped)) for w in recording.windows),
         events=(),
-        series=(per_second("activity", grid, values, start_s=recording.start_s, end_s=recording.end_s),),
+        series=(
+            per_second("activity", grid, values, **extent),
+            per_second("acceleration", signal.times_s, signal.values, **extent),
+        ),
         coverage=recording.observed(recording.session),
         quality=None,
     )

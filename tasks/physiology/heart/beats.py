@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cueflow.schemas.results import FloatArray, Signal
-from cueflow.tasks.physiology.filters import bandpass
+from cueflow.tasks.physiology.filters import bandpass, moving_mean
 from cueflow.tasks.physiology.heart.artefacts import Rhythm, rhythm
 from cueflow.tasks.physiology.heart.ecg import SHAPE_BAND_HZ, complexes, lead_sign, r_peaks
 from cueflow.tasks.physiology.heart.intervals import Intervals
@@ -21,6 +21,8 @@ HEART_ALIKE, PULSE_ALIKE = 0.66, 0.86
 SHORTEST_S, LONGEST_S = 0.25, 2.5
 """Intervals beyond 240 or 24 beats per minute are no intervals between neighbours."""
 
+HEIGHT_S, LEVEL_S = 0.35, 1.0
+
 PeakFinder = Callable[[FloatArray, float], FloatArray]
 
 
@@ -29,7 +31,8 @@ class Beats:
     """Beats of one recording, each array (m,).
 
     `times_s` on the session clock; `piece` the number of the segment; `quality` correlation with the typical beat,
-    0 to 1; `unlike` says that it is too low; `ectopic`, `extra`, `missed` as in `Rhythm`.
+    0 to 1; `unlike` says that it is too low; `ectopic`, `extra`, `missed` as in `Rhythm`; `height` from the lowest
+    point shortly before a beat to its top, and `level` of the signal around it, in the signal's unit, NaN at borders.
     """
 
     times_s: FloatArray
@@ -39,6 +42,8 @@ class Beats:
     ectopic: BoolArray
     extra: BoolArray
     missed: BoolArray
+    height: FloatArray
+    level: FloatArray
 
     @property
     def trusted(self) -> BoolArray:
@@ -124,21 +129,49 @@ def beats_of(
     """
     rate = signal.sampling_rate
     before, after = round(reach_s[0] * rate), round(reach_s[1] * rate)
-    filtered, positions, times, offset = [], [], [], 0
+    filtered, positions, times, sizes, offset = [], [], [], [], 0
     for piece in pieces:
         values = signal.values[piece.samples]
         found = find(values, rate)
         times.append(fractional_times(signal.times_s[piece.samples], found))
         positions.append(found + offset)
+        sizes.append(heights(values, found, before=round(HEIGHT_S * rate), around=round(LEVEL_S * rate)))
         filtered.append(bandpass(values, rate, *band_hz))
         offset += len(values)
     if not times:
-        return _assemble([], np.empty(0), alike)
+        return _assemble([], np.empty(0), [np.empty((2, 0))], alike=alike)
     quality = likeness(np.concatenate(filtered), np.concatenate(positions), before=before, after=after)
-    return _assemble(times, quality, alike)
+    return _assemble(times, quality, sizes, alike=alike)
 
 
-def _assemble(times: Sequence[FloatArray], quality: FloatArray, alike: float) -> Beats:
+def heights(values: FloatArray, positions: FloatArray, *, before: int, around: int) -> FloatArray:
+    """How high beats rise, and the level of the signal around them.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        One segment, as recorded; of an inverted lead the heights are those of what precedes the wave.
+    positions : ndarray, shape (m,)
+        Beats, in samples.
+    before : int
+        Samples before a beat in which its lowest point is looked for.
+    around : int
+        Samples over which the level is averaged.
+
+    Returns
+    -------
+    ndarray, shape (2, m)
+        Height and level, in the unit of `values`; the height is NaN where the segment begins within `before`.
+    """
+    if not len(positions):
+        return np.empty((2, 0))
+    index = np.round(positions).astype(np.int64)
+    cut = values[np.clip(index[:, None] + np.arange(-before, 3)[None, :], 0, len(values) - 1)]
+    rise = np.where(index >= before, cut[:, -5:].max(axis=1) - cut.min(axis=1), np.nan)
+    return np.stack([rise, moving_mean(values, around)[np.clip(index, 0, len(values) - 1)]])
+
+
+def _assemble(times: Sequence[FloatArray], quality: FloatArray, sizes: Sequence[FloatArray], *, alike: float) -> Beats:
     rhythms = [rhythm(t) for t in times] or [Rhythm.clean(0)]
     return Beats(
         times_s=np.concatenate([np.empty(0), *times]),
@@ -148,6 +181,8 @@ def _assemble(times: Sequence[FloatArray], quality: FloatArray, alike: float) ->
         ectopic=np.concatenate([r.ectopic for r in rhythms]),
         extra=np.concatenate([r.extra for r in rhythms]),
         missed=np.concatenate([r.missed for r in rhythms]),
+        height=np.concatenate([s[0] for s in sizes]),
+        level=np.concatenate([s[1] for s in sizes]),
     )
 
 

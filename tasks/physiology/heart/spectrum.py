@@ -17,6 +17,7 @@ BANDS_HZ: Mapping[str, tuple[float, float]] = MappingProxyType(
 RESAMPLED_HZ = 4.0
 LONGEST_SEGMENT_S, SHORTEST_SEGMENT_S = 256.0, 120.0
 PIECE_S = 300.0
+_CELLS = 1_000_000  # of a block of frequencies and beats
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,14 +167,22 @@ def lomb_density(intervals: Intervals, *, highest_hz: float) -> tuple[FloatArray
         Frequencies in Hz, one for each half turn in the extent, and density in ms²/Hz, by the seconds that the
         intervals fill: a sine of amplitude a has about the power a²/2, with gaps or without.
     """
-    from scipy import signal as sp
-
     extent = _extent_s(intervals)
     step = 0.5 / extent
-    freqs: FloatArray = np.arange(1, int(highest_hz / step) + 1) * step
+    freqs: FloatArray = np.asarray(np.arange(1, int(highest_hz / step) + 1) * step, dtype=np.float64)
     values = intervals.ms - intervals.ms.mean()
     at = intervals.at_s - intervals.at_s[0]
     if not len(freqs):
         return freqs, freqs
-    power: FloatArray = np.asarray(sp.lombscargle(at, values, 2 * np.pi * freqs), dtype=np.float64)
+    parts = np.array_split(freqs, max(1, len(freqs) * len(values) // _CELLS))
+    power = np.concatenate([_periodogram(at, values, part) for part in parts])
     return freqs, power * (2.0 * intervals.duration_s / len(values))
+
+
+def _periodogram(at: FloatArray, values: FloatArray, freqs: FloatArray) -> FloatArray:
+    """Classical Lomb-Scargle periodogram; scipy's gives the same and takes ten times as long over a day."""
+    turns = np.exp(2j * np.pi * freqs[:, None] * at[None, :])
+    both, twice = turns @ values, np.einsum("fn,fn->f", turns, turns)
+    turned = both * np.exp(-0.5j * np.angle(twice))
+    along, across = 0.5 * (len(values) + np.abs(twice)), 0.5 * (len(values) - np.abs(twice))
+    return np.asarray(0.5 * (turned.real**2 / along + turned.imag**2 / np.maximum(across, 1e-12)), dtype=np.float64)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,12 +14,13 @@ from cueflow.schemas.results import Event, FloatArray, Measure, Signal, Window
 from cueflow.tasks.physiology.heart.artefacts import rhythm
 from cueflow.tasks.physiology.heart.beats import LONGEST_S, SHORTEST_S, Beats, heart_beats, pulses
 from cueflow.tasks.physiology.heart.complexity import COMPLEXITY
+from cueflow.tasks.physiology.heart.derived import Derived, derived_breathing
 from cueflow.tasks.physiology.heart.geometry import LONG
 from cueflow.tasks.physiology.heart.hrv import DIFFERENCES, LEVELS, Function
 from cueflow.tasks.physiology.heart.intervals import Intervals
 from cueflow.tasks.physiology.heart.poincare import POINCARE
 from cueflow.tasks.physiology.heart.spectrum import Powers, band_powers, lomb_powers
-from cueflow.tasks.physiology.recording import Basis, Parts, Recording, flattened, mean_or_none, sampled
+from cueflow.tasks.physiology.recording import Basis, Parts, Recording, flattened, mean_or_none, sampled, sd_or_none
 from cueflow.tasks.physiology.segments import BoolArray
 from cueflow.tasks.windows import per_second, within
 
@@ -44,6 +45,8 @@ LOMB: Mapping[str, Callable[[Powers], float | None]] = {
     "lfhf": lambda p: _ratio(p["lf"], p["hf"]),
 }
 SEEN = 0.8
+INTENSITY = "intensity"
+"""Unit of a pulse wave that is light or its current, which has a zero: shares of it mean something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,13 @@ class Naming:
     variability: str
     series: str
     event: str
+
+
+More = Callable[[Basis], Iterable[Measure]]
+
+
+def _nothing_more(_: Basis) -> tuple[Measure, ...]:
+    return ()
 
 
 HEART = Naming("hr", "hrv", "heart_rate", "beat")
@@ -162,17 +172,23 @@ def _rhythm(basis: Basis, train: Train, inside: BoolArray, prefix: str) -> Itera
     yield basis.measure(f"{prefix}_artefact_count", float((train.artefact & inside).sum()), count=found)
 
 
-def _measures(recording: Recording, window: Window, train: Train, naming: Naming) -> Iterator[Measure]:
+def _basis(recording: Recording, window: Window, train: Train) -> Basis:
     inside = within(train.times_s, window)
     intervals = train.normal.within(window)
-    found = int(inside.sum())
     coverage = min(1.0, intervals.duration_s / window.duration_s)
     cause = recording.cause(window)
     if cause is None and train.quality is not None and coverage < SEEN <= recording.observed(window):
         cause = Reason.LOW_SIGNAL
     quality = None if train.quality is None else mean_or_none(train.quality[inside])
     seconds = {"s": recording.observed(window) * window.duration_s}
-    basis = Basis(window, {"beats": float(len(intervals)), **seconds}, coverage, quality, cause)
+    return Basis(window, {"beats": float(len(intervals)), **seconds}, coverage, quality, cause)
+
+
+def _measures(recording: Recording, window: Window, train: Train, naming: Naming) -> Iterator[Measure]:
+    inside = within(train.times_s, window)
+    intervals = train.normal.within(window)
+    found = int(inside.sum())
+    basis = _basis(recording, window, train)
     for part, rate in rates(intervals).items():
         yield basis.measure(f"{naming.rate}_{part}", rate)
     yield basis.measure(f"{naming.rate}_beats_count", float(len(intervals)))
@@ -183,7 +199,7 @@ def _measures(recording: Recording, window: Window, train: Train, naming: Naming
     yield from _variability(basis, intervals, naming.variability)
 
 
-def _parts(recording: Recording, train: Train, naming: Naming) -> Parts:
+def _parts(recording: Recording, train: Train, naming: Naming, *, more: More = _nothing_more) -> Parts:
     grid = sampled(recording.start_s, recording.end_s)
     rate = train.normal.rate_at(grid)
     series = per_second(naming.series, grid, rate, start_s=recording.start_s, end_s=recording.end_s)
@@ -194,7 +210,9 @@ def _parts(recording: Recording, train: Train, naming: Naming) -> Parts:
         for at, label, score in zip(train.times_s.tolist(), train.labels, scores, strict=True)
     )
     return Parts(
-        measures=flattened(_measures(recording, w, train, naming) for w in recording.windows),
+        measures=flattened(
+            (*_measures(recording, w, train, naming), *more(_basis(recording, w, train))) for w in recording.windows
+        ),
         events=events,
         series=(series,),
         coverage=min(1.0, train.normal.duration_s / (recording.end_s - recording.start_s)),
@@ -219,7 +237,9 @@ def heart_parts(recording: Recording) -> Parts:
     -------
     Parts
     """
-    return _parts(recording, _train(heart_beats(recording.signal, recording.pieces)), HEART)
+    beats = heart_beats(recording.signal, recording.pieces)
+    breathing = _breathing(beats, (beats.height, _spacing(beats)))
+    return _parts(recording, _train(beats), HEART, more=lambda basis: (_derived(basis, breathing, "edr_rate_mean"),))
 
 
 def pulse_parts(recording: Recording) -> Parts:
@@ -234,7 +254,39 @@ def pulse_parts(recording: Recording) -> Parts:
     -------
     Parts
     """
-    return _parts(recording, _train(pulses(recording.signal, recording.pieces)), PULSE)
+    beats = pulses(recording.signal, recording.pieces)
+    breathing = _breathing(beats, (beats.height, _spacing(beats), beats.level))
+    lit = recording.signal.unit == INTENSITY
+
+    def more(basis: Basis) -> Iterator[Measure]:
+        yield _derived(basis, breathing, "pdr_rate_mean")
+        yield from _pulse_size(basis, beats, lit=lit)
+
+    return _parts(recording, _train(beats), PULSE, more=more)
+
+
+def _spacing(beats: Beats) -> FloatArray:
+    return np.diff(beats.times_s, prepend=np.nan)
+
+
+def _breathing(beats: Beats, tracks: Sequence[FloatArray]) -> Derived:
+    return derived_breathing(beats.times_s, tracks, beats.trusted)
+
+
+def _derived(basis: Basis, breathing: Derived, name: str) -> Measure:
+    rate, pieces, clear = breathing.within(basis.window)
+    own = replace(basis, counts={"pieces": pieces}, quality=clear if pieces else None)
+    return own.measure(name, rate)
+
+
+def _pulse_size(basis: Basis, beats: Beats, *, lit: bool) -> Iterator[Measure]:
+    use = within(beats.times_s, basis.window) & beats.trusted & np.isfinite(beats.height)
+    height, level = beats.height[use], beats.level[use]
+    number = float(use.sum())
+    yield basis.measure("pulse_amplitude_mean", mean_or_none(height), count=number)
+    yield basis.measure("pulse_amplitude_sd", sd_or_none(height), count=number)
+    index = 100.0 * float(np.mean(height / level)) if lit and number and level.min() > 0 else None
+    yield basis.measure("pulse_perfusion_mean", index, count=number)
 
 
 def plausible(ms: FloatArray) -> BoolArray:
