@@ -50,10 +50,12 @@ def serve(
     preflight(served.dataset, dataset_name=served.dataset_name, options=options)
     screen = console()
     screen.print("Starting the server; the first start on a machine takes a while …")
-    with server(port, cron=cron, timezone=timezone) as ui:
+    with server(port, cron=cron, timezone=timezone) as (ui, password):
 
         def ready() -> None:
             screen.print(f"[bold]{ui}/deployments[/bold] has extract, reprocess, train and maintain.")
+            line = f"the line in {password}" if password else "the password of the environment"
+            screen.print(f"Sign in with {line}.")
             when = f'Scheduled: "{cron}" ({timezone}).' if cron else "No schedule (--cron makes one)."
             screen.print(f"{when} Ctrl-C stops; a run that is under way then goes on next time.")
 

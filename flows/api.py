@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from cueflow.flows.progress import Silent, Watcher, watched_by
+from cueflow.flows.roots import rooted
 from cueflow.schemas.errors import ForeignOutputError
 from cueflow.schemas.session import Group
 
@@ -105,16 +106,18 @@ def run(  # noqa: PLR0913 - each is an option of the command line
         return settled
     from cueflow.flows.deployments.extract import extract  # imports Prefect, which takes seconds: after the checks
 
-    with watched_by(told):
+    # Prefect keeps parameters: they name roots, and only this process knows where those are.
+    roots = {"dataset": Path(dataset), "tables": Path(out), "config": options.config, "model": options.fusion_model}
+    with watched_by(told), rooted({name: path.resolve() for name, path in roots.items() if path}):
         state = extract(
-            dataset=str(Path(dataset).resolve()),
-            tables=str(Path(out).resolve()),
+            dataset="dataset",
+            tables="tables",
             dataset_name=name,
             sessions=options.sessions,
             modalities=tuple(sorted(options.groups)),
-            config=str(options.config or ""),
+            config="config" if options.config else "",
             workers=options.workers,
-            fusion_model=str(options.fusion_model or ""),
+            fusion_model="model" if options.fusion_model else "",
             force=force,
             join=join,
             return_state=True,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cueflow.flows.planning.plan import Plan
-from cueflow.flows.work.session import SessionOutcome, SessionWork
+from cueflow.flows.work.session import SessionOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class RunSummary:
         return ", ".join(parts)
 
 
-def summarise(run_id: str, plan: Plan, works: Sequence[SessionWork], *, disk_full: bool) -> RunSummary:
+def summarise(run_id: str, plan: Plan, outcomes: Sequence[SessionOutcome], *, disk_full: bool) -> RunSummary:
     """Collect the outcomes of a run.
 
     Parameters
@@ -50,14 +50,16 @@ def summarise(run_id: str, plan: Plan, works: Sequence[SessionWork], *, disk_ful
         The run.
     plan : Plan
         What was to be done.
-    works : sequence of SessionWork
-        The sessions that were started.
+    outcomes : sequence of SessionOutcome
+        The sessions that were settled.
     disk_full : bool
         Whether a full disk stopped the run.
 
     Returns
     -------
     RunSummary
+        Sessions in the order of the manifest.
     """
-    outcomes = tuple(w.outcome for w in works if w.outcome is not None)
-    return RunSummary(run_id, outcomes, len(plan.unchanged), len(plan.todo) - len(outcomes), disk_full)
+    found = {outcome.session_id: outcome for outcome in outcomes}
+    ordered = tuple(found[p.session.session_id] for p in plan.todo if p.session.session_id in found)
+    return RunSummary(run_id, ordered, len(plan.unchanged), len(plan.todo) - len(ordered), disk_full)

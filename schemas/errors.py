@@ -98,6 +98,12 @@ class DiskFullError(TablesError):
     default = Reason.DISK_FULL
 
 
+class StoreError(CueflowError):
+    """A shared store that cannot be reached, or refuses."""
+
+    default = Reason.STORE_UNREACHABLE
+
+
 class ForeignOutputError(TablesError):
     """The output folder belongs to another dataset."""
 

@@ -59,6 +59,7 @@ class Reason(StrEnum):
     WORKER_DIED = "worker_died"
     OUT_OF_MEMORY = "out_of_memory"
     DISK_FULL = "disk_full"
+    STORE_UNREACHABLE = "store_unreachable"
     UNEXPECTED = "unexpected"
     OUTPUT_FOREIGN = "output_foreign"
     # models and fusion
@@ -114,6 +115,8 @@ SENTENCES: dict[Reason, str] = {
     Reason.TIME_LIMIT: "The step took longer than its limit and was stopped.",
     Reason.WORKER_DIED: "The process that did the step died.",
     Reason.OUT_OF_MEMORY: "The step ran out of memory.",
+    Reason.STORE_UNREACHABLE: "The shared store could not be reached; the next run tries again.",
+    Reason.STORE_UNREACHABLE: "The shared store could not be reached; the next run tries again.",
     Reason.DISK_FULL: "The disk is full.",
     Reason.UNEXPECTED: "An unexpected error; the log has the trace.",
     Reason.OUTPUT_FOREIGN: "The output folder belongs to another dataset.",

@@ -76,14 +76,24 @@ def read_results(path: Path) -> tuple[StreamResult, ...] | None:
     tuple of StreamResult or None
         None where there are none or where the file is not what was written.
     """
+    body = _body(path)
+    if body is None:
+        return None
+    return tuple(_decode(r) for r in json.loads(zlib.decompress(body)))
+
+
+def is_intact(path: Path) -> bool:
+    """Whether an entry is there and is what was written."""
+    return _body(path) is not None
+
+
+def _body(path: Path) -> bytes | None:
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
         return None
     digest, body = raw[:_DIGEST], raw[_DIGEST:]
-    if hashlib.sha256(body).hexdigest().encode() != digest:
-        return None
-    return tuple(_decode(r) for r in json.loads(zlib.decompress(body)))
+    return body if hashlib.sha256(body).hexdigest().encode() == digest else None
 
 
 def _encode(result: StreamResult) -> dict[str, Any]:

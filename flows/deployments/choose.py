@@ -4,11 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
 from cueflow.flows.planning.why import Why
 from cueflow.schemas.errors import ConfigError
+from cueflow.schemas.session import Group, Modality
+
+
+class Family(StrEnum):
+    """Groups of biomarkers that can be asked for; a stage computes all of its own at once."""
+
+    FACE = "face"
+    MOTION = "motion"
+    VOICE = "voice"
+    HEART = "heart"
+    PULSE = "pulse"
+    SKIN = "skin"
+    BREATHING = "breathing"
+    TEMPERATURE = "temperature"
+    MOVEMENT = "movement"
+
+    @property
+    def modalities(self) -> frozenset[Modality]:
+        """Recordings that they come from."""
+        return _RECORDED[self]
+
+    @property
+    def group(self) -> Group:
+        """The stage that computes them."""
+        return next(modality.group for modality in self.modalities)
+
+
+_RECORDED: dict[Family, frozenset[Modality]] = {
+    Family.FACE: frozenset({Modality.VIDEO}),
+    Family.MOTION: frozenset({Modality.VIDEO}),
+    Family.VOICE: frozenset({Modality.AUDIO}),
+    Family.HEART: frozenset({Modality.ECG, Modality.INTERVALS}),
+    Family.PULSE: frozenset({Modality.PPG}),
+    Family.SKIN: frozenset({Modality.EDA}),
+    Family.BREATHING: frozenset({Modality.RESPIRATION}),
+    Family.TEMPERATURE: frozenset({Modality.TEMPERATURE}),
+    Family.MOVEMENT: frozenset({Modality.ACCELEROMETER}),
+}
 
 
 class Pick(StrEnum):
@@ -23,12 +62,18 @@ class Pick(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What the form says; empty means any. Texts hold ids or patterns, separated by commas or lines."""
+    """What the form says; empty means any. Texts hold ids or patterns, separated by commas or lines.
+
+    `since` and `until` are days on which the rows were written; both count.
+    """
 
     sessions: str = ""
     subject: str = ""
     visit: str = ""
     states: tuple[Pick, ...] = ()
+    families: tuple[Family, ...] = ()
+    since: date | None = None
+    until: date | None = None
 
 
 def choose(found: Sequence[Why], choice: Choice) -> tuple[Why, ...]:
@@ -52,7 +97,7 @@ def choose(found: Sequence[Why], choice: Choice) -> tuple[Why, ...]:
         If no field is filled in, a plain id is unknown, or nothing fits.
     """
     if choice == Choice():
-        raise ConfigError("Say which sessions: by id, subject, visit or state; the pattern * means all.")
+        raise ConfigError("Say which sessions: by id, subject, visit, day, state or biomarkers; the id * means all.")
     wanted = {name: _listed(getattr(choice, name)) for name in ("sessions", "subject", "visit")}
     _refuse_unknown(wanted["sessions"], {why.session_id for why in found}, "session")
     _refuse_unknown(wanted["subject"], {why.subject_id for why in found}, "subject")
@@ -63,6 +108,8 @@ def choose(found: Sequence[Why], choice: Choice) -> tuple[Why, ...]:
         and _fits(why.subject_id, wanted["subject"])
         and _fits(why.visit, wanted["visit"])
         and (not choice.states or any(_is(why, state) for state in choice.states))
+        and (not choice.families or any(set(why.modalities) & family.modalities for family in choice.families))
+        and _within(why.processed, choice.since, choice.until)
     )
     if not kept:
         raise ConfigError("No session of the dataset fits: loosen one of the fields.")
@@ -82,6 +129,12 @@ def _refuse_unknown(wanted: Sequence[str], known: Collection[str], what: str) ->
 
 def _fits(name: str, patterns: Sequence[str]) -> bool:
     return not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _within(day: date | None, since: date | None, until: date | None) -> bool:
+    if since is None and until is None:
+        return True
+    return day is not None and (since or day) <= day <= (until or day)
 
 
 def _is(why: Why, state: Pick) -> bool:

@@ -23,7 +23,7 @@ def maintain(tables: str, wait_s: Annotated[float, Field(ge=0, le=3600)] = 10.0)
     Parameters
     ----------
     tables : str
-        Folder of the tables.
+        Root of the tables, or a folder below one.
     wait_s : float
         How long to wait for readers before old files are removed, 0 to 3600 s.
 

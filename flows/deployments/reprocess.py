@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,17 +14,18 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
 from cueflow.flows.deployments.artifacts import tell_planned
-from cueflow.flows.deployments.choose import Choice, Pick, choose
-from cueflow.flows.deployments.extract import THREADS, process
+from cueflow.flows.deployments.choose import Choice, Family, Pick, choose
+from cueflow.flows.deployments.extract import THREADS
 from cueflow.flows.deployments.forms import form, refused
+from cueflow.flows.deployments.process import process
 from cueflow.flows.fuse import load_fuser
-from cueflow.flows.planning.options import Options
+from cueflow.flows.planning.options import Granularity, Options
 from cueflow.flows.planning.plan import Request
 from cueflow.flows.planning.why import Why, explain_run
 from cueflow.flows.roots import allowed, optional
 from cueflow.flows.summary import RunSummary
 from cueflow.schemas.config import load_config
-from cueflow.schemas.errors import CueflowError
+from cueflow.schemas.errors import ConfigError, CueflowError
 from cueflow.schemas.session import Group
 from cueflow.tasks.ingest.dataset import read_dataset
 
@@ -35,30 +38,30 @@ Text = Annotated[str, Field(max_length=20_000)]
     persist_result=False,
 )
 @form
-def reprocess(  # noqa: PLR0913, PLR0917 - flat parameters become the form in Prefect's UI
-    dataset: str,
-    tables: str,
+def reprocess(  # noqa: PLR0913 - flat parameters become the form in Prefect's UI, in this order
+    *,
     sessions: Text = "",
     subject: Text = "",
     visit: Text = "",
     states: tuple[Pick, ...] = (),
+    processed_since: date | None = None,
+    processed_until: date | None = None,
+    biomarkers: tuple[Family, ...] = (),
     modalities: tuple[Group, ...] = (),
-    *,
     force: bool = False,
     dry_run: bool = False,
     workers: Annotated[int, Field(ge=1, le=256)] = 2,
+    dataset: str,
+    tables: str,
     dataset_name: str = "",
     config: str = "",
     fusion_model: str = "",
+    granularity: Granularity = Granularity.AUTO,
 ) -> RunSummary | State[Any] | None:
     """Process chosen sessions again: those that fit every field that is filled in.
 
     Parameters
     ----------
-    dataset : str
-        Folder with a manifest or a BIDS tree.
-    tables : str
-        Folder of the tables.
     sessions : str
         Session ids or patterns such as S0*, separated by commas or lines; * means all.
     subject : str
@@ -67,6 +70,12 @@ def reprocess(  # noqa: PLR0913, PLR0917 - flat parameters become the form in Pr
         Visits or patterns.
     states : tuple of Pick
         Only sessions in one of these states; outdated: a newer method, other weights or libraries.
+    processed_since : date, optional
+        Only sessions whose rows were written on this day (UTC) or later.
+    processed_until : date, optional
+        Only sessions whose rows were written on this day (UTC) or before.
+    biomarkers : tuple of Family
+        Only sessions with recordings for these groups of biomarkers, and only the stages that compute them.
     modalities : tuple of Group
         Only these stages; empty: all. Results of others that are already there stay.
     force : bool
@@ -75,23 +84,38 @@ def reprocess(  # noqa: PLR0913, PLR0917 - flat parameters become the form in Pr
         Only list what would run and why (artifact `plan`); nothing is written.
     workers : int
         Worker processes, 1 to 256.
+    dataset : str
+        Root (or a folder below one, ROOT/below/it) with a manifest or a BIDS tree.
+    tables : str
+        Root of the tables, or a folder below one.
     dataset_name : str
         Name of the dataset in the tables; empty: the folder's name.
     config : str
-        Configuration file; empty: the defaults.
+        Configuration file, below a root; empty: the defaults.
     fusion_model : str
-        Fusion model to apply; empty: none.
+        Fusion model to apply, below a root; empty: none.
+    granularity : Granularity
+        What one task is; auto: a modality of a session up to 1,000 sessions, a session up to 10,000, then 25 sessions.
 
     Returns
     -------
     RunSummary, State or None
         None for a dry run; a failed state where the form cannot be followed.
     """
-    options = Options((), frozenset(modalities or Group), None, workers, None, force, join=False)
     try:
-        options = replace(options, config=optional(config), fusion_model=optional(fusion_model))
+        options = Options(
+            sessions=(),
+            groups=_stages(modalities, biomarkers),
+            config=optional(config),
+            workers=workers,
+            fusion_model=optional(fusion_model),
+            force=force,
+            join=False,
+            granularity=granularity,
+        )
+        choice = Choice(sessions, subject, visit, states, biomarkers, processed_since, processed_until)
         where, to = allowed(dataset), allowed(tables)
-        found = choose(_explained(where, to, dataset_name, options), Choice(sessions, subject, visit, states))
+        found = choose(_explained(where, to, dataset_name, options), choice)
         if dry_run:
             tell_planned(found, force=force)
             get_run_logger().info("%d sessions chosen; nothing was written", len(found))
@@ -100,6 +124,13 @@ def reprocess(  # noqa: PLR0913, PLR0917 - flat parameters become the form in Pr
         return process(where, to, dataset_name=dataset_name, options=chosen)
     except CueflowError as error:
         return refused(error)
+
+
+def _stages(modalities: Sequence[Group], biomarkers: Sequence[Family]) -> frozenset[Group]:
+    wanted = frozenset(modalities or Group) & frozenset([family.group for family in biomarkers] or Group)
+    if not wanted:
+        raise ConfigError("None of the chosen modalities computes the chosen biomarkers: leave one of the two empty.")
+    return wanted
 
 
 def _explained(dataset: Path, tables: Path, dataset_name: str, options: Options) -> tuple[Why, ...]:

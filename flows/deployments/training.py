@@ -44,7 +44,7 @@ def train(  # noqa: PLR0913, PLR0917 - flat parameters become the form in Prefec
     Parameters
     ----------
     tables : str
-        Folder of the tables.
+        Root of the tables, or a folder below one.
     labels : str
         CSV file with session_id, target, value.
     target : str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
 
 from cueflow.flows.fuse import load_fuser
@@ -12,10 +13,33 @@ from cueflow.schemas.errors import DatasetError
 from cueflow.schemas.session import Dataset, Group
 from cueflow.tasks.ingest.dataset import read_dataset
 
+_BY_MODALITY_UP_TO = 1_000
+_BY_SESSION_UP_TO = 10_000
+
+
+class Granularity(StrEnum):
+    """What one task of Prefect is."""
+
+    AUTO = "auto"
+    MODALITY = "modality"
+    SESSION = "session"
+    CHUNK = "chunk"
+
+    def for_sessions(self, count: int) -> Granularity:
+        """The granularity for so many sessions: small tasks where there are few, since each costs Prefect time."""
+        if self is not Granularity.AUTO:
+            return self
+        if count <= _BY_MODALITY_UP_TO:
+            return Granularity.MODALITY
+        return Granularity.SESSION if count <= _BY_SESSION_UP_TO else Granularity.CHUNK
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a run was asked for, checked."""
+    """What a run was asked for, checked.
+
+    `at_once` says how many jobs of a stage may run at the same time, where that is fewer than `workers`.
+    """
 
     sessions: tuple[str, ...]
     groups: frozenset[Group]
@@ -24,6 +48,8 @@ class Options:
     fusion_model: Path | None
     force: bool
     join: bool
+    granularity: Granularity = Granularity.AUTO
+    at_once: Mapping[Group, int] = field(default_factory=dict)
 
 
 def preflight(dataset: Path, *, dataset_name: str, options: Options) -> None:

@@ -18,7 +18,7 @@ from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import StreamResult
 from cueflow.schemas.session import Dataset, Group, Session
 from cueflow.schemas.tables import SCHEMA_VERSION
-from cueflow.storage.stage_cache import cache_path
+from cueflow.storage.stage_cache import cache_path, is_intact
 from cueflow.tasks.ingest.paths import resolve_inside
 
 Hash = Callable[[Path, str], str]
@@ -107,6 +107,7 @@ def _plan_session(
     dataset: Dataset, session: Session, request: Request, *, file_hash: Hash, old: str | None
 ) -> SessionPlan:
     jobs, keys, parts = [], {}, {}
+    cached: dict[Path, StageJob] = {}
     for group in Group:
         found = _job(dataset, session, request, group=group, file_hash=file_hash)
         if found is None:
@@ -114,11 +115,13 @@ def _plan_session(
         job, job_parts = found
         path = cache_path(request.tables, dataset.name, session.session_id, group=group, key=job.key)
         wanted = group in request.groups
-        cached = path.is_file() and not (request.force and wanted)
-        if cached or wanted:
+        there = path.is_file() and not (request.force and wanted)
+        if there or wanted:
             keys[group] = job.key
             parts[str(group)] = job_parts
-        if wanted and not cached:
+        if there:
+            cached[path] = job
+        elif wanted:
             jobs.append(job)
     broken = tuple(_broken(session))
     own = {
@@ -129,13 +132,18 @@ def _plan_session(
     }
     fingerprint = _digest({"stages": {str(g): k for g, k in keys.items()}, **own})
     parts["session"] = _short(own)
-    if old is None:
-        why = "new"
-    elif request.force:
-        why = "forced"
-    else:
-        why = "unchanged" if old == fingerprint else "changed"
+    why = _why(old, fingerprint, force=request.force)
+    if why != "unchanged":  # what was cut or altered is not trusted: it is computed again
+        jobs += [job for path, job in cached.items() if not is_intact(path)]
     return SessionPlan(session, tuple(jobs), keys, parts, broken, fingerprint, why)
+
+
+def _why(old: str | None, fingerprint: str, *, force: bool) -> str:
+    if old is None:
+        return "new"
+    if force:
+        return "forced"
+    return "unchanged" if old == fingerprint else "changed"
 
 
 def _job(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
 
 from cueflow.flows.planning.plan import Plan, Request, SessionPlan, plan_run
@@ -33,7 +34,8 @@ class Why:
     """What a run would do with a session, and why.
 
     `state` is new, changed, forced or unchanged; `stages` would be computed, the others come from the cache; `reason`
-    is one line for people; `outdated` says whether a method, its weights or libraries, or the layout moved on.
+    is one line for people; `outdated` says whether a method, its weights or libraries, or the layout moved on;
+    `modalities` are those recorded; `processed` is the day its rows were written (UTC).
     """
 
     session_id: str
@@ -44,6 +46,8 @@ class Why:
     stages: tuple[str, ...]
     reason: str
     outdated: bool
+    modalities: tuple[str, ...] = ()
+    processed: date | None = None
 
 
 def explain_run(dataset: Dataset, request: Request) -> tuple[Why, ...]:
@@ -110,7 +114,7 @@ def session_rows(tables: Path, dataset: str) -> dict[str, dict[str, object]]:
         if tables.is_dir() and any(tables.iterdir()):
             raise
         return {}
-    kept = frame.select("session_id", "status", "reason", "fingerprint", "depends_on")
+    kept = frame.select("session_id", "status", "reason", "fingerprint", "depends_on", "finished_utc")
     return {str(row["session_id"]): row for row in kept.iter_rows(named=True)}
 
 
@@ -121,6 +125,7 @@ def fingerprints(rows: Mapping[str, Mapping[str, object]]) -> dict[str, str]:
 
 def _explain(plan: SessionPlan, row: Mapping[str, object] | None) -> Why:
     causes = {} if row is None else _causes(plan, row)
+    finished = row["finished_utc"] if row else None
     moved = {cause for found in causes.values() for cause in found}
     return Why(
         session_id=plan.session.session_id,
@@ -131,6 +136,8 @@ def _explain(plan: SessionPlan, row: Mapping[str, object] | None) -> Why:
         stages=tuple(str(job.group) for job in plan.jobs),
         reason=_sentence(plan, row, causes),
         outdated=bool(moved & (_METHOD | {"schema"})),
+        modalities=tuple(dict.fromkeys(str(stream.modality) for stream in plan.session.streams)),
+        processed=finished.date() if isinstance(finished, datetime) else None,
     )
 
 

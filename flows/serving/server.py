@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cueflow.flows.roots import ROOTS
+from cueflow.flows.roots import ROOTS, known_roots, parse_roots, root_text
+from cueflow.flows.serving.secret import sign_in
 from cueflow.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -55,10 +56,23 @@ class Served:
     timezone: str
     extra_roots: tuple[Path, ...] = ()
 
+    @property
+    def roots(self) -> dict[str, Path]:
+        """Folders that forms may name, by the name they use."""
+        own = {
+            "dataset": self.dataset,
+            "tables": self.tables,
+            "model": self.tables.with_name(f"{self.tables.name}-model"),
+            "config": self.config,
+            "fusion-model": self.fusion_model,
+        }
+        named = {name: path for name, path in own.items() if path is not None}
+        return parse_roots(",".join(str(path) for path in self.extra_roots)) | named
+
 
 @contextmanager
-def server(port: int, *, cron: str, timezone: str) -> Iterator[str]:
-    """Run Prefect's server, on this machine only, for as long as the block runs.
+def server(port: int, *, cron: str, timezone: str) -> Iterator[tuple[str, Path | None]]:
+    """Run Prefect's server, on this machine only and with a password, for as long as the block runs.
 
     A port in use, a schedule that cannot be read or a server that does not start is a `ConfigError`.
 
@@ -73,11 +87,12 @@ def server(port: int, *, cron: str, timezone: str) -> Iterator[str]:
 
     Yields
     ------
-    str
-        Address of the UI.
+    tuple
+        Address of the UI, and the file that holds the line to sign in with (None: the environment has it).
     """
     _refuse_taken(port)
     ui, api = f"http://{HOST}:{port}", f"http://{HOST}:{port}/api"
+    password = sign_in()
     os.environ["PREFECT_API_URL"] = api  # Prefect reads it when it is imported, which must not have happened yet
     _check_schedule(cron, timezone)
     environment = dict(os.environ)
@@ -91,7 +106,7 @@ def server(port: int, *, cron: str, timezone: str) -> Iterator[str]:
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
     try:
         _await_health(process, api)
-        yield ui
+        yield ui, password
     finally:
         _end(process)
 
@@ -119,21 +134,20 @@ def deployments(served: Served) -> list[RunnerDeployment]:
     from cueflow.flows.deployments.training import train
 
     common: dict[str, Any] = {
-        "dataset": str(served.dataset),
-        "tables": str(served.tables),
+        "dataset": "dataset",
+        "tables": "tables",
         "dataset_name": served.dataset_name,
-        "config": str(served.config or ""),
-        "fusion_model": str(served.fusion_model or ""),
+        "config": "config" if served.config else "",
+        "fusion_model": "fusion-model" if served.fusion_model else "",
         "workers": served.workers,
     }
-    model = str(served.tables.with_name(f"{served.tables.name}-model"))
-    learned = {"tables": str(served.tables), "labels": str(served.dataset / "labels.csv"), "out": model}
+    learned = {"tables": "tables", "labels": "dataset/labels.csv", "out": "model"}
     schedules = [CronSchedule(cron=served.cron, timezone=served.timezone)] if served.cron else None
     flows: dict[str, tuple[Any, dict[str, Any]]] = {
         "extract": (extract, {"parameters": common, "schedules": schedules}),
         "reprocess": (reprocess, {"parameters": common}),
         "train": (train, {"parameters": learned}),
-        "maintain": (maintain, {"parameters": {"tables": str(served.tables)}}),
+        "maintain": (maintain, {"parameters": {"tables": "tables"}}),
     }
     made = [
         flow.to_deployment(name, entrypoint_type=EntrypointType.MODULE_PATH, **more)
@@ -152,9 +166,7 @@ def work(served: Served, *, ready: Callable[[], None]) -> None:
     ready : callable
         Called when all is set up.
     """
-    roots = (served.dataset, served.tables, served.config, served.fusion_model, *served.extra_roots)
-    model = served.tables.with_name(f"{served.tables.name}-model")
-    os.environ.setdefault(ROOTS, os.pathsep.join(str(root) for root in (*roots, model) if root))
+    os.environ[ROOTS] = root_text(dict(known_roots()) | served.roots)
     from prefect import serve
 
     made = deployments(served)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cueflow.flows.planning.plan import SessionPlan
 from cueflow.flows.progress import watcher
-from cueflow.flows.work.jobs import StageJob
-from cueflow.flows.work.pool import WorkerPool
+from cueflow.flows.work.jobs import Outcome
 from cueflow.schemas.errors import DiskFullError
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Aligned, StreamResult
@@ -35,19 +34,16 @@ if TYPE_CHECKING:
 
     from cueflow.flows.fuse import Fuser
 
-# A stage may take this long before it counts as hung: far above what any stage needs on one slow core.
-TIME_LIMIT_BASE_S = 300.0
-TIME_LIMIT_PER_BYTE_S = 2e-5  # 20 s per MB: compressed video of one minute is some MB
-_MACHINE_TROUBLE = frozenset({Reason.TIME_LIMIT, Reason.WORKER_DIED, Reason.OUT_OF_MEMORY, Reason.UNEXPECTED})
+_MACHINE_TROUBLE = frozenset(
+    {Reason.TIME_LIMIT, Reason.WORKER_DIED, Reason.OUT_OF_MEMORY, Reason.STORE_UNREACHABLE, Reason.UNEXPECTED}
+)
 
 
 class Execution:
     """What all sessions of a run share. Not a dataclass: Prefect walks through dataclasses in parameters."""
 
-    def __init__(
-        self, *, pool: WorkerPool, store: TableStore, stamp: Stamp, groups: frozenset[Group], fuser: Fuser | None
-    ) -> None:
-        self.pool, self.store, self.stamp, self.groups, self.fuser = pool, store, stamp, groups, fuser
+    def __init__(self, *, store: TableStore, stamp: Stamp, groups: frozenset[Group], fuser: Fuser | None) -> None:
+        self.store, self.stamp, self.groups, self.fuser = store, stamp, groups, fuser
         self.disk_full = False
 
 
@@ -68,32 +64,31 @@ class SessionWork:
 
     def __init__(self, execution: Execution, plan: SessionPlan) -> None:
         self.execution, self.plan = execution, plan
-        self.jobs: dict[Group, StageJob] = {job.group: job for job in plan.jobs}
         self.results: tuple[StreamResult, ...] = ()
         self.aligned: Aligned = align((), ())
         self.tables: dict[str, pa.Table] = {}
         self.fusion_status = str(Reason.NO_FUSION_MODEL)
         self.started = datetime.now(UTC)
-        self.outcome: SessionOutcome | None = None
 
-    def run_stage(self, group: Group) -> None:
-        """Have a worker run a stage; try once more with the second decoder where the first one hung or died."""
-        job = self.jobs[group]
-        told = 0.0
+    def finish(self, done: Mapping[Group, Outcome]) -> SessionOutcome:
+        """Read the results of all stages, and write the session's tables.
 
-        def tell(share: float) -> None:
-            nonlocal told
-            watcher().advanced(group, max(share - told, 0.0))
-            told = max(share, told)
+        Parameters
+        ----------
+        done : mapping
+            How the stages that were computed went.
 
-        limit = TIME_LIMIT_BASE_S + TIME_LIMIT_PER_BYTE_S * _size(job)
-        outcome = self.execution.pool.run(job, time_limit_s=limit, progress=tell)
-        if group is Group.VIDEO and outcome.reason in {Reason.TIME_LIMIT, Reason.WORKER_DIED}:
-            outcome = self.execution.pool.run(_with_second_decoder(job), time_limit_s=limit, progress=tell)
-        if outcome.reason is not None:
-            self.plan.failures[group] = (outcome.reason, outcome.message)
-            self.execution.disk_full |= outcome.reason is Reason.DISK_FULL
-        tell(1.0)
+        Returns
+        -------
+        SessionOutcome
+        """
+        for group, outcome in done.items():
+            if outcome.reason is not None:
+                self.plan.failures[group] = (outcome.reason, outcome.message)
+                self.execution.disk_full |= outcome.reason is Reason.DISK_FULL
+        self.align()
+        self.tabulate()
+        return self.write()
 
     def align(self) -> None:
         """Read the results of all stages and put them on one clock."""
@@ -123,7 +118,7 @@ class SessionWork:
             self.fusion_status = made.status
             self.tables |= {"predictions": made.predictions, "explanations": made.explanations}
 
-    def write(self) -> None:
+    def write(self) -> SessionOutcome:
         """Commit the session's tables; a full disk stops the run and leaves what was there."""
         status, reason, message = self._status()
         retry = any(why in _MACHINE_TROUBLE for why, _ in self.plan.failures.values())
@@ -144,17 +139,17 @@ class SessionWork:
             state=state,
             groups=self._group_states(),
         )
-        self._commit({**self.tables, "sessions": to_table("sessions", [row])}, state)
+        return self._commit({**self.tables, "sessions": to_table("sessions", [row])}, state)
 
-    def write_failure(self, reason: Reason, message: str) -> None:
+    def write_failure(self, reason: Reason, message: str) -> SessionOutcome:
         """Write the session as failed: nothing of it could be assembled."""
         self.results, self.aligned = (), align((), ())
         self.plan.failures.update(dict.fromkeys(self.plan.keys, (reason, message)))
         self.results = tuple(r for group in self.plan.keys for r in self._lost(group)) + self.plan.broken
         self.tabulate()
-        self.write()
+        return self.write()
 
-    def _commit(self, tables: Mapping[str, pa.Table], state: SessionState) -> None:
+    def _commit(self, tables: Mapping[str, pa.Table], state: SessionState) -> SessionOutcome:
         session_id = self.plan.session.session_id
         status, reason, message = state.status, state.reason, state.message
         try:
@@ -162,7 +157,8 @@ class SessionWork:
         except DiskFullError as error:
             self.execution.disk_full = True
             status, reason, message = "failed", error.reason, error.message
-        self.outcome = SessionOutcome(
+        watcher().finished(status)
+        return SessionOutcome(
             session_id=session_id,
             status=status,
             reason=reason,
@@ -170,7 +166,6 @@ class SessionWork:
             duration_s=self.aligned.duration_s,
             seconds=(datetime.now(UTC) - self.started).total_seconds(),
         )
-        watcher().finished(status)
 
     def _cache_path(self, group: Group, key: str) -> Path:
         store, session_id = self.execution.store, self.plan.session.session_id
@@ -248,15 +243,3 @@ def _group_state(results: Sequence[StreamResult], *, absent: Reason) -> tuple[st
         (r for r in results if r.status is not Status.OK), results[0]
     )
     return worst.status, worst.reason, seconds
-
-
-def _size(job: StageJob) -> int:
-    total = 0
-    for stream in job.streams:
-        path = Path(job.dataset_root, stream.path)
-        total += path.stat().st_size if path.is_file() else 0
-    return total
-
-
-def _with_second_decoder(job: StageJob) -> StageJob:
-    return replace(job, decoder="av")

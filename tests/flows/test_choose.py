@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
-from cueflow.flows.deployments.choose import Choice, Pick, choose
+from cueflow.flows.deployments.choose import Choice, Family, Pick, choose
 from cueflow.flows.planning.why import Why
 from cueflow.schemas.errors import ConfigError
 
 
-def why(session, subject, *, status="ok", state="unchanged", outdated=False, visit="1"):
-    return Why(session, subject, visit, status, state, (), "", outdated)
+def why(session, subject, *, status="ok", state="unchanged", outdated=False, visit="1", day=None, of=("ecg",)):
+    processed = date(2026, 3, day) if day else None
+    return Why(session, subject, visit, status, state, (), "", outdated, of, processed)
 
 
 FOUND = (
-    why("S01", "P1"),
-    why("S02", "P1", status="failed", visit="2"),
-    why("S03", "P2", status="degraded", state="changed", outdated=True),
-    why("T01", "P2", status="", state="new", visit="2"),
+    why("S01", "P1", day=1, of=("ecg", "eda")),
+    why("S02", "P1", status="failed", visit="2", day=2),
+    why("S03", "P2", status="degraded", state="changed", outdated=True, day=3),
+    why("T01", "P2", status="", state="new", visit="2", of=("video",)),
 )
 
 
@@ -34,6 +37,10 @@ FOUND = (
         (Choice(states=(Pick.FAILED,)), "S02"),
         (Choice(states=(Pick.FAILED, Pick.DEGRADED)), "S02 S03"),
         (Choice(states=(Pick.OUTDATED,)), "S03"),
+        (Choice(since=date(2026, 3, 2)), "S02 S03"),
+        (Choice(until=date(2026, 3, 2)), "S01 S02"),
+        (Choice(since=date(2026, 3, 2), until=date(2026, 3, 2)), "S02"),
+        (Choice(families=(Family.SKIN, Family.FACE)), "S01 T01"),
         (Choice(states=(Pick.NEW, Pick.CHANGED)), "S03 T01"),
     ],
 )

@@ -8,13 +8,17 @@ from pathlib import Path
 import pytest
 import yaml
 
+from cueflow.flows.deployments import reprocess as reprocess_module
+from cueflow.flows.deployments.choose import Family
 from cueflow.flows.deployments.extract import extract
 from cueflow.flows.deployments.maintain import maintain
 from cueflow.flows.deployments.reprocess import reprocess
 from cueflow.flows.deployments.training import train
-from cueflow.flows.roots import ROOTS, allowed, optional
+from cueflow.flows.roots import ROOTS, allowed, optional, parse_roots, root_text
 from cueflow.flows.serving.server import Served, deployments
+from cueflow.schemas.biomarkers import BIOMARKERS
 from cueflow.schemas.errors import ConfigError
+from cueflow.schemas.session import Group
 
 ROOT = Path(__file__).resolve().parents[2]
 FLOWS = {"extract": extract, "reprocess": reprocess, "train": train, "maintain": maintain}
@@ -35,7 +39,8 @@ def test_choices_are_lists_of_names_and_numbers_have_bounds():
         workers = flow.parameters.properties["workers"]
         assert (workers["minimum"], workers["maximum"]) == (1, 256)
     assert train.parameters.properties["min_subjects"]["minimum"] == 4
-    assert not any("$ref" in field for field in extract.parameters.properties.values())  # flat
+    for flow in FLOWS.values():  # flat: what a field refers to is a list of names
+        assert all("enum" in kind for kind in flow.parameters.model_dump()["definitions"].values())
 
 
 def test_prefect_yaml_names_flows_and_parameters_that_exist():
@@ -62,17 +67,53 @@ def test_served_deployments_carry_the_schedule_and_fit_their_forms(tmp_path):
         assert set(made[name].parameters) <= set(flow.parameters.properties)
 
 
-def test_forms_name_only_allowed_folders(tmp_path, monkeypatch):
+def test_forms_name_roots_and_what_lies_below_them(tmp_path, monkeypatch):
     inside, outside = tmp_path / "data", tmp_path / "data-else"
     inside.mkdir()
     outside.mkdir()
-    monkeypatch.setenv(ROOTS, str(inside))
-    assert allowed(str(inside / "cohort")) == inside / "cohort"
-    assert optional("") is None
+    monkeypatch.setenv(ROOTS, f"{inside}, out={outside / 'tables'}")
+    assert allowed("data") == inside
+    assert allowed("data/cohort/labels.csv") == inside / "cohort" / "labels.csv"
+    assert allowed("out") == outside / "tables"
+    assert optional(" ") is None
     (inside / "link").symlink_to(outside)
-    for path in (outside, inside / ".." / "data-else", inside / "link" / "x"):
+    for name in (str(inside), str(outside), "data/../data-else", "data/link/x", "out/..", "else", "", "..", "~"):
         with pytest.raises(ConfigError) as caught:
-            allowed(str(path))
+            allowed(name)
         assert str(tmp_path) not in caught.value.message
-    monkeypatch.delenv(ROOTS)
-    assert allowed(str(outside)) == outside
+
+
+def test_without_roots_nothing_may_be_named(tmp_path, monkeypatch):
+    monkeypatch.delenv(ROOTS, raising=False)
+    for name in (str(tmp_path), "data", "/"):
+        with pytest.raises(ConfigError, match=ROOTS):
+            allowed(name)
+    state = maintain.fn(tables=str(tmp_path))
+    assert state.is_failed()
+    assert "ROOT/below/it" in state.message
+
+
+@pytest.mark.parametrize("text", ["relative", "a=b", "/data/x, /else/x", "o d d=/data", "=/data"])
+def test_odd_roots_are_refused(text):
+    with pytest.raises(ConfigError, match=ROOTS):
+        parse_roots(text)
+
+
+def test_roots_travel_through_the_environment():
+    roots = {"dataset": Path("/data/cohort 1"), "tables": Path("/data/t")}
+    assert parse_roots(root_text(roots)) == roots
+    with pytest.raises(ConfigError, match="comma"):
+        root_text({"dataset": Path("/data/a,b")})
+
+
+def test_stages_follow_from_biomarkers_and_modalities():
+    of = reprocess_module._stages
+    assert of((), ()) == frozenset(Group)
+    assert of((), (Family.SKIN, Family.FACE)) == {Group.PHYSIOLOGY, Group.VIDEO}
+    assert of((Group.VIDEO,), (Family.SKIN, Family.FACE)) == {Group.VIDEO}
+    with pytest.raises(ConfigError, match="leave one of the two empty"):
+        of((Group.AUDIO,), (Family.SKIN,))
+
+
+def test_every_biomarker_belongs_to_a_family():
+    assert {b.modality for b in BIOMARKERS.values()} <= {str(m) for f in Family for m in f.modalities}

@@ -16,7 +16,7 @@ from cueflow.schemas.reasons import Reason
 from cueflow.schemas.session import Dataset, Group, Marker, Modality, Session, Stream
 from cueflow.storage.fingerprints import sha256_file
 from cueflow.storage.rows import SessionState, Stamp, session_row, to_table
-from cueflow.storage.stage_cache import cache_path
+from cueflow.storage.stage_cache import cache_path, write_results
 from cueflow.storage.tables import TableStore
 from cueflow.tasks.align import align
 
@@ -52,8 +52,7 @@ def written(dataset, request_):
             for p in plan_run(dataset, request_, written={}, file_hash=lambda path, _: sha256_file(path)).todo:
                 for group, key in p.keys.items():
                     path = cache_path(store.root, "d", p.session.session_id, group=group, key=key)
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    path.write_bytes(b"x")
+                    write_results(path, ())
                 state = SessionState(
                     status="failed" if reason else "ok",
                     reason=reason,
@@ -143,6 +142,16 @@ def test_another_fusion_model_computes_no_stage(dataset, request_, written):
     written()
     found = explain_run(dataset, replace(request_, fusion_sha256="m"))
     assert {(w.state, w.stages, w.reason) for w in found} == {("changed", (), "other fusion model")}
+
+
+@pytest.mark.parametrize("damage", [lambda raw: raw[:-1], lambda raw: b"0" + raw[1:], lambda raw: b""])
+def test_a_cut_or_altered_cache_entry_is_computed_again(dataset, request_, written, damage):
+    written()
+    ((path, raw),) = [(p, p.read_bytes()) for p in request_.tables.glob(".cueflow/cache/*/session=S2/audio-*")]
+    path.write_bytes(damage(raw))
+    assert {w.state for w in explain_run(dataset, request_)} == {"unchanged"}  # the rows in the tables are whole
+    found = {w.session_id: w.stages for w in explain_run(dataset, replace(request_, fusion_sha256="m"))}
+    assert found == {"S1": (), "S2": ("audio",)}
 
 
 def test_what_the_machine_stopped_is_tried_again(dataset, request_, written):

@@ -1,0 +1,129 @@
+"""What Prefect costs a session when the work itself does nothing, against a plain loop in one process.
+
+python benchmarks/orchestration.py GRANULARITY SESSIONS…    # default: every granularity at 300, 1000 and 2000
+
+A server of its own (SQLite) is started for it; three stages a session, tables not written.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from measure import heading
+
+from cueflow.flows.planning.options import Granularity
+from cueflow.flows.serving.server import server
+from cueflow.flows.work.compute import Computer, computing_with
+from cueflow.flows.work.jobs import Outcome, StageJob
+from cueflow.schemas.config import Config
+from cueflow.schemas.session import Group, Modality, Stream
+
+_PORT = 4299
+_KINDS = (Granularity.MODALITY, Granularity.SESSION, Granularity.CHUNK)
+
+
+class NoPool:
+    """Does nothing, at once."""
+
+    def run(self, job: StageJob, **_: object) -> Outcome:
+        """Nothing."""
+        return Outcome(None, "", 0.0)
+
+
+class NoTables:
+    """Writes nothing; counts."""
+
+    halted = False
+
+    def __init__(self) -> None:
+        self.stages = 0
+
+    def start(self, session: str) -> None:
+        """Nothing."""
+
+    def finish(self, session: str, done: Mapping[Group, Outcome]) -> None:
+        """Count."""
+        self.stages += sum(outcome.reason is None for outcome in done.values())
+
+    def failed(self, session: str) -> None:
+        """Stop: the figure would be wrong."""
+        raise SystemExit(f"{session} failed")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Measure what was named."""
+    kinds = [Granularity(arguments[0])] if arguments else _KINDS
+    sizes = [int(size) for size in arguments[1:]] or [300, 1000, 2000]
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ |= {
+            "PREFECT_HOME": folder,
+            "PREFECT_LOGGING_LEVEL": "ERROR",
+            "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
+        }
+        with server(_PORT, cron="", timezone="UTC"):
+            from prefect import flow
+            from prefect.task_runners import ThreadPoolTaskRunner
+
+            from cueflow.flows.deployments.fan_out import Unit, fan_out
+
+            @flow(task_runner=ThreadPoolTaskRunner(max_workers=64), persist_result=False)  # type: ignore[arg-type]
+            def orchestrate(kind: str, sessions: int) -> tuple[float, float]:
+                units = [Unit(f"S{n:05}", _jobs(folder, n)) for n in range(sessions)]
+                tables = NoTables()
+                started, worked = time.perf_counter(), time.process_time()
+                with computing_with(Computer(NoPool())):
+                    fan_out(units, tables, granularity=Granularity(kind), in_flight=4)
+                spent = time.perf_counter() - started, time.process_time() - worked
+                if tables.stages != 3 * sessions:
+                    raise SystemExit(f"{tables.stages} stages instead of {3 * sessions}")
+                return spent
+
+            print(heading("Orchestration with no-op work"))
+            print(f"Load of the machine before: {os.getloadavg()[0]:.1f}. Processor: of the flow's own process.\n")
+            print(
+                "| granularity | sessions | ms a session | of these processor | plain loop, ms |\n|---|---|---|---|---|"
+            )
+            for kind in kinds:
+                for sessions in sizes:
+                    spent, loop = orchestrate(kind, sessions), _loop(folder, sessions)
+                    wall, own, plain = (1000 * seconds / sessions for seconds in (*spent, loop))
+                    print(f"| {kind} | {sessions} | {wall:.2f} | {own:.2f} | {plain:.3f} |", flush=True)
+
+
+def _loop(folder: str, sessions: int) -> float:
+    """The same work without Prefect, one session after the other."""
+    units = [(f"S{n:05}", _jobs(folder, n)) for n in range(sessions)]
+    tables, computer = NoTables(), Computer(NoPool())
+    started = time.perf_counter()
+    for session, jobs in units:
+        tables.finish(session, {job.group: computer.compute(job) for job in jobs})
+    return time.perf_counter() - started
+
+
+def _jobs(folder: str, number: int) -> tuple[StageJob, ...]:
+    streams = {Group.VIDEO: Modality.VIDEO, Group.AUDIO: Modality.AUDIO, Group.PHYSIOLOGY: Modality.ECG}
+    return tuple(
+        StageJob(
+            group=group,
+            dataset_root=folder,
+            tables_root=str(Path(folder, "tables")),
+            dataset="d",
+            session_id=f"S{number:05}",
+            key="0" * 64,
+            streams=(Stream(modality, "nothing"),),
+            input_sha256={"nothing": ""},
+            markers=(),
+            exclusions=(),
+            config=Config(),
+        )
+        for group, modality in streams.items()
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

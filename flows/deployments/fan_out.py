@@ -1,0 +1,213 @@
+"""Fan-out over sessions: tasks as small as the number of sessions allows, a bounded number of them in flight.
+
+What computes goes to the task runner (threads that wait for worker processes, or Dask); what writes stays here, with
+the one writer of the tables.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Protocol
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.futures import PrefectFuture
+
+from cueflow.flows.planning.options import Granularity
+from cueflow.flows.work.compute import computer
+from cueflow.flows.work.jobs import Outcome, StageJob, dump_job, load_job
+from cueflow.schemas.reasons import Reason
+from cueflow.schemas.session import Group
+
+CHUNK = 25
+_task: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A session's share of the work: the stages to compute."""
+
+    session: str
+    jobs: tuple[StageJob, ...]
+
+
+Done = Mapping[Group, Outcome]
+Line = tuple[str, str, bytes]
+
+
+class Finisher(Protocol):
+    """Who turns a session's results into its tables."""
+
+    @property
+    def halted(self) -> bool:
+        """Whether nothing more shall be started."""
+
+    def start(self, session: str) -> None:
+        """Note that the session's tasks are being submitted."""
+
+    def finish(self, session: str, done: Done) -> None:
+        """Write the session; `done` says how its stages went."""
+
+    def failed(self, session: str) -> None:
+        """Write the session as failed, since `finish` raised something that nobody expected."""
+
+
+@task(name="video", task_run_name="video · {session}", **_task)
+def video(session: str, line: bytes) -> Outcome:
+    """Face and motion of every video of the session."""
+    return computer().compute(load_job(line))
+
+
+@task(name="audio", task_run_name="audio · {session}", **_task)
+def audio(session: str, line: bytes) -> Outcome:
+    """Voice of every audio track of the session."""
+    return computer().compute(load_job(line))
+
+
+@task(name="physiology", task_run_name="physiology · {session}", **_task)
+def physiology(session: str, line: bytes) -> Outcome:
+    """Heart, pulse, skin and breathing of the session."""
+    return computer().compute(load_job(line))
+
+
+@task(name="tables", task_run_name="tables · {session}", **_task)
+def tables(session: str, finish: Callable[[], None]) -> None:
+    """Put the stages on one clock, fuse, and write the session's tables all at once."""
+    finish()
+
+
+@task(name="session", task_run_name="session · {label}", **_task)
+def sessions_of(label: str, lines: tuple[Line, ...]) -> list[tuple[str, str, Outcome]]:
+    """All stages of a session, or of a chunk of sessions, one after the other."""
+    return [(session, group, computer().compute(load_job(line))) for session, group, line in lines]
+
+
+_STAGES = {Group.VIDEO: video, Group.AUDIO: audio, Group.PHYSIOLOGY: physiology}
+
+
+def fan_out(units: Sequence[Unit], finisher: Finisher, *, granularity: Granularity, in_flight: int) -> None:
+    """Compute the stages of sessions inside a flow run, and finish each session as soon as its own are done.
+
+    Parameters
+    ----------
+    units : sequence of Unit
+        In the order to start them.
+    finisher : Finisher
+        Called in this thread.
+    granularity : Granularity
+        Not `auto`.
+    in_flight : int
+        Sessions (chunks) whose tasks may wait or run at the same time.
+    """
+    if granularity is Granularity.MODALITY:
+        _by_modality(units, finisher, in_flight=in_flight)
+    else:
+        _by_chunk(units, finisher, in_flight=in_flight, size=CHUNK if granularity is Granularity.CHUNK else 1)
+
+
+def _by_modality(units: Sequence[Unit], finisher: Finisher, *, in_flight: int) -> None:
+    started = (((unit,), _submit_stages(unit)) for unit in units)
+    for (unit,), futures in _as_done(started, finisher, in_flight=in_flight):
+        answers = [future.result(raise_on_failure=False) for future in futures]
+        done = {
+            job.group: _broken() if isinstance(answer, BaseException) else answer
+            for job, answer in zip(unit.jobs, answers, strict=True)
+        }
+        call = _Finish(finisher, unit.session, done)
+        state = tables(unit.session, call, return_state=True, wait_for=futures)
+        if not state.is_completed():
+            finisher.failed(unit.session)
+
+
+def _by_chunk(units: Sequence[Unit], finisher: Finisher, *, in_flight: int, size: int) -> None:
+    started = (_submit_chunk(chunk) for chunk in _chunks(units, size))
+    for chunk, (future,) in _as_done(started, finisher, in_flight=in_flight):
+        answer = future.result(raise_on_failure=False)
+        found: dict[str, dict[Group, Outcome]] = {unit.session: {} for unit in chunk}
+        if isinstance(answer, BaseException):
+            found = {unit.session: {job.group: _broken() for job in unit.jobs} for unit in chunk}
+        else:
+            for session, group, outcome in answer:
+                found[session][Group(group)] = outcome
+        for session, done in found.items():
+            try:
+                finisher.finish(session, done)
+            except Exception:  # noqa: BLE001 - the boundary of a session, which is a task's at the other granularity
+                get_run_logger().exception("a session could not be written")
+                finisher.failed(session)
+
+
+def _chunks(units: Sequence[Unit], size: int) -> Iterator[tuple[Unit, ...]]:
+    left = iter(units)
+    while chunk := tuple(islice(left, size)):
+        yield chunk
+
+
+class _Finish:
+    """A call that waits; not a dataclass, since Prefect walks through those in parameters."""
+
+    def __init__(self, finisher: Finisher, session: str, done: Done) -> None:
+        self._call = (finisher, session, done)
+
+    def __call__(self) -> None:
+        finisher, session, done = self._call
+        finisher.finish(session, done)
+
+
+def _submit_stages(unit: Unit) -> list[PrefectFuture[Any]]:
+    return [_STAGES[job.group].submit(unit.session, dump_job(job)) for job in unit.jobs]
+
+
+def _submit_chunk(chunk: tuple[Unit, ...]) -> tuple[tuple[Unit, ...], list[PrefectFuture[Any]]]:
+    lines = tuple((unit.session, str(job.group), dump_job(job)) for unit in chunk for job in unit.jobs)
+    label = chunk[0].session if len(chunk) == 1 else f"{chunk[0].session} and {len(chunk) - 1} more"
+    return chunk, [sessions_of.submit(label, lines)]
+
+
+Started = tuple[tuple[Unit, ...], list[PrefectFuture[Any]]]
+
+
+def _as_done(started: Iterator[Started], finisher: Finisher, *, in_flight: int) -> Iterator[Started]:
+    """Start as many as may be in flight; hand each out when all its futures are done, whichever that is first."""
+    done: queue.SimpleQueue[Started] = queue.SimpleQueue()
+    waiting = 0
+    more = True
+    while more or waiting:
+        while more and waiting < in_flight:
+            item = None if finisher.halted else next(started, None)
+            if item is None:
+                more = False
+                break
+            waiting += 1
+            for unit in item[0]:
+                finisher.start(unit.session)
+            _when_done(item, done)
+        if waiting:
+            yield done.get()
+            waiting -= 1
+
+
+def _when_done(item: Started, done: queue.SimpleQueue[Started]) -> None:
+    left = len(item[1])
+    if not left:
+        done.put(item)
+        return
+    countdown: queue.SimpleQueue[None] = queue.SimpleQueue()
+    for _ in range(left - 1):
+        countdown.put(None)
+
+    def one(_future: PrefectFuture[Any]) -> None:
+        try:
+            countdown.get_nowait()
+        except queue.Empty:
+            done.put(item)
+
+    for future in item[1]:
+        future.add_done_callback(one)
+
+
+def _broken() -> Outcome:
+    return Outcome(Reason.UNEXPECTED, Reason.UNEXPECTED.sentence, 0.0)
