@@ -60,11 +60,8 @@ def main(arguments: Sequence[str]) -> None:
     kinds = [Granularity(arguments[0])] if arguments else _KINDS
     sizes = [int(size) for size in arguments[1:]] or [300, 1000, 2000]
     with tempfile.TemporaryDirectory() as folder:
-        os.environ |= {
-            "PREFECT_HOME": folder,
-            "PREFECT_LOGGING_LEVEL": "ERROR",
-            "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
-        }
+        os.environ |= {"PREFECT_HOME": folder, "PREFECT_LOGGING_LEVEL": "ERROR"}
+        os.environ["PREFECT_SERVER_LOGGING_LEVEL"] = "CRITICAL"
         with server(_PORT, cron="", timezone="UTC"):
             from prefect import flow
             from prefect.task_runners import ThreadPoolTaskRunner

@@ -27,11 +27,15 @@ def serve(
     config: Annotated[Path | None, typer.Option(help="TOML, YAML or JSON file of parameters.")] = None,
     fusion_model: Annotated[Path | None, typer.Option(help="Model from `cueflow fusion train` to apply.")] = None,
     dataset_name: Annotated[str, typer.Option(help="Name of the dataset in the tables; default: the folder's.")] = "",
+    notify: Annotated[
+        Path | None, typer.Option(help="TOML file that says who is told of failures: [webhook] and [mail].")
+    ] = None,
     allow: Annotated[list[Path] | None, typer.Option(help="Further folder that forms may name; repeat.")] = None,
 ) -> None:
     """Schedule runs and start them from a browser: server, deployments and worker until Ctrl-C."""
     from cueflow.flows.api import default_workers
     from cueflow.flows.planning.options import Options, preflight
+    from cueflow.flows.serving.automations import load_notify
     from cueflow.flows.serving.server import Served, server, work
     from cueflow.schemas.session import Group
 
@@ -44,6 +48,7 @@ def serve(
         workers=workers or default_workers(),
         cron=cron,
         timezone=timezone,
+        notify=load_notify(notify) if notify else None,
         extra_roots=tuple(folder.resolve() for folder in allow or ()),
     )
     options = Options((), frozenset(Group), served.config, served.workers, served.fusion_model, force=False, join=False)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cueflow.flows.roots import ROOTS, known_roots, parse_roots, root_text
+from cueflow.flows.serving.automations import Notify, automate
 from cueflow.flows.serving.secret import sign_in
 from cueflow.schemas.errors import ConfigError
 
@@ -37,13 +38,16 @@ _SERVER = {
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE": "200",
     "PREFECT_SERVER_SERVICES_TRIGGERS_READ_BATCH_SIZE": "200",
 }
+# A run says that it is alive: the automation `DEAD` marks those that fell silent.
+HEARTBEAT = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
     """What is served: a dataset, its tables, and when.
 
-    `cron` is empty for no schedule; `extra_roots` are further folders that forms may name.
+    `cron` is empty for no schedule; `extra_roots` are further folders that forms may name; `notify` says who is told of
+    failures.
     """
 
     dataset: Path
@@ -55,6 +59,7 @@ class Served:
     cron: str
     timezone: str
     extra_roots: tuple[Path, ...] = ()
+    notify: Notify | None = None
 
     @property
     def roots(self) -> dict[str, Path]:
@@ -98,6 +103,8 @@ def server(port: int, *, cron: str, timezone: str) -> Iterator[tuple[str, Path |
     environment = dict(os.environ)
     for name, value in _SERVER.items():
         environment.setdefault(name, value)
+    for name, value in HEARTBEAT.items():
+        os.environ.setdefault(name, value)
     # The UI runs in the browser and must know where the API is; Prefect's own default is port 4200.
     environment["PREFECT_SERVER_UI_API_URL"] = api
     environment["PREFECT_SERVER_LOGGING_LEVEL"] = environment.get("PREFECT_SERVER_LOGGING_LEVEL", "WARNING")
@@ -170,6 +177,7 @@ def work(served: Served, *, ready: Callable[[], None]) -> None:
     from prefect import serve
 
     made = deployments(served)
+    automate(served.notify)
     ready()
     # One at a time: tables have one writer, and a second run waits here instead of being refused by the lock.
     serve(*made, limit=1, print_starting_message=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -24,13 +25,14 @@ pytestmark = pytest.mark.slow
 class Api:
     """The few calls that a browser makes."""
 
-    def __init__(self, port):
+    def __init__(self, port, line):
         self.url = f"http://127.0.0.1:{port}/api"
+        self.head = {"content-type": "application/json"}
+        self.head["authorization"] = f"Basic {base64.b64encode(line.encode()).decode()}"
 
     def __call__(self, path, body=None):
         data = None if body is None else json.dumps(body).encode()
-        head = {"content-type": "application/json"}
-        call = urllib.request.Request(f"{self.url}{path}", data=data, headers=head)  # noqa: S310 - our own server
+        call = urllib.request.Request(f"{self.url}{path}", data=data, headers=self.head)  # noqa: S310 - our own server
         with urllib.request.urlopen(call, timeout=30) as answer:  # noqa: S310 - our own server
             return json.load(answer)
 
@@ -51,6 +53,10 @@ class Api:
     def artifact(self, run, key):
         (found,) = self("/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run]}, "key": {"any_": [key]}}})
         return found
+
+
+def port_of(api):
+    return int(api.url.split(":")[2].split("/")[0])
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +80,9 @@ def served(tmp_path_factory):
         while "Ctrl-C stops" not in log.read_text() and time.monotonic() < deadline:
             assert process.poll() is None, log.read_text()
             time.sleep(0.2)
-        api = Api(port)
+        secret = home / "prefect" / "cueflow-password"
+        assert secret.stat().st_mode & 0o777 == 0o600
+        api = Api(port, secret.read_text().strip())
         while len(api("/deployments/filter", {})) < 4 and time.monotonic() < deadline:
             time.sleep(0.2)
         yield process, api, home, log
@@ -86,6 +94,14 @@ def served(tmp_path_factory):
 def test_schedule_forms_runs_and_the_end(served):
     process, api, home, log = served
     assert f"{api.url.removesuffix('/api')}/deployments" in log.read_text()
+    # Without the password nothing is answered; with it the records name no folder of this machine.
+    stranger = Api(port_of(api), "cueflow:guess")
+    for call in (lambda: stranger("/deployments/filter", {}), lambda: stranger.start("extract")):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            call()
+        assert refused.value.code in {401, 403}
+    assert str(home) not in json.dumps(api("/deployments/filter", {}))
+    assert (home / "prefect" / "cueflow-password").read_text().strip() not in log.read_text()
     # The schedule: runs stand in the server's plan.
     extract = api("/deployments/name/extract/extract")
     wanted = {
@@ -102,6 +118,9 @@ def test_schedule_forms_runs_and_the_end(served):
         api.start("reprocess", sessions="*", workers=999)
     assert refused.value.code == 409
     assert "greater than the maximum of 256" in refused.value.read().decode()
+    run = api.start("reprocess", sessions="*", dataset=str(home))
+    assert api.ended(run)["type"] == "FAILED"
+    assert "ROOT/below/it" in api(f"/flow_runs/{run}")["state"]["message"]
     # A run that was asked for writes the tables, and says what it did.
     run = api.start("extract")
     assert api.ended(run)["type"] == "COMPLETED"
