@@ -85,7 +85,7 @@ class Computer:
             held.enter_context(self._guard.room_for(job.group))
             outcome = self._pool.run(job, time_limit_s=limit, progress=tell)
             if job.group is Group.VIDEO and outcome.reason in _HUNG:
-                outcome = self._pool.run(replace(job, decoder="av"), time_limit_s=limit, progress=tell)
+                outcome = self._pool.run(replace(job, decoder="decord"), time_limit_s=limit, progress=tell)
             for wait_s in self._back_off_s:
                 if outcome.reason not in _PASSING:
                     break

@@ -30,7 +30,7 @@ class StageJob:
     markers: tuple[Marker, ...]
     exclusions: tuple[Exclusion, ...]
     config: Config
-    decoder: str = "decord"
+    decoder: str = "av"
 
 
 @dataclass(frozen=True, slots=True)

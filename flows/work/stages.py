@@ -127,9 +127,9 @@ def _video(job: StageJob, stream: Stream, path: Path, progress: Progress) -> Fin
     try:
         return decode_with(job.decoder)
     except StreamError as error:
-        if job.decoder == "av" or error.reason is not Reason.FILE_UNREADABLE:
+        if job.decoder == "decord" or error.reason is not Reason.FILE_UNREADABLE:
             raise
-        return decode_with("av")  # what the first decoder cannot read, the second often can
+        return decode_with("decord")  # what the first decoder cannot read, the second may
 
 
 def _audio(job: StageJob, stream: Stream, path: Path, progress: Progress) -> Findings:

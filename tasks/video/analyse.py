@@ -57,7 +57,7 @@ def analyse_video(  # noqa: PLR0913 - the contract of a stage
     face_model: Path,
     backbone_dir: Path,
     config: VideoConfig,
-    decoder: str = "decord",
+    decoder: str = "av",
     progress: Progress | None = None,
 ) -> Findings:
     """Face and motion of one video.
@@ -78,7 +78,7 @@ def analyse_video(  # noqa: PLR0913 - the contract of a stage
         Folder of a ViT that transformers loads.
     config : VideoConfig
         Rates, sizes, layers, thresholds.
-    decoder : {"decord", "av"}
+    decoder : {"av", "decord"}
         Which decoder to use; decord may have to be killed by the caller.
     progress : callable, optional
         Told the share that is done, 0 to 1.
