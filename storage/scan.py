@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from cueflow.schemas.errors import TablesError
 from cueflow.schemas.tables import SCHEMA_VERSION, TABLES, arrow_schema
@@ -79,7 +80,7 @@ def visible(root: Path, table: str, sessions: pl.DataFrame, *, dataset: str | No
     return pl.concat([own, shared])
 
 
-def placed_sessions(root: Path, *, dataset: str | None = None) -> pl.DataFrame:
+def placed_sessions(root: Path, *, dataset: str | None = None, without: frozenset[str] = frozenset()) -> pl.DataFrame:
     """Sessions that count, and where their rows lie.
 
     Parameters
@@ -88,6 +89,8 @@ def placed_sessions(root: Path, *, dataset: str | None = None) -> pl.DataFrame:
         TABLES.
     dataset : str, optional
         Only this dataset.
+    without : frozenset of str, optional
+        Sessions whose own files are not opened, since they are damaged.
 
     Returns
     -------
@@ -102,7 +105,7 @@ def placed_sessions(root: Path, *, dataset: str | None = None) -> pl.DataFrame:
     import polars as pl
 
     _check(root, "sessions")
-    own = collected(_parts(root, "sessions", dataset))
+    own = collected(_parts(root, "sessions", dataset, without=without))
     shared = collected(_buckets(root, "sessions", dataset))
     loose = own.join(shared.select(_SAME), on=list(_SAME), how="anti", nulls_equal=True)
     moved = shared.join(loose.select(KEY[:2]), on=list(KEY[:2]), how="anti")
@@ -120,6 +123,11 @@ def part_files(root: Path, table: str, *, dataset: str | None = None) -> list[Pa
     """All files of a table that hold one session, in order of dataset and session."""
     which = "dataset=*" if dataset is None else f"dataset={encoded(dataset)}"
     return sorted((root / table).glob(f"{which}/session=*/{PART}"))
+
+
+def session_of(part: Path) -> str:
+    """The session id that a part file's folder names."""
+    return unquote(part.parent.name.removeprefix("session="))
 
 
 def collected(frame: pl.LazyFrame) -> pl.DataFrame:
@@ -154,11 +162,11 @@ def _check(root: Path, table: str) -> None:
         raise TablesError("This folder holds no cueflow tables: name the folder that `cueflow run` wrote.")
 
 
-def _parts(root: Path, table: str, dataset: str | None) -> pl.LazyFrame:
+def _parts(root: Path, table: str, dataset: str | None, *, without: frozenset[str] = frozenset()) -> pl.LazyFrame:
     import polars as pl
 
     schema = _schema(table)
-    files = part_files(root, table, dataset=dataset)
+    files = [p for p in part_files(root, table, dataset=dataset) if session_of(p) not in without]
     if not files:
         return pl.LazyFrame(schema={**schema, "dataset": pl.String})
     rows = pl.scan_parquet(

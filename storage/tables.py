@@ -106,7 +106,7 @@ class TableStore:
             commit(self.root, self.dataset, session_id, parts=parts, no_session=no_session, run_id=run_id)
 
 
-def read_sessions(root: Path, *, dataset: str | None = None) -> pl.DataFrame:
+def read_sessions(root: Path, *, dataset: str | None = None, without: frozenset[str] = frozenset()) -> pl.DataFrame:
     """Read the `sessions` table.
 
     Parameters
@@ -115,6 +115,8 @@ def read_sessions(root: Path, *, dataset: str | None = None) -> pl.DataFrame:
         TABLES.
     dataset : str, optional
         Only this dataset.
+    without : frozenset of str, optional
+        Sessions to leave out, since their files are damaged.
 
     Returns
     -------
@@ -123,7 +125,7 @@ def read_sessions(root: Path, *, dataset: str | None = None) -> pl.DataFrame:
         a damaged file or a newer layout is a `TablesError`.
     """
     with reading(root):
-        return placed_sessions(root, dataset=dataset).drop(BUCKET)
+        return placed_sessions(root, dataset=dataset, without=without).drop(BUCKET)
 
 
 def read_fingerprints(root: Path, dataset: str) -> dict[str, str]:

@@ -12,9 +12,17 @@ from cueflow.flows.planning.plan import Plan, Request, SessionPlan, plan_run
 from cueflow.schemas.errors import TablesError
 from cueflow.schemas.session import Dataset
 from cueflow.storage.fingerprints import HashMemo
+from cueflow.storage.reading.damage import damaged_sessions
 from cueflow.storage.tables import read_sessions
 
 _METHOD = frozenset({"method", "weights", "libraries"})
+_DAMAGED_ROW: dict[str, object] = {
+    "status": "damaged",
+    "reason": None,
+    "fingerprint": "",
+    "depends_on": "",
+    "finished_utc": None,
+}
 _WORDS = {
     "recordings": "other recordings",
     "phases": "other phases or exclusions",
@@ -101,21 +109,24 @@ def session_rows(tables: Path, dataset: str) -> dict[str, dict[str, object]]:
     Returns
     -------
     dict
-        Session id to status, reason, fingerprint and depends_on.
+        Session id to status, reason, fingerprint and depends_on. One of which a file is damaged has no fingerprint, so
+        that it is written again.
 
     Raises
     ------
     TablesError
         If the folder holds other files, or the tables are damaged.
     """
+    damaged = damaged_sessions(tables, dataset)
     try:
-        frame = read_sessions(tables, dataset=dataset)
+        frame = read_sessions(tables, dataset=dataset, without=damaged)
     except TablesError:
         if tables.is_dir() and any(tables.iterdir()):
             raise
         return {}
     kept = frame.select("session_id", "status", "reason", "fingerprint", "depends_on", "finished_utc")
-    return {str(row["session_id"]): row for row in kept.iter_rows(named=True)}
+    rows = {str(row["session_id"]): row for row in kept.iter_rows(named=True)}
+    return rows | dict.fromkeys(damaged, _DAMAGED_ROW)
 
 
 def fingerprints(rows: Mapping[str, Mapping[str, object]]) -> dict[str, str]:
@@ -157,6 +168,8 @@ def _causes(plan: SessionPlan, row: Mapping[str, object]) -> dict[str, tuple[str
 
 
 def _sentence(plan: SessionPlan, row: Mapping[str, object] | None, causes: Mapping[str, tuple[str, ...]]) -> str:
+    if plan.why == "changed" and row is not None and row["status"] == "damaged":
+        return "a file of it in the tables is damaged: it is written again"
     if plan.why == "changed" and row is not None and not row["fingerprint"]:
         return f"the machine stopped it the last time ({row['reason'] or 'no reason'}): it is tried again"
     if plan.why != "changed":

@@ -88,6 +88,19 @@ def test_a_second_run_has_nothing_to_do(cueflow, ran, cohort):
     assert {p: p.stat().st_mtime_ns for p in tables.rglob("*.parquet")} == before
 
 
+def test_damaged_files_of_two_sessions_are_mended_by_the_next_run(cueflow, ran, cohort, tmp_path):
+    tables = tmp_path / "tables"
+    shutil.copytree(ran[0], tables)
+    before = open_tables(tables).biomarkers.sort("session_id", "biomarker", "phase", "role").collect()
+    (tables / "sessions" / "dataset=cohort" / "session=s001" / "part.parquet").write_bytes(b"")
+    whole = tables / "biomarkers" / "dataset=cohort" / "session=s002" / "part.parquet"
+    whole.write_bytes(whole.read_bytes()[:-100])
+    done = cueflow("run", cohort, "--out", tables)
+    assert (done.returncode, "2 ok, 1 unchanged" in done.stdout) == (0, True), done.stdout + done.stderr
+    after = open_tables(tables).biomarkers.sort("session_id", "biomarker", "phase", "role").collect()
+    assert after.drop("run_id").equals(before.drop("run_id"))
+
+
 def test_status_query_and_report(cueflow, ran, tmp_path):
     tables, _ = ran
     assert cueflow("status", tables).stdout.count(" ok ") >= 3

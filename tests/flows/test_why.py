@@ -161,6 +161,18 @@ def test_what_the_machine_stopped_is_tried_again(dataset, request_, written):
     assert all("time_limit" in w.reason and "tried again" in w.reason for w in found)
 
 
+@pytest.mark.parametrize("table", ["sessions", "biomarkers"])
+def test_a_session_with_a_damaged_file_is_written_again(dataset, request_, written, table):
+    written()
+    folder = request_.tables / table / "dataset=d" / "session=S1"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "part.parquet").write_bytes(b"PAR1 cut")
+    found = {w.session_id: w for w in explain_run(dataset, request_)}
+    assert (found["S1"].state, found["S1"].stages, found["S1"].status) == ("changed", (), "damaged")
+    assert "damaged" in found["S1"].reason
+    assert found["S2"].state == "unchanged"
+
+
 def test_force_and_rows_of_older_versions(dataset, request_, written):
     written()
     assert {w.state for w in explain_run(dataset, replace(request_, force=True))} == {"forced"}
