@@ -38,7 +38,6 @@ _QUOTING = frozenset(
         Reason.COLUMN_MISSING,
         Reason.MANIFEST_INVALID,
         Reason.MODALITY_UNKNOWN,
-        Reason.NOT_A_NUMBER,
         Reason.UNIT_UNKNOWN,
     }
 )

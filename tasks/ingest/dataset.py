@@ -175,7 +175,7 @@ def number_or_none(text: str, column: str) -> float | None:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise ValueError(f"{column} is not a number: {text[:40]!r}")
+        raise ValueError(f"{column} is not a number: write it as one, or leave the cell empty")
     return value
 
 

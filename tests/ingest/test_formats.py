@@ -67,7 +67,7 @@ def test_blank_lines_at_the_end_are_no_samples(tmp_path):
 
 def test_the_line_of_a_wrong_cell_is_the_editor_s(tmp_path):
     path = written(tmp_path, "# one\n# two\ntime_s,ecg\n0,1\n0.1,n/a\n0.2,oops\n")
-    with pytest.raises(StreamError, match=r"column 'ecg', line 6 \(1 cells in all\)"):
+    with pytest.raises(StreamError, match=r"line 6, column 2 \(1 cells in all\)"):
         read_signal(path, modality=Modality.ECG, channel="ecg")
 
 

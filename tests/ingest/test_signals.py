@@ -99,7 +99,7 @@ def test_a_column_without_header_or_time_needs_a_rate(tmp_path):
     ("text", "reason", "message"),
     [
         ("time_s,eda\n0,1\n1,2\n", Reason.COLUMN_MISSING, "no column 'ecg'; the file has time_s, eda"),
-        ("time_s,ecg\n0,1\n0.1,high\n0.2,low\n", Reason.NOT_A_NUMBER, r"column 'ecg', line 3 \(2 cells in all\)"),
+        ("time_s,ecg\n0,1\n0.1,high\n0.2,low\n", Reason.NOT_A_NUMBER, r"line 3, column 2 \(2 cells in all\)"),
         ("time_s,ecg\n0,1\n0.2,2\n0.1,3\n", Reason.TIME_NOT_INCREASING, "run backwards at sample 3"),
         ("time_s,ecg\n", Reason.FILE_EMPTY, "no rows"),
     ],

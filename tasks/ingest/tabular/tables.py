@@ -215,8 +215,7 @@ def _numbers(column: pl.Series, layout: Layout, index: int) -> FloatArray:
     values = cells.cast(pl.Float64, strict=False)
     wrong = (values.is_null() & cells.is_not_null() & ~cells.str.to_lowercase().is_in(list(MISSING))).arg_true()
     if len(wrong):
-        line = layout.skip + int(wrong[0]) + 1
-        where = f"column {layout.names[index].strip()[:40]!r}, line {line}"
+        where = f"line {layout.skip + int(wrong[0]) + 1}, column {index + 1}"
         message = f"text where a number should be: {where} ({len(wrong)} cells in all)"
         raise StreamError(f"{message}; leave a missing value empty", reason=Reason.NOT_A_NUMBER)
     return _plain_numbers(values)
@@ -226,8 +225,7 @@ def _plain_numbers(column: pl.Series) -> FloatArray:
     import polars as pl
 
     if not (column.dtype.is_numeric() or column.dtype == pl.Null):
-        message = f"the column {column.name.strip()[:40]!r} does not hold numbers"
-        raise StreamError(f"{message}: write it as numbers", reason=Reason.NOT_A_NUMBER)
+        raise StreamError("the column does not hold numbers: write it as numbers", reason=Reason.NOT_A_NUMBER)
     values = np.array(column.cast(pl.Float64).fill_null(float("nan")).to_numpy(), dtype=np.float64)
     values[~np.isfinite(values)] = np.nan
     return values
