@@ -9,13 +9,13 @@ import resource
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import soundfile
 
+from cueflow.flows.work.stages import model_path
 from cueflow.schemas.config import AudioConfig
-from cueflow.storage.models import ModelStore
-from cueflow.tasks.audio.analyse import analyse_audio
+from cueflow.tasks.audio.analyse import Setting, analyse_audio
+from cueflow.tasks.audio.tracks import VoiceModels
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -26,15 +26,13 @@ def main(arguments: Sequence[str]) -> None:
     if rate != 16_000:
         raise SystemExit("the recording must have 16 kHz")
     times = max(round(float(arguments[1]) * 60 * rate / len(samples)), 1)
-    model: Path = ModelStore().path("silero_vad")
-    analyse_audio([samples[:, 0]], start_s=0.0, phases=(), exclusions=(), vad_model=model, config=AudioConfig())
+    models = VoiceModels(model_path("silero_vad"), model_path("speaker_encoder"))
+    analyse_audio([samples[:, 0]], Setting(), models=models, config=AudioConfig())
     began = time.process_time()
     found = analyse_audio(
         (samples[:, 0] for _ in range(times)),
-        start_s=0.0,
-        phases=(),
-        exclusions=(),
-        vad_model=model,
+        Setting(),
+        models=models,
         config=AudioConfig(),
     )
     spent = time.process_time() - began

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -54,6 +54,12 @@ class AudioConfig(_Section):
     pause_min_s: float = Field(default=0.25, ge=0.1, le=2, description="Silence shorter than this is not a pause.")
     f0_floor_hz: float = Field(default=60.0, ge=30, le=200, description="Lowest pitch looked for.")
     f0_ceiling_hz: float = Field(default=500.0, ge=200, le=1000, description="Highest pitch looked for.")
+    speakers: int = Field(
+        default=0, ge=0, le=8, description="People in a recording of the room, where it is known; 0: estimated."
+    )
+    role_rule: Literal["none", "patient_speaks_most", "clinician_speaks_first"] = Field(
+        default="none", description="How two speakers of a room get their roles where no voice print tells them."
+    )
 
 
 class PhysiologyConfig(_Section):

@@ -30,6 +30,13 @@ class Reason(StrEnum):
     CONTACT_LOSS = "contact_loss"
     NO_FACE = "no_face"
     NO_VOICE = "no_voice"
+    ONE_SPEAKER = "one_speaker"
+    SEVERAL_SPEAKERS = "several_speakers"
+    ONE_MICROPHONE = "one_microphone"
+    BAND_LIMITED = "band_limited"
+    HUM = "hum"
+    OFFSET = "offset"
+    NO_TRANSCRIPT = "no_transcript"
     FLAT_SIGNAL = "flat_signal"
     # streams
     NO_STREAM = "no_stream"
@@ -90,6 +97,13 @@ SENTENCES: dict[Reason, str] = {
     Reason.CONTACT_LOSS: "The electrode had no contact.",
     Reason.NO_FACE: "No face was found.",
     Reason.NO_VOICE: "No voice was found.",
+    Reason.ONE_SPEAKER: "Only one person was heard, so there is no talk between two.",
+    Reason.SEVERAL_SPEAKERS: "Several people were heard and nobody knows whose recording it is: the value mixes them.",
+    Reason.ONE_MICROPHONE: "One microphone for both people: who speaks while the other does is not told apart.",
+    Reason.BAND_LIMITED: "The recording has no sound in a band that this measure needs.",
+    Reason.HUM: "Mains hum is nearly as loud as the speech.",
+    Reason.OFFSET: "The samples lie far off zero: the recorder is not in order.",
+    Reason.NO_TRANSCRIPT: "There is no transcript beside the recording.",
     Reason.FLAT_SIGNAL: "The signal does not change.",
     Reason.NO_STREAM: "The session has no recording of this modality.",
     Reason.NOT_REQUESTED: "This modality was left out of the run.",

@@ -34,7 +34,8 @@ class Measure:
 
     `value` is None exactly where `status` is too_short, absent or failed, or where coverage is below the rule.
     `n_evidence` counts in the unit of the biomarker's evidence rule; `coverage` is the share of the window that
-    could be observed, 0 to 1; `quality` is the stage's own quality of the signal, 0 to 1, or None.
+    could be observed, 0 to 1; `quality` is the stage's own quality of the signal, 0 to 1, or None. `speaker` names one
+    of several people heard in the recording; empty: the recording's own person, or all that is in it.
     """
 
     biomarker: str
@@ -45,11 +46,12 @@ class Measure:
     n_evidence: float
     coverage: float
     quality: float | None = None
+    speaker: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An interval or instant on the session clock."""
+    """An interval or instant on the session clock; `speaker` as in `Measure`."""
 
     kind: str
     label: str
@@ -57,6 +59,7 @@ class Event:
     end_s: float
     score: float | None = None
     evidence: Mapping[str, float | str] = field(default_factory=dict)
+    speaker: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +72,42 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeakerRole:
+    """Whose voice a speaker's is: `role` is empty where nobody can tell, then `rule` is too.
+
+    `rule` says how the role was found (own_microphone, voice_print, …), `confidence` 0 to 1 how sure that is.
+    """
+
+    speaker: str
+    role: str = ""
+    rule: str = ""
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the session's other recordings need to know of a recording: frames of 10 ms from `start_s` on.
+
+    `speech` (n,) of the recording's own person, `used` (n,) frames that may be used, `level_db` and `f0_hz` (n,);
+    `prints` (k, 256) the speakers' voice prints, in the order of the findings' speakers, or the one person's.
+    """
+
+    start_s: float
+    speech: NDArray[np.bool_]
+    used: NDArray[np.bool_]
+    level_db: NDArray[np.float32]
+    f0_hz: NDArray[np.float32]
+    prints: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
     """Everything a stage found in one recording, on the session clock.
 
     `start_s` and `end_s` are the recording's extent; `coverage` the share of it that was usable, 0 to 1; `quality`
     the stage's own quality of the signal, 0 to 1, or None. `status` is ok, or low_quality or too_short with a reason:
-    then the recording was read but its values must be taken with care.
+    then the recording was read but its values must be taken with care. `speakers` are the people told apart in one
+    recording; `heard` is for the session's other recordings and is not stored.
     """
 
     start_s: float
@@ -86,6 +119,8 @@ class Findings:
     measures: tuple[Measure, ...]
     events: tuple[Event, ...]
     series: tuple[Series, ...]
+    speakers: tuple[SpeakerRole, ...] = ()
+    heard: Heard | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,10 @@ def _ids() -> tuple[Column, ...]:
 
 
 _RUN = Column("run_id", "string", "The run that wrote the row; it counts where the sessions row names the same run.")
-_ROLE = Column("role", "string", "Whose recording it is: patient, clinician or room.")
+_ROLE = Column(
+    "role", "string", "Whose recording it is: patient, clinician or room; empty for a speaker whose role is not known."
+)
+_SPEAKER = Column("speaker", "string", "s1, s2, … where several people were told apart in the recording; else empty.")
 _CHANNEL = Column("channel", "string", "Channel of the stream inside its file; empty where there is one.")
 _MODEL = Column("model_sha256", "string", "Hash of the pretrained weights used; empty without weights.")
 
@@ -75,6 +78,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("modality", "string", "Modality of the stream the value comes from."),
         _ROLE,
         _CHANNEL,
+        _SPEAKER,
         Column("biomarker", "string", "Name in the registry (`cueflow dictionary`)."),
         Column("value", "float", "The value in `unit`; null where status says why."),
         Column("unit", "string", "Unit of the value."),
@@ -108,6 +112,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("end_s", "float", "End on the session clock.", "s"),
         Column("score", "float", "Confidence or size, as the kind defines it."),
         _ROLE,
+        _SPEAKER,
         Column("source", "string", "Modality of the stream it was found in."),
         Column("evidence", "string", "JSON object: what it rests on."),
         _RUN,

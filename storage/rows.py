@@ -109,8 +109,15 @@ def _stream_rows(result: StreamResult) -> Iterable[Row]:
         for declared in of_modality(result.modality):
             yield _valueless(declared, status=Status.FAILED, reason=reason) | origin
         return
+    roles = _roles(result)
     for measure in result.findings.measures:
-        yield _measure_row(BIOMARKERS[measure.biomarker], measure) | origin
+        yield _measure_row(BIOMARKERS[measure.biomarker], measure) | origin | {"role": roles[measure.speaker]}
+
+
+def _roles(result: StreamResult) -> dict[str, str]:
+    """Role by speaker: the recording's own for the unnamed one, empty for whoever is not known."""
+    speakers = result.findings.speakers if result.findings else ()
+    return {"": str(result.role), **{s.speaker: s.role for s in speakers}}
 
 
 def _declared(declared: Biomarker) -> Row:
@@ -126,6 +133,7 @@ def _declared(declared: Biomarker) -> Row:
 def _measure_row(declared: Biomarker, measure: Measure) -> Row:
     return _declared(declared) | {
         "value": measure.value,
+        "speaker": measure.speaker,
         "phase": measure.window.phase,
         "window_start_s": measure.window.start_s,
         "window_end_s": measure.window.end_s,
@@ -141,6 +149,7 @@ def _valueless(declared: Biomarker, *, status: Status, reason: Reason) -> Row:
     return _declared(declared) | {
         "role": "patient",
         "channel": "",
+        "speaker": "",
         "method_version": "",
         "model_sha256": "",
         "input_sha256": "",
@@ -180,7 +189,8 @@ def event_rows(session: Session, results: Sequence[StreamResult], markers: Seque
             "start_s": event.start_s,
             "end_s": event.end_s,
             "score": event.score,
-            "role": result.role,
+            "role": _roles(result)[event.speaker],
+            "speaker": event.speaker,
             "source": result.modality,
             "evidence": json.dumps(dict(event.evidence), sort_keys=True),
         }

@@ -19,7 +19,7 @@ import numpy as np
 
 from cueflow.schemas.errors import DiskFullError
 from cueflow.schemas.reasons import Reason, Status
-from cueflow.schemas.results import Event, Findings, FloatArray, Measure, Series, StreamResult, Window
+from cueflow.schemas.results import Event, Findings, FloatArray, Measure, Series, SpeakerRole, StreamResult, Window
 
 _DIGEST = 64
 
@@ -109,6 +109,7 @@ def _encode_findings(found: Findings) -> dict[str, Any]:
         "measures": [asdict(m) for m in found.measures],
         "events": [{**asdict(e), "evidence": dict(e.evidence)} for e in found.events],
         "series": [[s.name, _numbers(s.t_s), _numbers(s.values)] for s in found.series],
+        "speakers": [asdict(s) for s in found.speakers],
     }
 
 
@@ -135,6 +136,7 @@ def _decode_findings(raw: dict[str, Any]) -> Findings:
             "measures": measures,
             "events": tuple(Event(**e) for e in raw["events"]),
             "series": tuple(Series(n, _array(t), _array(v)) for n, t, v in raw["series"]),
+            "speakers": tuple(SpeakerRole(**s) for s in raw["speakers"]),
         }
     )
 

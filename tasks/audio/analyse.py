@@ -3,33 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cueflow.schemas.biomarkers import voice
 from cueflow.schemas.config import AudioConfig
 from cueflow.schemas.reasons import Reason, Status
-from cueflow.schemas.results import Event, Findings, FloatArray, Series, Window
-from cueflow.schemas.session import Exclusion
+from cueflow.schemas.results import Event, Findings, FloatArray, Heard, Measure, Series, Window
+from cueflow.schemas.session import Exclusion, Role
+from cueflow.tasks.audio.dialogue import Voice, alone, talk_events, talk_measures
 from cueflow.tasks.audio.signal.level import decibels
 from cueflow.tasks.audio.signal.stream import FRAME_S
-from cueflow.tasks.audio.signal.vad import speech_frames
+from cueflow.tasks.audio.signal.vad import sharpened, speech_frames
 from cueflow.tasks.audio.summary import CLIPPED_SHARE_MAX, View, clipped_in_speech, measures_of, quality_of, view_of
+from cueflow.tasks.audio.talk.people import People, people_of
+from cueflow.tasks.audio.talk.speakers import find_speakers
 from cueflow.tasks.audio.talk.timing import Flags
-from cueflow.tasks.audio.tracks import Tracks, measure_tracks
+from cueflow.tasks.audio.tracks import Tracks, VoiceModels, measure_tracks
 from cueflow.tasks.windows import excluded, measuring_windows, per_second, within
 
-VERSION = "2"
+VERSION = "3"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Where a recording stands in its session.
+
+    `start_s` is the session time of the first sample; `role` says whose recording it is; `phases` are those of the
+    session; no measure may use the spans of `exclusions`.
+    """
+
+    start_s: float = 0.0
+    role: Role = Role.PATIENT
+    phases: Sequence[Window] = ()
+    exclusions: Sequence[Exclusion] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """Everything known of the frames of a recording: when, who, and what may be used."""
+
+    tracks: Tracks
+    people: People
+    speech: Flags
+    used: Flags
+    times: FloatArray
+    pause_min_s: float
+
+    def view(self, speech: Flags, window: Window) -> View:
+        others = self.speech & ~speech
+        used = self.used & within(self.times, window)
+        return view_of(self.tracks, speech, used, others=others, pause_min_s=self.pause_min_s)
+
+    def talker(self, speech: Flags) -> Voice:
+        level = decibels(self.tracks.frames.power)
+        start_s = float(self.times[0]) - FRAME_S / 2
+        return Voice(start_s, speech & self.used, level, self.tracks.frames.f0_hz)
 
 
 def analyse_audio(
     blocks: Iterable[NDArray[np.float32]],
+    setting: Setting,
     *,
-    start_s: float,
-    phases: Sequence[Window],
-    exclusions: Sequence[Exclusion],
-    vad_model: Path,
+    models: VoiceModels,
     config: AudioConfig,
     progress: Callable[[float], None] | None = None,
 ) -> Findings:
@@ -39,14 +77,10 @@ def analyse_audio(
     ----------
     blocks : iterable of ndarray, shape (n,)
         Mono samples at 16 kHz, in -1 to 1, in order. The length of the blocks does not change any value.
-    start_s : float
-        Session time of the first sample.
-    phases : sequence of Window
-        Phases of the session.
-    exclusions : sequence of Exclusion
-        Spans that no measure may use.
-    vad_model : Path
-        `silero_vad_16k_sequence.onnx`.
+    setting : Setting
+        Its place in the session.
+    models : VoiceModels
+        Voice activity and speaker networks.
     config : AudioConfig
         Thresholds and ranges.
     progress : callable, optional
@@ -55,60 +89,147 @@ def analyse_audio(
     Returns
     -------
     Findings
-        All declared audio measures for the recording and for every phase it reaches, turns and pauses as events, and
-        per-second series. A recording without voice is too_short with reason no_voice; its speech share is 0.
+        All declared audio measures for the recording and for every phase it reaches, and again for each of several
+        speakers; turns, pauses and overlap as events, and per-second series. The recording's own values are those of
+        its person where the manifest names one and one voice is clearly the nearest, else of all speech in it. A
+        recording without voice is too_short with reason no_voice; its speech share is 0.
 
     Notes
     -----
-    StreamError is raised where there is less than one frame of audio, ModelError where the network cannot be used.
+    StreamError is raised where there is less than one frame of audio, ModelError where a network cannot be used.
     """
     tracks = measure_tracks(
         blocks,
-        vad_model=vad_model,
+        models=models,
         f0_floor_hz=config.f0_floor_hz,
         f0_ceiling_hz=config.f0_ceiling_hz,
         progress=progress,
     )
-    times = tracks.times_s + start_s
-    end_s = start_s + len(times) * FRAME_S
-    speech = speech_frames(tracks.probability, threshold=config.vad_threshold)
-    used = ~excluded(times, exclusions)
-    windows = measuring_windows(start_s, end_s, phases)
-    views = [
-        view_of(tracks, speech, used & within(times, window), pause_min_s=config.pause_min_s) for window in windows
-    ]
-    whole = views[0]
-    measures = tuple(m for view, window in zip(views, windows, strict=True) for m in measures_of(view, window))
+    times = tracks.times_s + setting.start_s
+    speech = sharpened(speech_frames(tracks.probability, threshold=config.vad_threshold), tracks.frames.power)
+    speakers = find_speakers(tracks.prints, speech, known=config.speakers if setting.role is Role.ROOM else 0)
+    people = people_of(speakers, tracks.frames.power, role=setting.role, rule=config.role_rule)
+    scene = _Scene(tracks, people, speech, ~excluded(times, setting.exclusions), times, config.pause_min_s)
+    end_s = setting.start_s + len(times) * FRAME_S
+    windows = measuring_windows(setting.start_s, end_s, setting.phases)
+    own = people.own(speech)
+    whole = scene.view(own, windows[0])
+    measures = (*_own_measures(scene, own, windows), *_speaker_measures(scene, windows))
     snr = next(m.value for m in measures if m.biomarker == "level_snr")
-    status, reason = _state(whole)
+    status, reason = _state(whole, people)
     return Findings(
-        start_s=start_s,
+        start_s=setting.start_s,
         end_s=end_s,
-        coverage=float(used.mean()),
+        coverage=float(scene.used.mean()),
         quality=quality_of(np.nan if snr is None else snr) if whole.speech.any() else None,
         status=status,
         reason=reason,
         measures=measures,
-        events=_events(whole, start_s),
+        events=_events(scene, whole, windows[0]),
         series=_series(tracks, whole, times, end_s=end_s),
+        speakers=people.roles,
+        heard=Heard(
+            setting.start_s,
+            own & scene.used,
+            scene.used,
+            decibels(tracks.frames.power),
+            tracks.frames.f0_hz,
+            _own_prints(people),
+        ),
     )
 
 
-def _state(whole: View) -> tuple[Status, Reason | None]:
+def _own_prints(people: People) -> FloatArray:
+    centres = people.speakers.centres
+    return centres if people.owner is None else centres[people.owner : people.owner + 1]
+
+
+def _state(whole: View, people: People) -> tuple[Status, Reason | None]:
     if not whole.speech.any():
         return Status.TOO_SHORT, Reason.NO_VOICE
     if clipped_in_speech(whole) > CLIPPED_SHARE_MAX:
         return Status.LOW_QUALITY, Reason.CLIPPED
+    if people.mixed:
+        return Status.LOW_QUALITY, Reason.SEVERAL_SPEAKERS
     return Status.OK, None
 
 
-def _events(whole: View, start_s: float) -> tuple[Event, ...]:
-    """Turns with their mean speech probability and level, and the pauses between them."""
-    found = [_turn(whole, span, start_s) for span in whole.talk.turns]
+def _own_measures(scene: _Scene, own: Flags, windows: Sequence[Window]) -> list[Measure]:
+    """Values of the recording's person; of all speech where it has none, marked where they mix people."""
+    found: list[Measure] = []
+    people = scene.people
+    for window in windows:
+        reason = Reason.SEVERAL_SPEAKERS if people.mixed else None
+        found += measures_of(scene.view(own, window), window, declared=voice.OF_ONE, reason=reason)
+        found += _recording_measures(scene, window)
+        if people.owner is not None:
+            found += _turns_of(scene, people.owner, window, speaker="")
+        elif not people.roles:
+            found += alone(window)  # of several speakers everyone has own rows
+    return found
+
+
+def _recording_measures(scene: _Scene, window: Window) -> tuple[Measure, ...]:
+    """What is said of a recording and not of a person."""
+    view = scene.view(scene.speech, window)
+    found = measures_of(view, window, declared=voice.OF_RECORDING, extra=_counted(scene, view))
+    return tuple(found)
+
+
+def _counted(scene: _Scene, view: View) -> dict[str, float]:
+    labels = scene.people.speakers.labels[view.speech]
+    several = scene.people.speakers.count > 1
+    return {
+        "speech_speaker_count": float(len(np.unique(labels))),
+        "speech_speaker_likeness": scene.people.speakers.similarity if several else float("nan"),
+    }
+
+
+def _speaker_measures(scene: _Scene, windows: Sequence[Window]) -> list[Measure]:
+    """Values of every speaker that the recording's own values are not those of."""
+    found: list[Measure] = []
+    for k, role in enumerate(scene.people.roles):
+        if k == scene.people.owner:
+            continue
+        speech = scene.people.speakers.labels == k
+        for window in windows:
+            of_one = measures_of(scene.view(speech, window), window, declared=voice.OF_ONE)
+            found += [replace(m, speaker=role.speaker) for m in of_one]
+            found += _turns_of(scene, k, window, speaker=role.speaker)
+    return found
+
+
+def _turns_of(scene: _Scene, k: int, window: Window, *, speaker: str) -> tuple[Measure, ...]:
+    """Turn taking of one speaker with all others."""
+    labels = scene.people.speakers.labels
+    observed_s = float((scene.used & within(scene.times, window)).sum()) * FRAME_S
+    own, other = scene.talker(labels == k), scene.talker((labels >= 0) & (labels != k))
+    return talk_measures(own, other, window, observed_s=observed_s, speaker=speaker, apart=False)
+
+
+def _events(scene: _Scene, whole: View, window: Window) -> tuple[Event, ...]:
+    """Turns with their speech probability and level, the pauses between them, and who is who."""
+    people = scene.people
+    single = not people.roles or people.owner is not None  # the recording's turns are those of one person
+    found = [_turn(whole, span, window.start_s) for span in whole.talk.turns] if single else []
     found += [
-        Event(kind="pause", label="silence", start_s=start_s + first * FRAME_S, end_s=start_s + last * FRAME_S)
+        Event("pause", "silence", window.start_s + first * FRAME_S, window.start_s + last * FRAME_S)
         for first, last in whole.talk.pauses
     ]
+    labels = people.speakers.labels
+    for k, role in enumerate(people.roles):
+        view = scene.view(labels == k, window)
+        if k != people.owner:
+            found += [replace(_turn(view, span, window.start_s), speaker=role.speaker) for span in view.talk.turns]
+        if people.owner is None:
+            own, other = scene.talker(labels == k), scene.talker((labels >= 0) & (labels != k))
+            found += talk_events(own, other, window, speaker=role.speaker)
+        evidence: dict[str, float | str] = {"speech_s": round(float(view.speech.sum()) * FRAME_S, 2)}
+        if role.role:
+            evidence |= {"role_rule": role.rule, "role_confidence": round(role.confidence or 0.0, 3)}
+        found.append(
+            Event("speaker", role.speaker, window.start_s, window.end_s, role.confidence, evidence, role.speaker)
+        )
     return tuple(sorted(found, key=lambda event: event.start_s))
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cueflow.schemas.biomarkers import voice
+from cueflow.schemas.biomarkers.base import Biomarker
 from cueflow.schemas.biomarkers.voice_egemaps import EGEMAPS
 from cueflow.schemas.biomarkers.voice_quality import VOICE
 from cueflow.schemas.reasons import Reason
@@ -30,6 +32,7 @@ _CLIP_HURTS = ("level_speech", "level_snr", "loudness_", "voice_shimmer", "voice
                "egemaps_loudness", "egemaps_shimmer", "egemaps_hnr", "egemaps_level")  # fmt: skip
 _NOISE_HURTS = ("voice_jitter", "voice_shimmer", "voice_hnr", "voice_cpp",
                 "egemaps_jitter", "egemaps_shimmer", "egemaps_hnr")  # fmt: skip
+_RESTS = frozenset({voice.SPEECH, VOICE, voice.TURNS, voice.PAUSES, voice.STRETCHES})
 _SEMITONE_REFERENCE_HZ = 27.5
 
 
@@ -37,11 +40,13 @@ _SEMITONE_REFERENCE_HZ = 27.5
 class View:
     """The frames of one window: `used` may be used, `speech` and `voice` are among them, `talk` is found in them.
 
+    `silent` are those in which nobody speaks, the speaker of this view or another one;
     `f0_range` is the speaker's pitch floor and ceiling over the whole recording: frames beyond are errors, not voice.
     """
 
     tracks: Tracks
     used: Flags
+    silent: Flags
     speech: Flags
     voice: Flags
     talk: Talk
@@ -49,7 +54,7 @@ class View:
     f0_range: tuple[float, float]
 
 
-def view_of(tracks: Tracks, speech: Flags, used: Flags, *, pause_min_s: float) -> View:
+def view_of(tracks: Tracks, speech: Flags, used: Flags, *, others: Flags, pause_min_s: float) -> View:
     """Look at the frames that may be used.
 
     Parameters
@@ -57,7 +62,9 @@ def view_of(tracks: Tracks, speech: Flags, used: Flags, *, pause_min_s: float) -
     tracks : Tracks
         Of the whole recording.
     speech, used : ndarray of bool, shape (n,)
-        Frames with speech; frames of the window that are not excluded.
+        Frames with the speaker's speech; frames of the window that are not excluded.
+    others : ndarray of bool, shape (n,)
+        Frames in which somebody else speaks.
     pause_min_s : float
         Silence from which on it is a pause.
 
@@ -70,13 +77,14 @@ def view_of(tracks: Tracks, speech: Flags, used: Flags, *, pause_min_s: float) -
     f0_range = speaker_range(f0[speech & np.isfinite(f0)])
     with np.errstate(invalid="ignore"):
         voiced = spoken & (f0 >= f0_range[0]) & (f0 <= f0_range[1])
-    turns, pauses = turns_and_pauses(speech, used, pause_min_s=pause_min_s)
+    turns, pauses = turns_and_pauses(speech, used, others=others, pause_min_s=pause_min_s)
     nuclei = syllable_nuclei(tracks.frames.power, voiced)
     marks = tracks.cycles.times_s
     frame = np.where(np.isfinite(marks), marks / FRAME_S, 0).astype(np.int64)
     # the NaN between two chunks stays: it is what keeps periods from reaching over the seam
     kept = ~np.isfinite(marks) | voiced[np.clip(frame, 0, len(voiced) - 1)]
-    return View(tracks, used, spoken, voiced, Talk(turns, pauses, tuple(runs(voiced)), nuclei), kept, f0_range)
+    talk = Talk(turns, pauses, tuple(runs(voiced)), nuclei)
+    return View(tracks, used, used & ~spoken & ~others, spoken, voiced, talk, kept, f0_range)
 
 
 def evidence_of(view: View) -> dict[str, float]:
@@ -96,7 +104,7 @@ def evidence_of(view: View) -> dict[str, float]:
         voice.OBSERVED: float(view.used.sum()) * FRAME_S,
         voice.SPEECH: float(view.speech.sum()) * FRAME_S,
         VOICE: float(view.voice.sum()) * FRAME_S,
-        voice.SILENCE: float((view.used & ~view.speech).sum()) * FRAME_S,
+        voice.SILENCE: float(view.silent.sum()) * FRAME_S,
         voice.TURNS: float(len(view.talk.turns)),
         voice.PAUSES: float(len(view.talk.pauses)),
         voice.STRETCHES: float(len(view.talk.voiced)),
@@ -127,8 +135,15 @@ def values_of(view: View) -> dict[str, float]:
     }
 
 
-def measures_of(view: View, window: Window) -> tuple[Measure, ...]:
-    """All declared measures of a window, each under its evidence rule.
+def measures_of(
+    view: View,
+    window: Window,
+    *,
+    declared: Sequence[Biomarker],
+    extra: Mapping[str, float] = MappingProxyType({}),
+    reason: Reason | None = None,
+) -> tuple[Measure, ...]:
+    """Measures of a window, each under its evidence rule.
 
     Parameters
     ----------
@@ -136,12 +151,18 @@ def measures_of(view: View, window: Window) -> tuple[Measure, ...]:
         The window's frames.
     window : Window
         The window.
+    declared : sequence of Biomarker
+        Which measures.
+    extra : mapping, optional
+        Values that do not come from the frames.
+    reason : Reason, optional
+        What is wrong with all that rests on speech.
 
     Returns
     -------
     tuple of Measure
     """
-    values, amounts = values_of(view), evidence_of(view)
+    values, amounts = {**values_of(view), **extra}, evidence_of(view)
     coverage = amounts[voice.OBSERVED] / max(window.duration_s, FRAME_S)
     quality = quality_of(values["level_snr"]) if view.speech.any() else None
     marks = _marks(view, values)
@@ -152,9 +173,9 @@ def measures_of(view: View, window: Window) -> tuple[Measure, ...]:
             n_evidence=amounts[b.evidence.unit],
             coverage=coverage,
             quality=quality,
-            reason=_reason(b.name, b.evidence.unit, view, marks),
+            reason=_reason(b.name, b.evidence.unit, view, marks) or (reason if b.evidence.unit in _RESTS else None),
         )
-        for b in voice.BIOMARKERS
+        for b in declared
     )
 
 
@@ -250,7 +271,7 @@ def _loudness_values(view: View) -> dict[str, float]:
 
 def _level_values(view: View) -> dict[str, float]:
     power = view.tracks.frames.power.astype(np.float64)
-    silent = power[view.used & ~view.speech]
+    silent = power[view.silent]
     speech = _mean(power[view.speech])
     noise = float(np.median(silent)) if len(silent) else float("nan")
     level = _decibels(power)

@@ -22,11 +22,21 @@ from cueflow.tasks.audio.signal.level import clipped_samples, frame_power
 from cueflow.tasks.audio.signal.spectrum import SpectralFrames, spectral_frames
 from cueflow.tasks.audio.signal.stream import CONTEXT, FRAME_S, HOP, RATE_HZ, Chunk, chunks
 from cueflow.tasks.audio.signal.vad import Leveller, VoiceDetector, on_frames
+from cueflow.tasks.audio.talk.embedding import PrintCollector, Prints, SpeakerEncoder
 
 F32 = NDArray[np.float32]
 
+_SPEECH_LIKE = 0.5  # probability from which on a frame's sound goes into a voice print
 _LEAD = 50  # frames of context in which the path of the pitch settles
 _LONG = 960  # samples of the longest window that starts on a frame
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceModels:
+    """Files of the networks: `silero_vad_16k_sequence.onnx` and `speaker_encoder.safetensors`."""
+
+    activity: Path
+    speakers: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +64,7 @@ class Tracks:
 
     `probability` (n,) of speech; `geneva` the descriptors of eGeMAPS;
     `cycles` the marks of glottal cycles in s after the first sample, with a NaN mark
-    wherever two pieces meet that were searched apart.
+    wherever two pieces meet that were searched apart; `prints` the voice prints of windows with speech.
     """
 
     probability: F32
@@ -62,6 +72,7 @@ class Tracks:
     spectra: SpectralFrames
     geneva: LowLevel
     cycles: Cycles
+    prints: Prints
 
     @property
     def times_s(self) -> NDArray[np.float64]:
@@ -72,7 +83,7 @@ class Tracks:
 def measure_tracks(
     blocks: Iterable[NDArray[np.float32]],
     *,
-    vad_model: Path,
+    models: VoiceModels,
     f0_floor_hz: float,
     f0_ceiling_hz: float,
     progress: Callable[[float], None] | None = None,
@@ -83,8 +94,8 @@ def measure_tracks(
     ----------
     blocks : iterable of ndarray, shape (n,)
         Mono samples at 16 kHz, in -1 to 1.
-    vad_model : Path
-        The voice activity network.
+    models : VoiceModels
+        The networks.
     f0_floor_hz, f0_ceiling_hz : float
         Range of pitch looked for.
     progress : callable, optional
@@ -104,7 +115,8 @@ def measure_tracks(
     -----
     ModelError is raised where the network cannot be used.
     """
-    detector, leveller = VoiceDetector(vad_model), Leveller()
+    detector, leveller = VoiceDetector(models.activity), Leveller()
+    collector = PrintCollector(SpeakerEncoder(models.speakers))
     probabilities: list[F32] = []
     frames: list[FrameTracks] = []
     spectra: list[SpectralFrames] = []
@@ -118,6 +130,8 @@ def measure_tracks(
             cycles.append(marks)
             spectra.append(spectral_frames(chunk.samples, n_frames=chunk.n_frames))
             geneva.append(_geneva(chunk))
+            likely = on_frames(probabilities[-1], chunk.n_frames) >= _SPEECH_LIKE
+            collector.feed(chunk.samples, likely, lead=CONTEXT)
         if progress is not None:
             progress((chunk.first_frame * HOP + len(chunk.raw)) / RATE_HZ)
     if not frames:
@@ -130,6 +144,7 @@ def measure_tracks(
         spectra=_joined(spectra),
         geneva=_joined(geneva),
         cycles=_apart(cycles),
+        prints=collector.prints(),
     )
 
 

@@ -23,6 +23,18 @@ def vad_model() -> Path:
         pytest.skip(f"the voice activity network is not here: {error.message}")
 
 
+@pytest.fixture(scope="session")
+def voice_models(vad_model: Path):
+    from cueflow.flows.work.stages import model_store
+    from cueflow.schemas.errors import ModelError
+    from cueflow.tasks.audio.tracks import VoiceModels
+
+    try:
+        return VoiceModels(vad_model, model_store().path("speaker_encoder"))
+    except ModelError as error:
+        pytest.skip(f"the speaker network is not here: {error.message}")
+
+
 def pulses(times_s: NDArray[np.float64], heights: NDArray[np.float64], seconds: float) -> NDArray[np.float32]:
     """Damped oscillations set off at exact instants: periods and heights are known to the last digit."""
     out = np.zeros(int(seconds * RATE))

@@ -13,7 +13,7 @@ from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Window
 from cueflow.schemas.session import Exclusion
-from cueflow.tasks.audio.analyse import analyse_audio
+from cueflow.tasks.audio.analyse import Setting, analyse_audio
 
 RATE = 16_000
 TURNS = ((1.0, 3.0), (3.75, 6.75), (8.25, 10.75), (12.0, 16.0))
@@ -23,10 +23,8 @@ def analyse(x, model, *, block_s=30.0, start_s=0.0, phases=(), exclusions=()):
     size = int(block_s * RATE)
     return analyse_audio(
         (x[i : i + size] for i in range(0, len(x), size)),
-        start_s=start_s,
-        phases=phases,
-        exclusions=exclusions,
-        vad_model=model,
+        Setting(start_s=start_s, phases=phases, exclusions=exclusions),
+        models=model,
         config=AudioConfig(),
     )
 
@@ -47,8 +45,8 @@ def talk(make_speech):
 
 
 @pytest.fixture(scope="module")
-def found(talk, vad_model):
-    return analyse(talk, vad_model, start_s=100.0)
+def found(talk, voice_models):
+    return analyse(talk, voice_models, start_s=100.0)
 
 
 def test_every_declared_measure_is_there_once_and_no_other(found):
@@ -116,24 +114,24 @@ def test_series_are_seconds_of_the_session_clock(found):
 
 
 @pytest.mark.parametrize("block_s", [5.0, 0.1, 100.0])
-def test_the_length_of_the_blocks_changes_nothing(talk, vad_model, found, block_s):
-    again = analyse(talk, vad_model, block_s=block_s, start_s=100.0)
+def test_the_length_of_the_blocks_changes_nothing(talk, voice_models, found, block_s):
+    again = analyse(talk, voice_models, block_s=block_s, start_s=100.0)
     assert again.measures == found.measures
     assert again.events == found.events
     for a, b in zip(again.series, found.series, strict=True):
         assert np.array_equal(a.values, b.values, equal_nan=True)
 
 
-def test_a_quieter_recording_differs_in_level_only(talk, vad_model, found):
-    quiet, loud = values(analyse(0.05 * talk, vad_model, start_s=100.0)), values(found)
+def test_a_quieter_recording_differs_in_level_only(talk, voice_models, found):
+    quiet, loud = values(analyse(0.05 * talk, voice_models, start_s=100.0)), values(found)
     for name in ("f0_hz_p50", "voice_jitter_local", "voice_shimmer_local", "voice_hnr_mean", "speech_share"):
         assert quiet[name].value == pytest.approx(loud[name].value, rel=0.03), name
     assert quiet["level_speech_mean"].value == pytest.approx(loud["level_speech_mean"].value - 26.02, abs=0.3)
 
 
-def test_phases_are_measured_apart(talk, vad_model):
+def test_phases_are_measured_apart(talk, voice_models):
     phases = (Window(103.5, 107.0, "task"), Window(120.0, 160.0, "rest"), Window(500.0, 600.0, "later"))
-    result = analyse(talk, vad_model, start_s=100.0, phases=phases)
+    result = analyse(talk, voice_models, start_s=100.0, phases=phases)
     assert {m.window.phase for m in result.measures} == {"session", "task", "rest"}
     task, rest = values(result, "task"), values(result, "rest")
     assert task["speech_share"].value == pytest.approx(3.0 / 3.5, abs=0.04)
@@ -143,8 +141,8 @@ def test_phases_are_measured_apart(talk, vad_model):
     assert rest["f0_hz_mean"].reason is Reason.NO_VOICE
 
 
-def test_excluded_time_counts_nowhere(talk, vad_model):
-    result = analyse(talk, vad_model, start_s=100.0, exclusions=(Exclusion(103.5, 3.5, "phone"),))
+def test_excluded_time_counts_nowhere(talk, voice_models):
+    result = analyse(talk, voice_models, start_s=100.0, exclusions=(Exclusion(103.5, 3.5, "phone"),))
     v = values(result)
     assert result.coverage == pytest.approx(36.5 / 40, abs=0.001)
     assert v["speech_share"].value == pytest.approx(8.5 / 36.5, abs=0.012)
@@ -154,9 +152,9 @@ def test_excluded_time_counts_nowhere(talk, vad_model):
     assert np.isnan(active.values[[4, 5, 6]]).all()
 
 
-def test_clipping_marks_what_it_hurts(talk, vad_model):
+def test_clipping_marks_what_it_hurts(talk, voice_models):
     clipped = np.clip(25 * talk, -1, 1)
-    result = analyse(clipped, vad_model)
+    result = analyse(clipped, voice_models)
     v = values(result)
     assert (result.status, result.reason) == (Status.LOW_QUALITY, Reason.CLIPPED)
     for name in ("level_speech_mean", "voice_shimmer_local", "loudness_mean", "voice_hnr_mean"):
@@ -166,9 +164,9 @@ def test_clipping_marks_what_it_hurts(talk, vad_model):
     assert v["f0_hz_p50"].value == pytest.approx(120.0, rel=0.02)
 
 
-def test_noise_marks_the_voices_own_noise(talk, vad_model):
+def test_noise_marks_the_voices_own_noise(talk, voice_models):
     loud = talk + np.random.default_rng(10).normal(0, 0.02, len(talk)).astype(np.float32)
-    v = values(analyse(loud, vad_model))
+    v = values(analyse(loud, voice_models))
     assert v["level_snr"].value < 20
     assert v["voice_hnr_mean"].reason is Reason.LOW_SIGNAL
     assert v["speech_share"].reason is None
@@ -187,8 +185,8 @@ EMPTY_ROOMS = {
 
 
 @pytest.mark.parametrize("room", EMPTY_ROOMS)
-def test_no_voice_where_there_is_none(room, vad_model):
-    result = analyse(EMPTY_ROOMS[room].astype(np.float32), vad_model)
+def test_no_voice_where_there_is_none(room, voice_models):
+    result = analyse(EMPTY_ROOMS[room].astype(np.float32), voice_models)
     v = values(result)
     assert (result.status, result.reason, result.quality) == (Status.TOO_SHORT, Reason.NO_VOICE, None)
     assert result.events == ()
@@ -198,30 +196,28 @@ def test_no_voice_where_there_is_none(room, vad_model):
         assert (v[name].value, v[name].status, v[name].reason) == (None, Status.TOO_SHORT, Reason.NO_VOICE), name
 
 
-def test_two_seconds_of_voice_are_too_few(make_speech, vad_model):
+def test_two_seconds_of_voice_are_too_few(make_speech, voice_models):
     x = np.concatenate([np.zeros(RATE), make_speech(2.0), np.zeros(5 * RATE)]).astype(np.float32)
-    v = values(analyse(x, vad_model))
+    v = values(analyse(x, voice_models))
     assert (v["voice_jitter_local"].status, v["voice_jitter_local"].reason) == (Status.TOO_SHORT, Reason.FEW_EVIDENCE)
     assert 0.5 < v["voice_jitter_local"].n_evidence < 3
     assert v["speech_share"].value == pytest.approx(2 / 8, abs=0.03)
 
 
 @pytest.mark.parametrize("blocks", [[], [np.empty(0, dtype=np.float32)], [np.zeros(100, dtype=np.float32)]])
-def test_nothing_to_hear(blocks, vad_model):
+def test_nothing_to_hear(blocks, voice_models):
     with pytest.raises(StreamError, match="no audio samples") as caught:
-        analyse_audio(blocks, start_s=0.0, phases=(), exclusions=(), vad_model=vad_model, config=AudioConfig())
+        analyse_audio(blocks, Setting(), models=voice_models, config=AudioConfig())
     assert caught.value.reason is Reason.NO_AUDIO_SAMPLES
 
 
-def test_progress_is_told_in_seconds(talk, vad_model):
+def test_progress_is_told_in_seconds(talk, voice_models):
     told = []
-    analyse_audio(
-        [talk], start_s=5.0, phases=(), exclusions=(), vad_model=vad_model, config=AudioConfig(), progress=told.append
-    )
+    analyse_audio([talk], Setting(start_s=5.0), models=voice_models, config=AudioConfig(), progress=told.append)
     assert told == pytest.approx([20.48, 40.0])
 
 
-def test_little_is_kept_however_long_the_recording(vad_model):
+def test_little_is_kept_however_long_the_recording(voice_models):
     """Memory grows by less than 300 bytes a frame; the samples (640 bytes a frame) are let go."""
     import tracemalloc
 
@@ -231,10 +227,8 @@ def test_little_is_kept_however_long_the_recording(vad_model):
         tracemalloc.start()
         analyse_audio(
             (noise for _ in range(6 * minutes)),
-            start_s=0.0,
-            phases=(),
-            exclusions=(),
-            vad_model=vad_model,
+            Setting(),
+            models=voice_models,
             config=AudioConfig(),
         )
         _, high = tracemalloc.get_traced_memory()

@@ -14,7 +14,7 @@ import pytest
 
 from cueflow.schemas.config import AudioConfig
 from cueflow.schemas.reasons import Reason, Status
-from cueflow.tasks.audio.analyse import analyse_audio
+from cueflow.tasks.audio.analyse import Setting, analyse_audio
 from cueflow.tasks.audio.quality import perturbation as pb
 from cueflow.tasks.audio.quality.cepstrum import peak_prominence
 from cueflow.tasks.audio.quality.formants import formant_tracks
@@ -183,10 +183,10 @@ def marked_speech(path: Path, name: str, n: int) -> np.ndarray:
     # measured .994, .94 (of digits said one by one, marked by hand), .82 (far microphone; its marks span the pauses)
     [("sample", "sample.rttm", 0.98), ("count", "count.segments", 0.92), ("dev00", "debug.development.rttm", 0.80)],
 )
-def test_speech_where_it_was_marked(shared_data, vad_model, name, marks, least):
+def test_speech_where_it_was_marked(shared_data, voice_models, name, marks, least):
     x, _ = read(shared_data / "speech_diar" / f"{name}.wav")
     config = AudioConfig(pause_min_s=0.1)
-    result = analyse_audio([x], start_s=0.0, phases=(), exclusions=(), vad_model=vad_model, config=config)
+    result = analyse_audio([x], Setting(), models=voice_models, config=config)
     n = len(x) // 160
     truth = marked_speech(shared_data / "speech_diar" / marks, name, n)
     ours = np.zeros(n, dtype=bool)
@@ -202,16 +202,16 @@ def test_speech_where_it_was_marked(shared_data, vad_model, name, marks, least):
         ("speech_asr/librivox_0890.wav", 20),
     ],
 )
-def test_syllables_of_read_sentences(shared_data, vad_model, name, syllables):
+def test_syllables_of_read_sentences(shared_data, voice_models, name, syllables):
     x, _ = read(shared_data / name)
-    result = analyse_audio([x], start_s=0.0, phases=(), exclusions=(), vad_model=vad_model, config=AudioConfig())
+    result = analyse_audio([x], Setting(), models=voice_models, config=AudioConfig())
     found = next(m for m in result.measures if m.biomarker == "speech_syllables_rate").value
     assert found * len(x) / RATE == pytest.approx(syllables, rel=0.12)
 
 
-def test_a_broken_channel_has_no_voice(shared_data, vad_model):
+def test_a_broken_channel_has_no_voice(shared_data, voice_models):
     x, _ = read(shared_data / "speech_robust" / "empty.wav")
-    result = analyse_audio([x], start_s=0.0, phases=(), exclusions=(), vad_model=vad_model, config=AudioConfig())
+    result = analyse_audio([x], Setting(), models=voice_models, config=AudioConfig())
     values = {m.biomarker: m for m in result.measures}
     assert (result.status, result.reason) == (Status.TOO_SHORT, Reason.NO_VOICE)
     assert values["speech_share"].value == 0.0

@@ -56,23 +56,27 @@ def test_leveller_lifts_the_quiet_but_not_an_empty_room():
 
 
 def test_turns_close_over_short_silences():
+    nobody = flags(1000)
     speech = flags(1000, (100, 200), (220, 300), (400, 500))
-    turns, pauses = turns_and_pauses(speech, np.ones(1000, dtype=bool), pause_min_s=0.25)
+    turns, pauses = turns_and_pauses(speech, np.ones(1000, dtype=bool), others=nobody, pause_min_s=0.25)
     assert turns == ((100, 300), (400, 500))
     assert pauses == ((300, 400),)
     assert lengths_s(pauses) == pytest.approx([1.0])
 
 
 def test_a_pause_at_its_limit_counts():
+    nobody = flags(200)
     everything = np.ones(200, dtype=bool)
-    assert turns_and_pauses(flags(200, (0, 50), (75, 120)), everything, pause_min_s=0.25)[1] == ((50, 75),)
-    assert turns_and_pauses(flags(200, (0, 50), (74, 120)), everything, pause_min_s=0.25)[1] == ()
+    assert turns_and_pauses(flags(200, (0, 50), (75, 120)), everything, others=nobody, pause_min_s=0.25)[1] == (
+        (50, 75),
+    )
+    assert turns_and_pauses(flags(200, (0, 50), (74, 120)), everything, others=nobody, pause_min_s=0.25)[1] == ()
 
 
 def test_what_is_left_out_is_neither_turn_nor_pause():
     speech = flags(1000, (100, 400), (600, 800))
     used = ~flags(1000, (200, 300), (450, 460))
-    turns, pauses = turns_and_pauses(speech, used, pause_min_s=0.25)
+    turns, pauses = turns_and_pauses(speech, used, others=flags(1000), pause_min_s=0.25)
     assert turns == ((100, 200), (300, 400), (600, 800))
     assert pauses == ()
 

@@ -241,7 +241,7 @@ def test_the_store_lies_where_the_environment_says(monkeypatch, tmp_path):
 
 class TestLockFile:
     def test_every_model_has_hashes_a_licence_and_a_source(self):
-        assert set(locked_models()) == {"face_landmarker", "silero_vad", "dinov2_small"}
+        assert set(locked_models()) == {"face_landmarker", "silero_vad", "speaker_encoder", "dinov2_small"}
         for model in locked_models().values():
             assert model.licence in {"Apache-2.0", "MIT"}
             assert model.training_data

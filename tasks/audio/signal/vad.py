@@ -21,6 +21,9 @@ _PAST = 64  # samples of context that the network sees before its window
 _STATE = (1, 1, 128)
 _TARGET_PEAK = 0.9
 _GAIN_MAX = 32.0  # 30 dB
+_CLEAR_DB = 15.0  # over the noise: from here on the level tells where speech begins
+_EDGE_SHARE = 0.2
+_REACH = 15  # frames
 _MEMORY = 0.95  # of the level, per chunk: a half-life of 4.6 min
 
 
@@ -191,3 +194,46 @@ def runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
     return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def sharpened(speech: NDArray[np.bool_], power: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Move both ends of every stretch of speech to where the level rises out of the noise and falls back.
+
+    The network decides every 32 ms and with some delay. Within 150 ms of its ends, speech begins with the first of
+    three frames above a fifth of the way (in dB) from the recording's noise to the stretch's own level, and ends behind
+    the last one. Where the stretch is less than 15 dB above the noise, the ends stay.
+
+    Parameters
+    ----------
+    speech : ndarray of bool, shape (n,)
+        Frames with speech, from `speech_frames`.
+    power : ndarray, shape (n,)
+        Mean squares of the frames.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+    """
+    if speech.all() or not speech.any():
+        return speech
+    level = 10.0 * np.log10(np.maximum(power.astype(np.float64), 1e-12))
+    noise = float(np.median(level[~speech]))
+    out = np.zeros(len(speech), dtype=bool)
+    for first, last in runs(speech):
+        loud = float(np.quantile(level[first:last], 0.8))
+        if loud - noise >= _CLEAR_DB:
+            above = level > noise + _EDGE_SHARE * (loud - noise)
+            first, last = (
+                _edge(above, first, reach=_REACH),
+                len(above) - _edge(above[::-1], len(above) - last, reach=_REACH),
+            )
+        out[first : max(last, first)] = True
+    return out
+
+
+def _edge(above: NDArray[np.bool_], at: int, *, reach: int) -> int:
+    """First of three frames in a row above, within reach of a start; the start itself where there are none."""
+    low = max(at - reach, 0)
+    near = above[low : at + reach + 2]
+    held = near[:-2] & near[1:-1] & near[2:]
+    return low + int(held.argmax()) if held.any() else at

@@ -29,7 +29,7 @@ class Talk:
     nuclei: NDArray[np.int64]
 
 
-def turns_and_pauses(speech: Flags, used: Flags, *, pause_min_s: float) -> tuple[Spans, Spans]:
+def turns_and_pauses(speech: Flags, used: Flags, *, others: Flags, pause_min_s: float) -> tuple[Spans, Spans]:
     """Speech closed over short silences, and the silences between.
 
     Parameters
@@ -38,6 +38,8 @@ def turns_and_pauses(speech: Flags, used: Flags, *, pause_min_s: float) -> tuple
         Frames with speech.
     used : ndarray of bool, shape (n,)
         Frames that may be used; one that may not ends a turn, and a silence with one inside is not a pause.
+    others : ndarray of bool, shape (n,)
+        Frames in which somebody else speaks: a silence with one inside is no pause of this speaker.
     pause_min_s : float
         Silence from which on it is a pause.
 
@@ -54,7 +56,8 @@ def turns_and_pauses(speech: Flags, used: Flags, *, pause_min_s: float) -> tuple
         if not turns:
             turns.append((first, last))
             continue
-        seen = bool(used[turns[-1][1] : first].all())
+        gap = slice(turns[-1][1], first)
+        seen = bool(used[gap].all()) and not others[gap].any()
         if seen and first - turns[-1][1] < shortest:
             turns[-1] = (turns[-1][0], last)
             continue

@@ -36,7 +36,8 @@ class TurnTaking:
     `latency_mean_s`, `latency_p50_s` of self after the other's turn, negative where self began before its end;
     `latency_weighted_s` weighted by the duration of self's answer; `n_latencies` how many. `overlap_share` of the
     observed time with both speaking. `interruption_rate` and `backchannel_rate` of self, per minute of the other's
-    speech. `floor_share` self's speech over both people's, backchannels left out. NaN where undefined.
+    speech. `floor_share` self's speech over both people's, backchannels left out. `turn_weighted_s` the duration of the
+    turn that a moment of self's speech lies in; `other_s` the other's speech. NaN where undefined.
     """
 
     latency_mean_s: float
@@ -48,6 +49,8 @@ class TurnTaking:
     backchannel_rate: float
     floor_share: float
     n_turns: int
+    turn_weighted_s: float
+    other_s: float
 
 
 def turn_taking(own: Spans, other: Spans, *, observed_s: float, rules: TurnRules = RULES) -> TurnTaking:
@@ -87,9 +90,9 @@ def turn_taking(own: Spans, other: Spans, *, observed_s: float, rules: TurnRules
         raise ValueError("observed_s must be positive")
     mine, theirs = joined(own, join_s=rules.join_s), joined(other, join_s=rules.join_s)
     asides = _within(mine, theirs, rules.backchannel_s)
-    their_asides = _within(theirs, mine, rules.backchannel_s)
-    floor, their_floor = mine[~asides], theirs[~their_asides]
-    latency, weight = _latencies(floor, their_floor, rules.latency_max_s)
+    floor, their_floor = mine[~asides], theirs[~_within(theirs, mine, rules.backchannel_s)]
+    answers = _exchanges(floor, their_floor, rules.latency_max_s)
+    latency, weight = answers[:, 2] - answers[:, 1], answers[:, 3] - answers[:, 2]
     spoken, their_spoken = float(_lengths(floor).sum()), float(_lengths(their_floor).sum())
     minutes = float(_lengths(theirs).sum()) / 60.0
     return TurnTaking(
@@ -102,7 +105,71 @@ def turn_taking(own: Spans, other: Spans, *, observed_s: float, rules: TurnRules
         backchannel_rate=_share(float(asides.sum()), minutes),
         floor_share=_share(spoken, spoken + their_spoken),
         n_turns=len(floor),
+        turn_weighted_s=_share(float(np.square(_lengths(floor)).sum()), spoken),
+        other_s=60.0 * minutes,
     )
+
+
+def exchanges(own: Spans, other: Spans, *, rules: TurnRules = RULES) -> F64:
+    """Turns of one person that follow one of the other's.
+
+    Parameters
+    ----------
+    own, other : sequence of (start, end)
+        Stretches of speech in s.
+    rules : TurnRules, optional
+        What counts as a turn and an answer.
+
+    Returns
+    -------
+    ndarray, shape (n, 4)
+        Start and end of the other's turn, start and end of self's, in order of time.
+    """
+    mine, theirs = joined(own, join_s=rules.join_s), joined(other, join_s=rules.join_s)
+    floor = mine[~_within(mine, theirs, rules.backchannel_s)]
+    return _exchanges(floor, theirs[~_within(theirs, mine, rules.backchannel_s)], rules.latency_max_s)
+
+
+def moments(own: Spans, other: Spans, *, rules: TurnRules = RULES) -> list[tuple[str, float, float]]:
+    """Interruptions, backchannels and answers of one person.
+
+    Parameters
+    ----------
+    own, other : sequence of (start, end)
+        Stretches of speech in s.
+    rules : TurnRules, optional
+        What counts as a turn, a backchannel and an answer.
+
+    Returns
+    -------
+    list of (kind, start, end)
+        An answer lasts from the end of the other's turn to the start of self's; where that is earlier, the two change
+        places.
+    """
+    mine, theirs = joined(own, join_s=rules.join_s), joined(other, join_s=rules.join_s)
+    asides = _within(mine, theirs, rules.backchannel_s)
+    floor, their_floor = mine[~asides], theirs[~_within(theirs, mine, rules.backchannel_s)]
+    begun = _begun_inside(floor, their_floor)
+    found = [("backchannel", float(a), float(b)) for a, b in mine[asides]]
+    found += [("interruption", float(a), float(b)) for a, b in floor[begun]]
+    answers = _exchanges(floor, their_floor, rules.latency_max_s)
+    return found + [("answer", float(min(a, b)), float(max(a, b))) for _, a, b, _ in answers]
+
+
+def both(one: Spans, two: Spans) -> list[tuple[float, float]]:
+    """Stretches in which both speak.
+
+    Parameters
+    ----------
+    one, two : sequence of (start, end)
+        Stretches in s, in order; none of one person reaches into another of the same person.
+
+    Returns
+    -------
+    list of (start, end)
+    """
+    found = [(max(a, c), min(b, d)) for a, b in one for c, d in two if max(a, c) < min(b, d)]
+    return sorted(found)
 
 
 def joined(spans: Spans, *, join_s: float) -> F64:
@@ -172,18 +239,15 @@ def _begun_inside(spans: F64, others: F64) -> NDArray[np.bool_]:
     return np.asarray(((spans[:, :1] > others[:, 0]) & (spans[:, :1] < others[:, 1])).any(axis=1))
 
 
-def _latencies(spans: F64, others: F64, longest_s: float) -> tuple[F64, F64]:
-    """Silence (or, negative, overlap) before each of self's turns that follows a turn of the other, and its length."""
+def _exchanges(spans: F64, others: F64, longest_s: float) -> F64:
+    """Each of self's turns that follows a turn of the other, behind that one; not where the silence is too long."""
     owners = ((0, spans), (1, others))
     starts = sorted((float(start), who, i) for who, turns in owners for i, start in enumerate(turns[:, 0]))
     found = [
-        (spans[i, 0] - others[j, 1], spans[i, 1] - spans[i, 0])
-        for (_, who_before, j), (_, who, i) in pairwise(starts)
-        if who == 0 and who_before == 1
+        (*others[j], *spans[i]) for (_, who_before, j), (_, who, i) in pairwise(starts) if who == 0 and who_before == 1
     ]
-    kept = [pair for pair in found if pair[0] <= longest_s]
-    pairs = np.asarray(kept, dtype=np.float64).reshape(-1, 2)
-    return pairs[:, 0], pairs[:, 1]
+    kept = [row for row in found if row[2] - row[1] <= longest_s]
+    return np.asarray(kept, dtype=np.float64).reshape(-1, 4)
 
 
 def _mean(values: F64) -> float:

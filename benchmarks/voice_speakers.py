@@ -1,0 +1,231 @@
+"""Who speaks when: diarization error and response latency against known turns.
+
+python benchmarks/voice_speakers.py DATA    # a folder that has speech_diar, speech_asr and speech_pitch_ref
+
+Real: the recordings that have turns marked. Simulated: phrases of five recorded people put together, two at a time,
+with known turns, gaps and overlaps, once in one microphone (diarization) and once with a microphone each (latency).
+"""
+
+from __future__ import annotations
+
+import sys
+from itertools import combinations, pairwise
+from pathlib import Path
+
+import numpy as np
+from measure import heading
+
+from cueflow.flows.work.stages import model_path
+from cueflow.schemas.config import AudioConfig
+from cueflow.schemas.results import Findings, StreamResult
+from cueflow.schemas.session import Role
+from cueflow.tasks.audio.analyse import Setting, analyse_audio
+from cueflow.tasks.audio.dialogue import between_recordings
+from cueflow.tasks.audio.tracks import VoiceModels
+
+RATE = 16_000
+SECONDS = 90
+COLLAR = 25  # frames of 10 ms
+Turns = dict[str, list[tuple[float, float]]]
+
+
+def main(data: str) -> None:
+    """Print the tables."""
+    root = Path(data)
+    print(heading("Speakers"))
+    print("| recording | speakers | found | error | missed | false | confused | error, .25 s collar |")
+    print("|---|---|---|---|---|---|---|---|")
+    real = [_report(name, x, turns, known=known) for name, x, turns, known in _real(root)]
+    made = list(_simulated(root))
+    simulated = [_report(name, x, turns, known=0) for name, x, turns, _ in made]
+    groups = {"real, number estimated": real[::2], "real, number given": real[1::2], "simulated": simulated}
+    for what, rows in groups.items():
+        strict, loose = np.mean(rows, axis=0)
+        print(f"mean error, {what}: {strict:.3f}; with collar {loose:.3f}")
+    _latencies(made)
+
+
+def _report(name: str, samples: np.ndarray, turns: Turns, *, known: int) -> tuple[float, float]:
+    found = _analysed(samples, role=Role.ROOM, speakers=known)
+    heard = _spans(found)
+    strict, loose = error_rate(turns, heard), error_rate(turns, heard, collar=COLLAR)
+    given = " (given)" if known else ""
+    parts = " | ".join(f"{v:.3f}" for v in strict)
+    print(f"| {name} | {len(turns)}{given} | {len(heard)} | {parts} | {loose[0]:.3f} |")
+    return strict[0], loose[0]
+
+
+def _models() -> VoiceModels:
+    return VoiceModels(model_path("silero_vad"), model_path("speaker_encoder"))
+
+
+def _analysed(samples: np.ndarray, *, role: Role, speakers: int = 0) -> Findings:
+    return analyse_audio([samples], Setting(role=role), models=_models(), config=AudioConfig(speakers=speakers))
+
+
+def _spans(found: Findings) -> Turns:
+    out: Turns = {}
+    for event in found.events:
+        if event.kind == "turn":
+            out.setdefault(event.speaker, []).append((event.start_s, event.end_s))
+    return out
+
+
+def error_rate(truth: Turns, found: Turns, *, collar: int = 0) -> tuple[float, float, float, float]:
+    """Diarization error rate and its parts: missed, false and confused speech over all speech, overlap counted.
+
+    Parameters
+    ----------
+    truth, found : dict
+        Turns in s by speaker.
+    collar : int, optional
+        Frames of 10 ms on either side of every true end that are left out.
+
+    Returns
+    -------
+    tuple of float
+        Error, missed, false, confused.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    n = round(100 * max(end for spans in (*truth.values(), *found.values()) for _, end in spans)) + 1
+    lab, hyp = _frames(truth, n), _frames(found, n)
+    keep = np.ones(n, dtype=bool)
+    for row in lab if collar else ():
+        for edge in np.flatnonzero(np.diff(np.concatenate([[False], row, [False]]).astype(int))):
+            keep[max(edge - collar, 0) : edge + collar] = False
+    lab, hyp = lab[:, keep], hyp[:, keep]
+    shared = lab.astype(int) @ hyp.T.astype(int)
+    right = float(shared[linear_sum_assignment(-shared)].sum())
+    there, said = lab.sum(axis=0), hyp.sum(axis=0)
+    total = max(float(there.sum()), 1.0)
+    missed = float(np.maximum(there - said, 0).sum()) / total
+    false = float(np.maximum(said - there, 0).sum()) / total
+    confused = (float(np.minimum(there, said).sum()) - right) / total
+    return missed + false + confused, missed, false, confused
+
+
+def _frames(turns: Turns, n: int) -> np.ndarray:
+    out = np.zeros((len(turns), n), dtype=bool)
+    for row, spans in zip(out, turns.values(), strict=True):
+        for start, end in spans:
+            row[round(100 * start) : round(100 * end)] = True
+    return out
+
+
+def _read(path: Path) -> np.ndarray:
+    import soundfile
+
+    samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    if rate != RATE:
+        raise SystemExit(f"{path.name} must have 16 kHz")
+    return np.asarray(samples[:, 0])
+
+
+def _marked(path: Path, name: str) -> Turns:
+    out: Turns = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        parts = line.split()
+        if path.suffix == ".rttm" and len(parts) > 7 and parts[1] == name:
+            out.setdefault(parts[7], []).append((float(parts[3]), float(parts[3]) + float(parts[4])))
+        if path.suffix == ".segments" and len(parts) == 3:
+            out.setdefault(parts[2], []).append((float(parts[0]), float(parts[1])))
+    return out
+
+
+def _real(root: Path):  # noqa: ANN202
+    folder = root / "speech_diar"
+    for name, marks in (("sample", "sample.rttm"), ("dev00", "debug.development.rttm")):
+        turns, samples = _marked(folder / marks, name), _read(folder / f"{name}.wav")
+        yield name, samples, turns, 0
+        yield name, samples, turns, len(turns)
+
+
+def _people(root: Path) -> dict[str, list[np.ndarray]]:
+    """Phrases of five people: cut where they breathe, so that a phrase is speech from end to end."""
+    sample = _read(root / "speech_diar" / "sample.wav")
+    read = {
+        "libri": [_read(root / "speech_asr" / "libri-1088-134315-0000.wav")],
+        "librivox": [_read(root / "speech_asr" / f"librivox_0{n}.wav") for n in (870, 890)],
+        "arctic": [_read(root / "speech_pitch_ref" / "arctic_a0007.wav")],
+        "dialogue_1": [sample[int(11.1 * RATE) : int(14.4 * RATE)], sample[int(18.7 * RATE) : int(21.4 * RATE)]],
+        "dialogue_2": [sample[int(15.0 * RATE) : int(17.9 * RATE)], sample[int(21.9 * RATE) : int(27.8 * RATE)]],
+    }
+    return {who: [p for x in pieces for p in _phrases(x)] for who, pieces in read.items()}
+
+
+def _phrases(samples: np.ndarray) -> list[np.ndarray]:
+    """Stretches whose level stays within 30 dB of the loudest but for .12 s, at least .4 s long."""
+    rows = samples[: len(samples) // 160 * 160].reshape(-1, 160)
+    level = 10.0 * np.log10(np.maximum(np.mean(rows**2, axis=1), 1e-12))
+    loud = np.flatnonzero(level > np.quantile(level, 0.95) - 30.0)
+    cuts = np.flatnonzero(np.diff(loud) > 12)
+    starts, ends = loud[np.concatenate([[0], cuts + 1])], loud[np.concatenate([cuts, [len(loud) - 1]])] + 1
+    return [samples[a * 160 : b * 160] for a, b in zip(starts, ends, strict=True) if b - a >= 40]
+
+
+def _simulated(root: Path):  # noqa: ANN202
+    people = _people(root)
+    rng = np.random.default_rng(20261125)
+    for one, two in combinations(people, 2):
+        own = {who: np.zeros(SECONDS * RATE, dtype=np.float32) for who in (one, two)}
+        turns: Turns = {one: [], two: []}
+        at, who = 1.0, one
+        while True:
+            turn = np.concatenate([people[who][i] for i in rng.integers(len(people[who]), size=rng.integers(1, 4))])
+            turn = turn * np.float32(0.08 / np.sqrt(np.mean(turn**2)))
+            if at + len(turn) / RATE > SECONDS - 1:
+                break
+            first = round(at * RATE)
+            own[who][first : first + len(turn)] += turn
+            turns[who].append((at, at + len(turn) / RATE))
+            at = max(at + len(turn) / RATE + rng.uniform(-0.6, 1.2), max(e for _, e in turns[one] + turns[two]) - 0.6)
+            who = two if who == one else one
+        noise = {k: rng.normal(0.0, 8e-4, SECONDS * RATE).astype(np.float32) for k in own}
+        room = own[one] + own[two] + noise[one]
+        apart = {k: own[k] + np.float32(0.03) * own[two if k == one else one] + noise[k] for k in own}
+        yield f"{one} + {two}", room, turns, apart
+
+
+def _latencies(made) -> None:  # noqa: ANN001
+    away: list[float] = []
+    means: list[float] = []
+    for _, _, turns, apart in made:
+        roles = dict(zip(apart, (Role.PATIENT, Role.CLINICIAN), strict=True))
+        results = between_recordings([_result(_analysed(x, role=roles[who]), roles[who]) for who, x in apart.items()])
+        truth = {who: _true_latencies(turns, who) for who in turns}
+        for (who, known), result in zip(truth.items(), results, strict=True):
+            found = result.findings
+            if found is None:
+                raise SystemExit(f"{who} was not heard")
+            answers = [(e.start_s, e.end_s, float(e.evidence["latency_s"])) for e in found.events if e.kind == "answer"]
+            for start, end, latency in known:
+                near = [v for a, b, v in answers if min(abs(a - start), abs(b - end)) < 0.3]
+                away += [near[0] - latency] if near else []
+            mean = next(m.value for m in found.measures if m.biomarker == "turn_latency_mean" and not m.speaker)
+            means.append(abs((mean or np.nan) - float(np.mean([v for _, _, v in known]))))
+    size = np.abs(away)
+    print(f"latency of {len(away)} answers with a microphone each: median difference {np.median(away):+.3f} s,")
+    print(f"median of the absolute {np.median(size):.3f} s, 90th percentile {np.quantile(size, 0.9):.3f} s;")
+    print(f"mean latency of {len(means)} people: median of the absolute difference {np.nanmedian(means):.3f} s")
+
+
+def _true_latencies(turns: Turns, who: str) -> list[tuple[float, float, float]]:
+    other = next(k for k in turns if k != who)
+    order = sorted([(a, b, who) for a, b in turns[who]] + [(a, b, other) for a, b in turns[other]])
+    return [
+        (min(before[1], now[0]), max(before[1], now[0]), now[0] - before[1])
+        for before, now in pairwise(order)
+        if now[2] == who and before[2] == other
+    ]
+
+
+def _result(found: Findings, role: Role) -> StreamResult:
+    return StreamResult(
+        modality="audio", role=role, channel="", status=found.status, reason=found.reason, message="", findings=found,
+        method_version="", model_sha256="", input_sha256="", seconds=0.0,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

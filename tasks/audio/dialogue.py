@@ -1,0 +1,271 @@
+"""Talk between two people: turn taking, entrainment and their events, in one recording or between two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cueflow.schemas.biomarkers import voice_turns as vt
+from cueflow.schemas.reasons import Reason
+from cueflow.schemas.results import Event, FloatArray, Heard, Measure, StreamResult, Window
+from cueflow.schemas.session import Role
+from cueflow.tasks.audio.signal.stream import FRAME_S
+from cueflow.tasks.audio.signal.vad import runs
+from cueflow.tasks.audio.talk.following import following
+from cueflow.tasks.audio.talk.people import matched
+from cueflow.tasks.audio.talk.turns import both, exchanges, joined, moments, turn_taking
+
+Flags = NDArray[np.bool_]
+
+_BLEED_DB = 10.0  # this much further below its own usual level than the other: the other's voice, heard from afar
+_NEEDS_TWO = ("turn_overlap", "turn_interruption", "turn_backchannel")
+_TURNS = frozenset(b.name for b in vt.VOICE_TURNS)
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """One person's talk on a grid of 10 ms frames from `start_s` on: `speech`, `level_db` and `f0_hz` (n,)."""
+
+    start_s: float
+    speech: Flags
+    level_db: NDArray[np.float32]
+    f0_hz: NDArray[np.float32]
+
+    def spans(self, window: Window) -> list[tuple[float, float]]:
+        """Stretches of speech within a window, s."""
+        found = [(self.start_s + a * FRAME_S, self.start_s + b * FRAME_S) for a, b in runs(self.speech)]
+        cut = [(max(a, window.start_s), min(b, window.end_s)) for a, b in found]
+        return [(a, b) for a, b in cut if a < b]
+
+    def of(self, spans: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Median pitch (semitones) and level (dB) of speech in stretches, NaN where there is none."""
+        return self._median(
+            np.where(self.f0_hz > 0, 12.0 * np.log2(np.maximum(self.f0_hz, 1.0) / 27.5), np.nan), spans
+        ), (self._median(self.level_db.astype(np.float64), spans))
+
+    def _median(self, track: FloatArray, spans: FloatArray) -> FloatArray:
+        out = np.full(len(spans), np.nan)
+        for i, (start, end) in enumerate(spans):
+            part = slice(round((start - self.start_s) / FRAME_S), round((end - self.start_s) / FRAME_S))
+            values = track[part][self.speech[part]]
+            values = values[np.isfinite(values)]
+            if len(values):
+                out[i] = float(np.median(values))
+        return out
+
+
+def alone(window: Window, *, speaker: str = "") -> tuple[Measure, ...]:
+    """The measures of turn taking where nobody else was heard: none has a value.
+
+    Parameters
+    ----------
+    window : Window
+        The window.
+    speaker : str, optional
+        Whose they would be.
+
+    Returns
+    -------
+    tuple of Measure
+    """
+    return tuple(
+        replace(b.measure(None, window, n_evidence=0.0, reason=Reason.ONE_SPEAKER), speaker=speaker)
+        for b in vt.VOICE_TURNS
+    )
+
+
+def talk_measures(
+    own: Voice, other: Voice, window: Window, *, observed_s: float, speaker: str = "", apart: bool = True
+) -> tuple[Measure, ...]:
+    """How one person takes turns with another, and follows the other's pitch and level.
+
+    Parameters
+    ----------
+    own, other : Voice
+        The person and the other one.
+    window : Window
+        The window.
+    observed_s : float
+        Time within it in which both could be heard.
+    speaker : str, optional
+        Whose they are.
+    apart : bool, optional
+        False where one microphone heard both: then nobody knows when both speak, and what counts that has no value.
+
+    Returns
+    -------
+    tuple of Measure
+        One per declared measure of turn taking.
+    """
+    mine, theirs = own.spans(window), other.spans(window)
+    if observed_s <= 0 or not mine or not theirs:
+        return alone(window, speaker=speaker)
+    found = turn_taking(mine, theirs, observed_s=observed_s)
+    pairs = exchanges(mine, theirs)
+    (my_f0, my_level), (their_f0, their_level) = own.of(pairs[:, 2:]), other.of(pairs[:, :2])
+    f0_r, f0_p, n_f0 = following(my_f0, their_f0)
+    level_r, level_p, n_level = following(my_level, their_level)
+    values = {
+        "turn_latency_mean": found.latency_mean_s,
+        "turn_latency_p50": found.latency_p50_s,
+        "turn_latency_weighted": found.latency_weighted_s,
+        "turn_count": float(found.n_turns),
+        "turn_duration_weighted": found.turn_weighted_s,
+        "turn_overlap_share": found.overlap_share,
+        "turn_interruption_rate": found.interruption_rate,
+        "turn_backchannel_rate": found.backchannel_rate,
+        "turn_floor_share": found.floor_share,
+        "turn_entrain_f0_r": f0_r,
+        "turn_entrain_f0_p": f0_p,
+        "turn_entrain_level_r": level_r,
+        "turn_entrain_level_p": level_p,
+    }
+    amounts = {vt.ANSWERS: float(found.n_latencies), vt.MINUTES: found.other_s, vt.OBSERVED_TWO: observed_s}
+    followed = {"turn_entrain_f0": float(n_f0), "turn_entrain_level": float(n_level)}
+    coverage = observed_s / max(window.duration_s, FRAME_S)
+    return tuple(
+        replace(
+            b.measure(
+                values[b.name] if apart or not b.name.startswith(_NEEDS_TWO) else None,
+                window,
+                reason=None if apart or not b.name.startswith(_NEEDS_TWO) else Reason.ONE_MICROPHONE,
+                n_evidence=amounts.get(b.evidence.unit, followed.get(b.name.rpartition("_")[0], 0.0)),
+                coverage=coverage,
+            ),
+            speaker=speaker,
+        )
+        for b in vt.VOICE_TURNS
+    )
+
+
+def talk_events(own: Voice, other: Voice, window: Window, *, speaker: str = "") -> tuple[Event, ...]:
+    """Answers, interruptions and backchannels of a person, and where both speak.
+
+    Parameters
+    ----------
+    own, other : Voice
+        The person and the other one.
+    window : Window
+        When.
+    speaker : str, optional
+        Whose they are.
+
+    Returns
+    -------
+    tuple of Event
+        An answer's evidence has its latency in s, negative where it began before the other's turn had ended.
+    """
+    mine, theirs = own.spans(window), other.spans(window)
+    found = [Event("overlap", "both_speak", a, b, speaker=speaker) for a, b in both(_flat(mine), _flat(theirs))]
+    latency = {(min(b, c), max(b, c)): c - b for _, b, c, _ in exchanges(mine, theirs)}
+    for kind, start, end in moments(mine, theirs):
+        evidence = {"latency_s": round(latency[start, end], 3)} if kind == "answer" else {}
+        found.append(Event(kind, "talk", start, end, evidence=evidence, speaker=speaker))
+    return tuple(found)
+
+
+def _flat(spans: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    return [(float(a), float(b)) for a, b in joined(spans, join_s=0.0)]
+
+
+def between_recordings(results: Sequence[StreamResult]) -> tuple[StreamResult, ...]:
+    """Bring together what several recordings of one session heard.
+
+    Where patient and clinician have a recording each, turn taking is measured between them; a voice that one microphone
+    hears from afar counts for the other one. Speakers of a room get their role where their voice print is that of a
+    person with an own recording.
+
+    Parameters
+    ----------
+    results : sequence of StreamResult
+        Of all audio streams, with `heard`.
+
+    Returns
+    -------
+    tuple of StreamResult
+        In the same order.
+    """
+    found = list(results)
+    place = {
+        role: next((i for i, r in enumerate(found) if _is_own(r, role)), None)
+        for role in (Role.PATIENT, Role.CLINICIAN)
+    }
+    known = {role.value: _print_of(found[i]) for role, i in place.items() if i is not None}
+    for i, result in enumerate(found):
+        if result.findings is not None and result.role == Role.ROOM:
+            found[i] = _named(result, {role: p for role, p in known.items() if len(p)})
+    patient, clinician = place[Role.PATIENT], place[Role.CLINICIAN]
+    if patient is None or clinician is None:
+        return tuple(found)
+    one, two = _apart(_heard(found[patient]), _heard(found[clinician]))
+    found[patient] = _with_turns(found[patient], one, two)
+    found[clinician] = _with_turns(found[clinician], two, one)
+    return tuple(found)
+
+
+def _is_own(result: StreamResult, role: Role) -> bool:
+    found = result.findings
+    return result.role == role and found is not None and found.heard is not None and bool(found.heard.speech.any())
+
+
+def _heard(result: StreamResult) -> Heard:
+    if result.findings is None or result.findings.heard is None:
+        raise ValueError("the recording was not heard")
+    return result.findings.heard
+
+
+def _print_of(result: StreamResult) -> FloatArray:
+    """Voice print of the one person; empty where it is not one."""
+    prints = _heard(result).prints
+    return np.asarray(prints[0] if len(prints) == 1 else np.empty(0))
+
+
+def _named(result: StreamResult, known: dict[str, FloatArray]) -> StreamResult:
+    found = result.findings
+    if found is None or found.heard is None or not found.speakers:
+        return result
+    return replace(result, findings=replace(found, speakers=matched(found.heard.prints, found.speakers, known)))
+
+
+def _apart(one: Heard, two: Heard) -> tuple[tuple[Voice, Flags], tuple[Voice, Flags]]:
+    """Both on one grid, without the voice of the other in each."""
+    start_s = min(one.start_s, two.start_s)
+    shifts = [round((h.start_s - start_s) / FRAME_S) for h in (one, two)]
+    n = max(shift + len(h.speech) for shift, h in zip(shifts, (one, two), strict=True))
+    voices, used = [], []
+    for shift, heard in zip(shifts, (one, two), strict=True):
+        speech = _wide(heard.speech, shift, n, fill=False)
+        level = _wide(heard.level_db, shift, n, fill=-120.0)
+        voices.append(Voice(start_s, speech, level, _wide(heard.f0_hz, shift, n, fill=np.nan)))
+        used.append(_wide(heard.used, shift, n, fill=False))
+    below = [v.level_db - np.median(v.level_db[v.speech]) for v in voices]
+    clean = [
+        replace(voices[i], speech=voices[i].speech & ~(voices[1 - i].speech & (below[i] < below[1 - i] - _BLEED_DB)))
+        for i in (0, 1)
+    ]
+    return (clean[0], used[0] & used[1]), (clean[1], used[0] & used[1])
+
+
+def _wide(track: NDArray[np.generic], shift: int, n: int, *, fill: float) -> NDArray:  # type: ignore[type-arg]
+    out = np.full(n, fill, dtype=track.dtype)
+    out[shift : shift + len(track)] = track
+    return out
+
+
+def _with_turns(result: StreamResult, own: tuple[Voice, Flags], other: tuple[Voice, Flags]) -> StreamResult:
+    found = result.findings
+    if found is None:
+        return result
+    (voice, used), (partner, _) = own, other
+    windows = dict.fromkeys(m.window for m in found.measures)
+    kept = [m for m in found.measures if m.biomarker not in _TURNS or m.speaker]
+    whole = Window(voice.start_s, voice.start_s + len(used) * FRAME_S)
+    times = voice.start_s + (np.arange(len(used)) + 0.5) * FRAME_S
+    for window in windows:
+        inside = used & (times >= window.start_s) & (times < window.end_s)
+        kept += talk_measures(voice, partner, window, observed_s=float(inside.sum()) * FRAME_S)
+    events = sorted([*found.events, *talk_events(voice, partner, whole)], key=lambda event: event.start_s)
+    return replace(result, findings=replace(found, measures=tuple(kept), events=tuple(events)))

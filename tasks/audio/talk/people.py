@@ -1,0 +1,155 @@
+"""Whose voice it is: the speakers of one recording and their roles, with the rule that found them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cueflow.schemas.results import FloatArray, SpeakerRole
+from cueflow.schemas.session import Role
+from cueflow.tasks.audio.signal.level import decibels
+from cueflow.tasks.audio.signal.vad import runs
+from cueflow.tasks.audio.talk.speakers import SAME_MIN, Speakers
+
+Flags = NDArray[np.bool_]
+Labels = NDArray[np.int64]
+
+OWNER_DB = 6.0  # on a person's own microphone the person is at least this much louder than anybody else
+MOST, FIRST = "patient_speaks_most", "clinician_speaks_first"
+_EDGE, _DIP = 15, 30  # frames: how long the owner may be below the limit at the ends of speech, and within it
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """The speakers of a recording: who speaks in each frame, their roles, and whose microphone it is (None: nobody's).
+
+    `mixed` is True where the recording is declared as one person's, several are heard, and none is clearly the owner.
+    """
+
+    speakers: Speakers
+    roles: tuple[SpeakerRole, ...]
+    owner: int | None
+    mixed: bool
+
+    def own(self, speech: Flags) -> Flags:
+        """Frames of the recording's own person, or of everybody.
+
+        Parameters
+        ----------
+        speech : ndarray of bool, shape (n,)
+            Frames with speech.
+
+        Returns
+        -------
+        ndarray of bool, shape (n,)
+        """
+        return speech if self.owner is None else self.speakers.labels == self.owner
+
+
+def people_of(speakers: Speakers, power: NDArray[np.float32], *, role: Role, rule: str) -> People:
+    """Find the roles of a recording's speakers.
+
+    On a microphone that the manifest gives to a person, the person is whoever is at least 6 dB louder than the others.
+    In a room, roles stay unknown unless a rule is chosen.
+
+    Parameters
+    ----------
+    speakers : Speakers
+        Who speaks when.
+    power : ndarray, shape (n,)
+        Mean squares of the frames.
+    role : Role
+        Whose recording it is, as the manifest says.
+    rule : str
+        `none`, `patient_speaks_most` or `clinician_speaks_first`: for a room with two speakers.
+
+    Returns
+    -------
+    People
+    """
+    names = tuple(f"s{k + 1}" for k in range(speakers.count))
+    unknown = tuple(SpeakerRole(name) for name in names)
+    if speakers.count < 2:
+        return People(speakers, (), None, mixed=False)
+    if role is Role.ROOM:
+        return People(speakers, _by_rule(speakers, names, rule), None, mixed=False)
+    levels = _levels(speakers, power)
+    first, second = (int(k) for k in np.argsort(-levels)[:2])
+    ahead_db = float(levels[first] - levels[second])
+    if ahead_db < OWNER_DB:
+        return People(speakers, unknown, None, mixed=True)
+    confidence = 1.0 - 10.0 ** (-ahead_db / 10.0)
+    roles = tuple(
+        SpeakerRole(name, role.value, "own_microphone", confidence) if k == first else SpeakerRole(name)
+        for k, name in enumerate(names)
+    )
+    labels = _by_level(speakers.labels, power, owner=first, limit_db=float(levels[second]) + ahead_db / 2.0)
+    return People(replace(speakers, labels=labels), roles, first, mixed=False)
+
+
+def _levels(speakers: Speakers, power: NDArray[np.float32]) -> FloatArray:
+    """Median level of every speaker, dB re full scale."""
+    labels = speakers.labels
+    return np.asarray([
+        float(np.median(decibels(power[labels == k]))) if (labels == k).any() else -np.inf
+        for k in range(speakers.count)
+    ])  # fmt: skip
+
+
+def _by_level(labels: Labels, power: NDArray[np.float32], *, owner: int, limit_db: float) -> Labels:
+    """On the owner's microphone the level tells the owner's speech, more sharply than voice prints of 1.6 s."""
+    speech = labels >= 0
+    near = speech & (decibels(power) > limit_db)
+    for first, last in runs(speech & ~near):
+        inside = first > 0 and last < len(speech) and bool(speech[first - 1] and speech[last])
+        if last - first < (_DIP if inside else _EDGE):
+            near[first:last] = True
+    return np.where(near, owner, np.where(labels == owner, 1 if owner == 0 else 0, labels))
+
+
+def _by_rule(speakers: Speakers, names: tuple[str, ...], rule: str) -> tuple[SpeakerRole, ...]:
+    unknown = tuple(SpeakerRole(name) for name in names)
+    if speakers.count != 2 or rule not in {MOST, FIRST}:
+        return unknown
+    seconds = np.bincount(speakers.labels[speakers.labels >= 0], minlength=2)
+    patient = 0
+    confidence = float(seconds[0] / max(seconds.sum(), 1))
+    if rule == FIRST:
+        first = int(speakers.labels[np.flatnonzero(speakers.labels >= 0)[0]])
+        patient, confidence = 1 - first, 0.5
+    roles = (Role.PATIENT.value, Role.CLINICIAN.value) if patient == 0 else (Role.CLINICIAN.value, Role.PATIENT.value)
+    return tuple(SpeakerRole(n, r, rule, confidence) for n, r in zip(names, roles, strict=True))
+
+
+def matched(
+    prints: FloatArray, roles: tuple[SpeakerRole, ...], known: dict[str, FloatArray]
+) -> tuple[SpeakerRole, ...]:
+    """Give a room's speakers the roles of people whose voice print is known from their own microphone.
+
+    Parameters
+    ----------
+    prints : ndarray, shape (k, 256)
+        Voice prints of the speakers.
+    roles : tuple of SpeakerRole
+        As far as they are known.
+    known : dict
+        Voice print, shape (256,), by role.
+
+    Returns
+    -------
+    tuple of SpeakerRole
+        A speaker gets a role where the print is nearer than any other speaker's and near enough for one person; the
+        confidence is how much nearer, over the range that cosines of people take.
+    """
+    if len(prints) < 2 or len(prints) != len(roles):
+        return roles
+    out = list(roles)
+    for role, known_print in known.items():
+        alike = prints @ known_print
+        best, second = (int(i) for i in np.argsort(-alike)[:2])
+        if alike[best] >= SAME_MIN and not out[best].role:
+            confidence = float(np.clip(0.5 + (alike[best] - alike[second]) / (2.0 * (1.0 - SAME_MIN)), 0.0, 1.0))
+            out[best] = SpeakerRole(out[best].speaker, role, "voice_print", confidence)
+    return tuple(out)

@@ -1,0 +1,220 @@
+"""Speakers: voice prints against the maker's network, clusters, roles, and talk within and between recordings."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cueflow.schemas.config import AudioConfig
+from cueflow.schemas.reasons import Reason, Status
+from cueflow.schemas.results import SpeakerRole, StreamResult
+from cueflow.schemas.session import Role
+from cueflow.tasks.audio.analyse import Setting, analyse_audio
+from cueflow.tasks.audio.dialogue import between_recordings
+from cueflow.tasks.audio.talk.embedding import WIDTH, PrintCollector, Prints, SpeakerEncoder
+from cueflow.tasks.audio.talk.following import following
+from cueflow.tasks.audio.talk.people import matched, people_of
+from cueflow.tasks.audio.talk.speakers import Speakers, find_speakers
+
+RATE = 16_000
+
+
+def test_the_network_is_the_makers(voice_models):
+    """Against torch's own recurrent layers with the same weights."""
+    import torch
+    from safetensors.torch import load_file
+
+    state = load_file(voice_models.speakers)
+    lstm = torch.nn.LSTM(40, 256, 3, batch_first=True)
+    lstm.load_state_dict({k.removeprefix("lstm."): v for k, v in state.items() if k.startswith("lstm.")})
+    mels = np.random.default_rng(0).random((3, WIDTH, 40)).astype(np.float32) * 0.01
+    with torch.no_grad():
+        last = lstm(torch.from_numpy(mels))[1][0][-1]
+        theirs = torch.relu(last @ state["linear.weight"].T + state["linear.bias"]).numpy()
+    theirs /= np.linalg.norm(theirs, axis=1, keepdims=True)
+    assert np.abs(SpeakerEncoder(voice_models.speakers)(mels) - theirs).max() < 1e-5
+
+
+def test_mel_bands_are_librosas(voice_models, make_speech):
+    import librosa
+
+    from cueflow.tasks.audio.talk.embedding import _mel_frames
+
+    x = make_speech(2.0)
+    theirs = librosa.feature.melspectrogram(y=x, sr=RATE, n_fft=400, hop_length=160, n_mels=40).T
+    ours = _mel_frames(np.pad(x, 400), n_frames=200, lead=400)
+    assert np.abs(ours - theirs[:200]).max() < 1e-5 * theirs.max()
+
+
+def test_prints_do_not_depend_on_gain_or_on_the_pieces(voice_models, make_speech):
+    x = np.pad(make_speech(6.0), 800)
+    encoder = SpeakerEncoder(voice_models.speakers)
+
+    def prints(sound, pieces):
+        collector = PrintCollector(encoder)
+        for first, last in pieces:
+            collector.feed(sound[first * 160 : last * 160 + 1600], np.ones(last - first, dtype=bool), lead=800)
+        return collector.prints()
+
+    whole = prints(x, [(0, 600)])
+    assert len(whole.starts) == (600 - WIDTH) // 25 + 1
+    for other in (prints(x, [(0, 170), (170, 333), (333, 600)]), prints(0.05 * x, [(0, 600)])):
+        assert np.array_equal(other.starts, whole.starts)
+        assert np.abs(other.vectors - whole.vectors).max() < 0.002
+
+
+def made_prints(groups, noise=0.35, seed=0):
+    """Windows of people whose prints lie apart, one after the other."""
+    rng = np.random.default_rng(seed)
+    centres = np.abs(rng.normal(size=(max(groups) + 1, 256))) * (rng.random((max(groups) + 1, 256)) < 0.4)
+    vectors = np.stack([centres[g] + noise * np.abs(rng.normal(size=256)) for g in groups])
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return Prints(np.arange(len(groups)) * WIDTH, vectors.astype(np.float32))
+
+
+@pytest.mark.parametrize("groups", [[0] * 30, [0] * 20 + [1] * 12, ([0] * 3 + [1] * 3 + [2] * 2) * 5])
+def test_as_many_speakers_as_there_are(groups):
+    prints = made_prints(groups)
+    speech = np.ones(len(groups) * WIDTH, dtype=bool)
+    speech[:50] = False
+    found = find_speakers(prints, speech)
+    assert found.count == len(set(groups))
+    assert (found.labels[:50] == -1).all()
+    middles = found.labels[prints.starts + WIDTH // 2]
+    for g in set(groups):
+        assert len(set(middles[np.asarray(groups) == g])) == 1
+    seconds = np.bincount(found.labels[found.labels >= 0])
+    assert list(seconds) == sorted(seconds, reverse=True), "who speaks most comes first"
+
+
+def test_a_known_number_is_kept():
+    assert find_speakers(made_prints([0] * 30), np.ones(30 * WIDTH, dtype=bool), known=2).count == 2
+    assert find_speakers(made_prints([0] * 9 + [1] * 9), np.ones(18 * WIDTH, dtype=bool), known=1).count == 1
+
+
+def test_without_windows_there_is_one_speaker_or_none():
+    nothing = Prints(np.empty(0, dtype=np.int64), np.empty((0, 256), dtype=np.float32))
+    assert find_speakers(nothing, np.ones(100, dtype=bool)).count == 1
+    silent = find_speakers(nothing, np.zeros(100, dtype=bool))
+    assert (silent.count, silent.labels.max()) == (0, -1)
+
+
+LABELS = np.repeat([0, 1, 0, 1], 500)
+
+
+def speakers_of(labels):
+    return Speakers(labels, 2, 0.5, np.eye(2, 256))
+
+
+def test_a_persons_own_microphone_hears_the_person_loudest():
+    power = np.where(LABELS == 1, 1e-2, 1e-4).astype(np.float32)
+    found = people_of(speakers_of(LABELS), power, role=Role.PATIENT, rule="none")
+    assert found.owner == 1
+    assert found.roles[1] == SpeakerRole("s2", "patient", "own_microphone", pytest.approx(0.99))
+    assert found.roles[0].role == ""
+    even = people_of(speakers_of(LABELS), np.full(2000, 1e-3, np.float32), role=Role.PATIENT, rule="none")
+    assert (even.owner, even.mixed) == (None, True)
+
+
+def test_in_a_room_nobody_is_called_the_patient():
+    power = np.where(LABELS == 1, 1e-2, 1e-4).astype(np.float32)
+    found = people_of(speakers_of(LABELS), power, role=Role.ROOM, rule="none")
+    assert (found.owner, found.mixed) == (None, False)
+    assert [r.role for r in found.roles] == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("rule", "roles", "confidence"),
+    [
+        ("patient_speaks_most", ["patient", "clinician"], 0.75),
+        ("clinician_speaks_first", ["clinician", "patient"], 0.5),
+    ],
+)
+def test_rules_for_a_room_say_how_sure_they_are(rule, roles, confidence):
+    found = people_of(speakers_of(np.repeat([0, 1], [1500, 500])), np.ones(2000, np.float32), role=Role.ROOM, rule=rule)
+    assert [r.role for r in found.roles] == roles
+    assert all(r.rule == rule and r.confidence == pytest.approx(confidence) for r in found.roles)
+
+
+def test_a_voice_print_gives_a_room_its_roles():
+    prints = np.eye(2, 256)
+    unknown = (SpeakerRole("s1"), SpeakerRole("s2"))
+    near = 0.9 * prints[1] + np.sqrt(1 - 0.81) * np.eye(256)[9]
+    first, second = matched(prints, unknown, {"patient": near})
+    assert first == unknown[0]
+    assert (second.role, second.rule, second.confidence) == ("patient", "voice_print", 1.0)
+    assert matched(prints, unknown, {"patient": np.eye(256)[9]}) == unknown
+
+
+class TestFollowing:
+    def test_a_person_who_follows(self):
+        rng = np.random.default_rng(1)
+        other = rng.normal(size=40)
+        r, p, n = following(0.8 * other + 0.6 * rng.normal(size=40), other)
+        assert r == pytest.approx(0.8, abs=0.15)
+        assert p < 0.01
+        assert n == 40
+
+    def test_chance_is_not_following(self):
+        """Under no relation p is uniform: over 200 pairs it is below .05 in 2 to 9 %."""
+        rng = np.random.default_rng(2)
+        low = [following(rng.normal(size=20), rng.normal(size=20))[1] <= 0.05 for _ in range(200)]
+        assert 0.02 <= np.mean(low) <= 0.09
+
+    def test_too_little_has_no_value(self):
+        assert np.isnan(following(np.asarray([1.0, 2.0, np.nan]), np.asarray([1.0, 2.0, 3.0]))[0])
+        assert np.isnan(following(np.ones(9), np.arange(9.0))[0])
+
+
+def stream(findings, role, channel=""):
+    return StreamResult(
+        modality="audio", role=role, channel=channel, status=findings.status, reason=findings.reason, message="",
+        findings=findings, method_version="", model_sha256="", input_sha256="", seconds=0.0,
+    )  # fmt: skip
+
+
+TURNS = {"clinician": ((1, 4), (11, 14), (20.75, 24)), "patient": ((4.5, 10.5), (14.25, 21), (25, 29))}
+
+
+@pytest.fixture(scope="module")
+def two(make_speech, voice_models):
+    """Two people, a microphone each, which also hears the other 30 dB lower."""
+    rng = np.random.default_rng(5)
+    own = {role: rng.normal(0, 1e-4, 30 * RATE).astype(np.float32) for role in TURNS}
+    for k, (role, spans) in enumerate(TURNS.items()):
+        for start, end in spans:
+            x = make_speech(end - start, f0_hz=(110.0, 205.0)[k], seed=k)
+            own[role][int(start * RATE) : int(start * RATE) + len(x)] += x
+    heard = {"patient": own["patient"] + 0.03 * own["clinician"], "clinician": own["clinician"] + 0.03 * own["patient"]}
+    results = [
+        stream(
+            analyse_audio([x], Setting(start_s=50.0, role=Role(role)), models=voice_models, config=AudioConfig()), role
+        )
+        for role, x in heard.items()
+    ]
+    return between_recordings(results)
+
+
+def test_turns_between_two_recordings(two):
+    patient = {m.biomarker: m for m in two[0].findings.measures if not m.speaker}
+    latency = np.asarray([0.5, 0.25, 1.0])
+    assert patient["turn_latency_mean"].value == pytest.approx(latency.mean(), abs=0.05)
+    assert patient["turn_latency_p50"].value == pytest.approx(0.5, abs=0.05)
+    assert patient["turn_count"].value == 3
+    assert patient["turn_overlap_share"].value == pytest.approx(0.25 / 30, abs=0.003)
+    assert patient["turn_floor_share"].value == pytest.approx(16.75 / 26, abs=0.02)
+    clinician = {m.biomarker: m for m in two[1].findings.measures if not m.speaker}
+    assert clinician["turn_floor_share"].value == pytest.approx(1 - patient["turn_floor_share"].value)
+    overlap = [e for e in two[0].findings.events if e.kind == "overlap"]
+    assert [(e.start_s, e.end_s) for e in overlap] == [(pytest.approx(70.75, abs=0.05), pytest.approx(71.0, abs=0.05))]
+    answers = [e for e in two[1].findings.events if e.kind == "answer"]
+    assert answers[-1].evidence["latency_s"] == pytest.approx(-0.25, abs=0.05)
+
+
+def test_alone_there_is_no_turn_taking(make_speech, voice_models):
+    x = make_speech(8.0)
+    found = analyse_audio([x], Setting(role=Role.ROOM), models=voice_models, config=AudioConfig())
+    turns = [m for m in found.measures if m.biomarker.startswith("turn_")]
+    assert turns
+    assert all((m.status, m.reason, m.value) == (Status.TOO_SHORT, Reason.ONE_SPEAKER, None) for m in turns)
+    assert found.speakers == ()
