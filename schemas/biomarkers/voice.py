@@ -67,7 +67,7 @@ _PITCH = (
     _pitch("mean", "Hz", "Mean", (60, 450), "f0_mean_hz", "meanF0", scale="hz"),
     _pitch("sd", "Hz", "Standard deviation", (1, 150), "f0_sd_hz", "stdevF0", scale="hz"),
     _pitch("p20", "Hz", "20th percentile", (50, 400), scale="hz"),
-    _pitch("p50", "Hz", "Median", (60, 450), "f0_p50_hz", scale="hz"),
+    _pitch("p50", "Hz", "Median", (60, 450), "f0_p50_hz", "voice_f0_p50", scale="hz"),
     _pitch("p80", "Hz", "80th percentile", (60, 500), scale="hz"),
     _pitch("floor", "Hz", "Half the first quartile, below which frames are left out,", (25, 250), scale="hz"),
     _pitch("ceiling", "Hz", "2.5 times the third quartile, above which frames are left out,", (120, 1250), scale="hz"),
@@ -106,6 +106,23 @@ _LOUD = (
     _level(
         "level_clipped_share", "1", "share", "Share of the samples that stay at the end of the scale with a neighbour.",
         evidence=Evidence(1.0, OBSERVED), plausible=(0, 0.01),
+    ),
+)  # fmt: skip
+
+_RECORDER = (
+    _level(
+        "level_band_max", "Hz", "max",
+        "Frequency from which on the spectrum of speech ends (20 dB within 250 Hz); 8000 where no end was found.",
+        evidence=Evidence(1.0, SPEECH), plausible=(2500, 8000),
+    ),
+    _level(
+        "level_hum_ratio", "dB", "ratio",
+        "Power at 50 or 60 Hz and five harmonics over that of the silence beside them, whichever is more.",
+        evidence=Evidence(1.0, SILENCE), plausible=(-10, 60),
+    ),
+    _level(
+        "level_offset_mean", "1", "mean", "Mean of the samples, re full scale; it is taken out before measuring.",
+        evidence=Evidence(1.0, OBSERVED), plausible=(-0.1, 0.1),
     ),
 )  # fmt: skip
 
@@ -203,9 +220,18 @@ _TALK = (
     ),
 )  # fmt: skip
 
-BIOMARKERS: tuple[Biomarker, ...] = (*_PITCH, *_LOUD, *_TALK, *VOICE_QUALITY, *VOICE_SPECTRUM, *EGEMAPS, *VOICE_TURNS)
+BIOMARKERS: tuple[Biomarker, ...] = (
+    *_PITCH,
+    *_LOUD,
+    *_RECORDER,
+    *_TALK,
+    *VOICE_QUALITY,
+    *VOICE_SPECTRUM,
+    *EGEMAPS,
+    *VOICE_TURNS,
+)
 
-_RECORDING = ("speech_speaker_", "level_noise_", "level_clipped_")
+_RECORDING = ("speech_speaker_", "level_noise_", "level_clipped_", "level_band_", "level_hum_", "level_offset_")
 OF_RECORDING = tuple(b for b in BIOMARKERS if b.name.startswith(_RECORDING))
 OF_ONE = tuple(b for b in BIOMARKERS if not b.name.startswith(_RECORDING) and b not in VOICE_TURNS)
 

@@ -51,15 +51,17 @@ VOICE_QUALITY: tuple[Biomarker, ...] = (
     _cycles("shimmer_apq11", "%", f"{_AWAY_TOP} eleven over the mean", (0, 30), "apq11Shimmer"),
     _cycles("shimmer_dda", "%", "Three times the three-point amplitude perturbation", (0, 60), "ddaShimmer"),
     _frames("hnr_mean", "dB", "harmonics-to-noise ratio, by cross-correlation of neighbouring periods", "HNR",
+            "voice_hnr",
             plausible=(-5, 40), how=("cross_correlation", _BOERSMA)),
     _frames("hnr_sd", "dB", "harmonics-to-noise ratio", plausible=(0, 20), how=("cross_correlation", _BOERSMA)),
     _frames("cpp_mean", "dB", "cepstral peak prominence, smoothed over .5 ms and 20 ms, peak 60 to 330 Hz", "CPPS",
+            "voice_cpps",
             plausible=(2, 30), how=("cepstrum", _CPP)),
     _frames("cpp_sd", "dB", "cepstral peak prominence, smoothed over .5 ms and 20 ms", plausible=(0, 15),
             how=("cepstrum", _CPP)),
 )  # fmt: skip
 
-_FORMANTS = {1: (200.0, 1200.0), 2: (600.0, 3000.0), 3: (1500.0, 4000.0)}
+_FORMANTS = {1: (200.0, 1200.0), 2: (600.0, 3000.0), 3: (1500.0, 4000.0), 4: (2400.0, 5300.0)}
 _BURG, _SPECTRAL = ("burg", _EGEMAPS), ("spectrum_20ms", _EGEMAPS)
 
 VOICE_SPECTRUM: tuple[Biomarker, ...] = (

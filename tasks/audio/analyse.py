@@ -17,7 +17,15 @@ from cueflow.tasks.audio.dialogue import Voice, alone, talk_events, talk_measure
 from cueflow.tasks.audio.signal.level import decibels
 from cueflow.tasks.audio.signal.stream import FRAME_S
 from cueflow.tasks.audio.signal.vad import sharpened, speech_frames
-from cueflow.tasks.audio.summary import CLIPPED_SHARE_MAX, View, clipped_in_speech, measures_of, quality_of, view_of
+from cueflow.tasks.audio.summary import (
+    CLIPPED_SHARE_MAX,
+    OFFSET_MAX,
+    View,
+    clipped_in_speech,
+    measures_of,
+    quality_of,
+    view_of,
+)
 from cueflow.tasks.audio.talk.people import People, people_of
 from cueflow.tasks.audio.talk.speakers import find_speakers
 from cueflow.tasks.audio.talk.timing import Flags
@@ -149,6 +157,8 @@ def _state(whole: View, people: People) -> tuple[Status, Reason | None]:
         return Status.TOO_SHORT, Reason.NO_VOICE
     if clipped_in_speech(whole) > CLIPPED_SHARE_MAX:
         return Status.LOW_QUALITY, Reason.CLIPPED
+    if abs(whole.tracks.recorder.offset) > OFFSET_MAX:
+        return Status.LOW_QUALITY, Reason.OFFSET
     if people.mixed:
         return Status.LOW_QUALITY, Reason.SEVERAL_SPEAKERS
     return Status.OK, None
@@ -180,6 +190,9 @@ def _counted(scene: _Scene, view: View) -> dict[str, float]:
     labels = scene.people.speakers.labels[view.speech]
     several = scene.people.speakers.count > 1
     return {
+        "level_band_max": scene.tracks.recorder.band_hz,
+        "level_hum_ratio": scene.tracks.recorder.hum_db,
+        "level_offset_mean": scene.tracks.recorder.offset,
         "speech_speaker_count": float(len(np.unique(labels))),
         "speech_speaker_likeness": scene.people.speakers.similarity if several else float("nan"),
     }

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cueflow.schemas.biomarkers import voice
 from cueflow.schemas.biomarkers.base import Biomarker
+from cueflow.schemas.biomarkers.voice_bands import needs_hz
 from cueflow.schemas.biomarkers.voice_egemaps import EGEMAPS
 from cueflow.schemas.biomarkers.voice_quality import VOICE
 from cueflow.schemas.reasons import Reason
@@ -27,6 +28,8 @@ from cueflow.tasks.audio.tracks import Tracks
 F64 = NDArray[np.float64]
 
 CLIPPED_SHARE_MAX = 0.001  # of the samples in speech: from here on, what depends on the waveform's tops is marked
+OFFSET_MAX = 0.1  # of full scale: beyond, the recorder is not in order and half a wave may be cut
+HUM_MIN_DB = 20.0  # of speech over hum: below, hum counts as noise of the voice
 SNR_MIN_DB = 20.0  # below, measures of the voice's own noise are marked: white noise 20 dB down costs 3.4 dB of HNR
 _CLIP_HURTS = ("level_speech", "level_snr", "loudness_", "voice_shimmer", "voice_hnr", "voice_cpp",
                "egemaps_loudness", "egemaps_shimmer", "egemaps_hnr", "egemaps_level")  # fmt: skip
@@ -166,14 +169,17 @@ def measures_of(
     coverage = amounts[voice.OBSERVED] / max(window.duration_s, FRAME_S)
     quality = quality_of(values["level_snr"]) if view.speech.any() else None
     marks = _marks(view, values)
+    beyond = {b.name for b in declared if needs_hz(b.name) > view.tracks.recorder.band_hz}
     return tuple(
         b.measure(
-            values[b.name],
+            None if b.name in beyond else values[b.name],
             window,
             n_evidence=amounts[b.evidence.unit],
             coverage=coverage,
             quality=quality,
-            reason=_reason(b.name, b.evidence.unit, view, marks) or (reason if b.evidence.unit in _RESTS else None),
+            reason=(Reason.BAND_LIMITED if b.name in beyond else None)
+            or _reason(b.name, b.evidence.unit, view, marks)
+            or (reason if b.evidence.unit in _RESTS else None),
         )
         for b in declared
     )
@@ -214,6 +220,10 @@ def _marks(view: View, values: Mapping[str, float]) -> dict[Reason, tuple[str, .
     marks: dict[Reason, tuple[str, ...]] = {}
     if clipped_in_speech(view) > CLIPPED_SHARE_MAX:
         marks[Reason.CLIPPED] = _CLIP_HURTS
+    if abs(view.tracks.recorder.offset) > OFFSET_MAX:
+        marks[Reason.OFFSET] = _CLIP_HURTS
+    if view.tracks.recorder.hum_power > 10.0 ** ((values["level_speech_mean"] - HUM_MIN_DB) / 10.0):
+        marks[Reason.HUM] = _NOISE_HURTS
     if values["level_snr"] < SNR_MIN_DB:
         marks[Reason.LOW_SIGNAL] = _NOISE_HURTS
     return marks
@@ -344,7 +354,7 @@ def _frame_values(view: View) -> dict[str, float]:
     for name, track in (("hnr", frames.hnr_db), ("cpp", frames.cpp_db)):
         chosen = track[voiced]
         out |= {f"voice_{name}_mean": _mean(chosen), f"voice_{name}_sd": _sd(chosen)}
-    for i in range(3):
+    for i in range(frames.formants_hz.shape[1]):
         formant = frames.formants_hz[voiced, i]
         found = formant[np.isfinite(formant)]
         out |= {f"voice_formant_f{i + 1}_p50": _percentiles(found)[1], f"voice_formant_f{i + 1}_mean": _mean(found)}

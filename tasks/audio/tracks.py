@@ -19,6 +19,7 @@ from cueflow.tasks.audio.quality.harmonicity import harmonicity
 from cueflow.tasks.audio.quality.periods import Cycles, find_cycles
 from cueflow.tasks.audio.quality.pitch import track_pitch
 from cueflow.tasks.audio.signal.level import clipped_samples, frame_power
+from cueflow.tasks.audio.signal.recorder import Recorder, RecorderMeter
 from cueflow.tasks.audio.signal.spectrum import SpectralFrames, spectral_frames
 from cueflow.tasks.audio.signal.stream import CONTEXT, FRAME_S, HOP, RATE_HZ, Chunk, chunks
 from cueflow.tasks.audio.signal.vad import Leveller, VoiceDetector, on_frames
@@ -43,7 +44,7 @@ class VoiceModels:
 class FrameTracks:
     """Tracks of n frames.
 
-    `power` re full scale²; `clipped` samples in the frame; `f0_hz`, `hnr_db`, `cpp_db` (n,) and `formants_hz` (n, 3),
+    `power` re full scale²; `clipped` samples in the frame; `f0_hz`, `hnr_db`, `cpp_db` (n,) and `formants_hz` (n, 4),
     NaN where unvoiced.
     """
 
@@ -64,7 +65,8 @@ class Tracks:
 
     `probability` (n,) of speech; `geneva` the descriptors of eGeMAPS;
     `cycles` the marks of glottal cycles in s after the first sample, with a NaN mark
-    wherever two pieces meet that were searched apart; `prints` the voice prints of windows with speech.
+    wherever two pieces meet that were searched apart; `prints` the voice prints of windows with speech;
+    `recorder` how the recording was made.
     """
 
     probability: F32
@@ -73,6 +75,7 @@ class Tracks:
     geneva: LowLevel
     cycles: Cycles
     prints: Prints
+    recorder: Recorder
 
     @property
     def times_s(self) -> NDArray[np.float64]:
@@ -116,7 +119,7 @@ def measure_tracks(
     ModelError is raised where the network cannot be used.
     """
     detector, leveller = VoiceDetector(models.activity), Leveller()
-    collector = PrintCollector(SpeakerEncoder(models.speakers))
+    collector, meter = PrintCollector(SpeakerEncoder(models.speakers)), RecorderMeter()
     probabilities: list[F32] = []
     frames: list[FrameTracks] = []
     spectra: list[SpectralFrames] = []
@@ -132,6 +135,7 @@ def measure_tracks(
             geneva.append(_geneva(chunk))
             likely = on_frames(probabilities[-1], chunk.n_frames) >= _SPEECH_LIKE
             collector.feed(chunk.samples, likely, lead=CONTEXT)
+            meter.feed(chunk.core, chunk.raw, likely)
         if progress is not None:
             progress((chunk.first_frame * HOP + len(chunk.raw)) / RATE_HZ)
     if not frames:
@@ -145,6 +149,7 @@ def measure_tracks(
         geneva=_joined(geneva),
         cycles=_apart(cycles),
         prints=collector.prints(),
+        recorder=meter.result(),
     )
 
 

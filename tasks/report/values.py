@@ -110,8 +110,8 @@ def _place(row: Mapping[str, Any]) -> tuple[object, ...]:
     return (
         _first_of(modality),
         modality,
-        as_text(row["role"]) not in {"", "patient"},
-        as_text(row["role"]),
+        _person(row) not in {"", "patient"},
+        _person(row),
         _DOMAINS.get(domain_of(name), len(_ORDER)),
         domain_of(name),
         _ORDER.get(name, len(_ORDER)),
@@ -143,7 +143,7 @@ def _group(modality: str, rows: list[dict[str, Any]]) -> ValueGroup:
 
 
 def _domain(row: Mapping[str, Any]) -> str:
-    role = as_text(row["role"])
+    role = _person(row)
     title = domain_of(as_text(row["biomarker"]))
     return title if role in {"", "patient"} else f"{title} ({role})"
 
@@ -158,7 +158,7 @@ def _first_rows(rows: Iterable[Mapping[str, Any]], seen: set[str]) -> Iterable[V
 def _row(row: Mapping[str, Any], declared: Biomarker | None) -> ValueRow:
     name, status = as_text(row["biomarker"]), as_text(row["status"])
     known = BIOMARKERS.get(name)
-    whose = " ".join(part for part in (_unless_patient(row["role"]), as_text(row["channel"])) if part)
+    whose = " ".join(part for part in (_unless_patient(_person(row)), as_text(row["channel"])) if part)
     phase = as_text(row["phase"]) or WHOLE
     n_unit = known.evidence.unit if known else ""
     return ValueRow(
@@ -179,6 +179,12 @@ def _row(row: Mapping[str, Any], declared: Biomarker | None) -> ValueRow:
         reason=sentence_of(row["reason"]),
         about=None if declared is None else _about(declared, row),
     )
+
+
+def _person(row: Mapping[str, Any]) -> str:
+    """Role of the row; a speaker whose role is not known goes by name, and is nobody's patient."""
+    role, speaker = as_text(row["role"]), as_text(row.get("speaker"))
+    return f"speaker {speaker}" if speaker and not role else role
 
 
 def _unless_patient(role: object) -> str:

@@ -10,6 +10,7 @@ from cueflow.tasks.audio.signal.stream import CONTEXT, HOP, RATE_HZ
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
+FORMANTS = 4
 _LOW_RATE = 11_000  # five formants below 5.5 kHz
 _UP, _DOWN = 11, 16
 _WINDOW = 550  # samples: 50 ms under a Gaussian, 25 ms in effect
@@ -19,7 +20,7 @@ _EDGE_HZ = 50.0  # a root closer to either end of the band is none of the tract'
 
 
 def formant_tracks(samples: F32, voiced: NDArray[np.bool_]) -> F32:
-    """Centre frequencies of the first three formants in voiced frames.
+    """Centre frequencies of the first four formants in voiced frames.
 
     Parameters
     ----------
@@ -30,7 +31,7 @@ def formant_tracks(samples: F32, voiced: NDArray[np.bool_]) -> F32:
 
     Returns
     -------
-    ndarray, shape (n_frames, 3)
+    ndarray, shape (n_frames, 4)
         Hz, NaN where not voiced or where a formant was not found.
 
     References
@@ -39,7 +40,7 @@ def formant_tracks(samples: F32, voiced: NDArray[np.bool_]) -> F32:
     """
     from scipy.signal import resample_poly
 
-    out = np.full((len(voiced), 3), np.nan, dtype=np.float32)
+    out = np.full((len(voiced), FORMANTS), np.nan, dtype=np.float32)
     chosen = np.flatnonzero(voiced)
     if not len(chosen):
         return out
@@ -83,7 +84,7 @@ def burg(frames: F64, order: int) -> F64:
 
 
 def resonances(filters: F64, rate_hz: float) -> F32:
-    """The three lowest resonances of prediction error filters.
+    """The four lowest resonances of prediction error filters.
 
     Parameters
     ----------
@@ -94,7 +95,7 @@ def resonances(filters: F64, rate_hz: float) -> F32:
 
     Returns
     -------
-    ndarray, shape (n, 3)
+    ndarray, shape (n, 4)
         Hz, NaN where there are fewer.
     """
     order = filters.shape[1] - 1
@@ -104,4 +105,4 @@ def resonances(filters: F64, rate_hz: float) -> F32:
     roots = np.linalg.eigvals(companion)
     hertz = np.angle(roots) * rate_hz / (2.0 * np.pi)
     good = (hertz > _EDGE_HZ) & (hertz < rate_hz / 2 - _EDGE_HZ)
-    return np.sort(np.where(good, hertz, np.nan), axis=1)[:, :3].astype(np.float32)
+    return np.sort(np.where(good, hertz, np.nan), axis=1)[:, :FORMANTS].astype(np.float32)

@@ -1,0 +1,93 @@
+"""What a recorder leaves out or adds: telephone band, hum, offset, and what may then be computed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cueflow.schemas.biomarkers import of_modality
+from cueflow.schemas.biomarkers.voice_bands import needs_hz
+from cueflow.schemas.config import AudioConfig
+from cueflow.schemas.reasons import Reason, Status
+from cueflow.tasks.audio.analyse import Setting, analyse_audio
+from cueflow.tasks.audio.signal.recorder import RecorderMeter
+
+RATE = 16_000
+
+
+def metered(x, speech=None):
+    meter = RecorderMeter()
+    flags = np.ones(len(x) // 160, dtype=bool) if speech is None else speech
+    core = (x - x.mean()).astype(np.float32)
+    meter.feed(core, x.astype(np.float32), flags)
+    return meter.result()
+
+
+def low_passed(x, edge_hz):
+    from scipy.signal import butter, sosfiltfilt
+
+    return sosfiltfilt(butter(8, edge_hz, fs=RATE, output="sos"), x)
+
+
+@pytest.mark.parametrize("edge_hz", [3000, 3400, 4000])
+def test_the_band_ends_where_it_was_cut(make_speech, edge_hz):
+    x = low_passed(make_speech(8.0), edge_hz)
+    assert metered(x).band_hz == pytest.approx(edge_hz, abs=600)
+
+
+def test_what_was_not_cut_has_the_whole_band(make_speech):
+    quiet = make_speech(8.0) + np.random.default_rng(0).normal(0, 1e-5, 8 * RATE)
+    assert metered(quiet).band_hz == 8000.0
+
+
+@pytest.mark.parametrize("mains", [50.0, 60.0])
+def test_hum_is_found_in_silence(mains):
+    t = np.arange(20 * RATE) / RATE
+    noise = np.random.default_rng(1).normal(0, 1e-3, len(t))
+    hum = sum(0.01 / k * np.sin(2 * np.pi * mains * k * t + k) for k in range(1, 7))
+    silent = np.zeros(len(t) // 160, dtype=bool)
+    found = metered(noise + hum, silent)
+    assert found.hum_db > 20
+    assert found.hum_power == pytest.approx(float(np.mean(hum**2)), rel=0.15)
+    assert abs(metered(noise, silent).hum_db) < 3
+    assert np.isnan(found.band_hz), "without speech nobody knows the band"
+
+
+@pytest.fixture(scope="module")
+def room(make_speech):
+    x = np.random.default_rng(3).normal(0, 3e-5, 14 * RATE)
+    x[2 * RATE : 10 * RATE] += make_speech(8.0)
+    return x
+
+
+def values(x, models):
+    found = analyse_audio([x.astype(np.float32)], Setting(), models=models, config=AudioConfig())
+    return found, {m.biomarker: m for m in found.measures}
+
+
+def test_a_telephone_has_no_measure_above_its_band(room, voice_models):
+    _, v = values(low_passed(room, 3400), voice_models)
+    assert v["level_band_max"].value == pytest.approx(3400, abs=600)
+    beyond = [b.name for b in of_modality("audio") if needs_hz(b.name)]
+    assert len(beyond) > 30
+    for name in beyond:
+        assert (v[name].value, v[name].status, v[name].reason) == (None, Status.LOW_QUALITY, Reason.BAND_LIMITED), name
+    assert v["f0_hz_p50"].status is Status.OK
+    assert v["f0_hz_p50"].value == pytest.approx(120, rel=0.02)
+
+
+def test_loud_hum_marks_the_voices_own_noise(room, voice_models):
+    t = np.arange(len(room)) / RATE
+    _, v = values(room + 0.03 * np.sin(2 * np.pi * 50 * t), voice_models)
+    assert v["level_hum_ratio"].value > 20
+    assert v["voice_jitter_local"].reason is Reason.HUM
+    assert v["speech_share"].reason is None
+
+
+def test_samples_far_off_zero_are_told(room, voice_models):
+    found, v = values(0.5 * room + 0.3, voice_models)
+    assert (found.status, found.reason) == (Status.LOW_QUALITY, Reason.OFFSET)
+    assert v["level_offset_mean"].value == pytest.approx(0.3, abs=0.01)
+    assert v["level_offset_mean"].reason is Reason.IMPLAUSIBLE
+    assert v["voice_shimmer_local"].reason is Reason.OFFSET
+    assert v["f0_hz_p50"].value == pytest.approx(120, rel=0.02)
