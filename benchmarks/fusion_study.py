@@ -22,15 +22,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "fusion")
 from fusion_cohorts import Cohort, make_cohort
 
 from cueflow.tasks.fusion import predict, train
-from cueflow.tasks.fusion.apply import apply_pipeline
-from cueflow.tasks.fusion.cohort import Comparison, build_cohort
-from cueflow.tasks.fusion.features import FloatArray
-from cueflow.tasks.fusion.folds import subject_folds, without
-from cueflow.tasks.fusion.labels import Target
-from cueflow.tasks.fusion.linear import sigmoid
-from cueflow.tasks.fusion.metrics import auroc, calibration_error
-from cueflow.tasks.fusion.pipeline import Problem, Settings, early_problem, fit_pipeline
-from cueflow.tasks.fusion.predict import read_sessions
+from cueflow.tasks.fusion.answer.predict import read_sessions
+from cueflow.tasks.fusion.data.cohort import Comparison, build_cohort
+from cueflow.tasks.fusion.data.features import FloatArray
+from cueflow.tasks.fusion.data.labels import Target
+from cueflow.tasks.fusion.judge.metrics import auroc, calibration_error
+from cueflow.tasks.fusion.learn.apply import apply_pipeline
+from cueflow.tasks.fusion.learn.folds import subject_folds, without
+from cueflow.tasks.fusion.learn.linear import sigmoid
+from cueflow.tasks.fusion.learn.pipeline import Problem, Settings, early_problem, fit_pipeline
 
 STRONG = {"video": 1.6, "audio": 1.2, "ecg": 0.8}
 ONE = {"video": 2.0, "audio": 0.0, "ecg": 0.0, "eda": 0.0}

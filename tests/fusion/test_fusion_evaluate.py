@@ -10,9 +10,9 @@ import pytest
 
 from cueflow.schemas.errors import FusionError
 from cueflow.tasks.fusion import evaluate, predict, train
-from cueflow.tasks.fusion.cohort import Comparison, build_cohort
-from cueflow.tasks.fusion.crossfit import splits_of
-from cueflow.tasks.fusion.labels import Target
+from cueflow.tasks.fusion.data.cohort import Comparison, build_cohort
+from cueflow.tasks.fusion.data.labels import Target
+from cueflow.tasks.fusion.judge.crossfit import splits_of
 
 FIGURES = {"auroc", "auprc", "balanced_accuracy", "brier", "ece"}
 LINEAR = {"target": "pain", "kinds": ("linear",)}
@@ -113,8 +113,8 @@ def test_weak_experts_do_not_drag_the_best_one_down(make_cohort):
         cohort = make_cohort(subjects=30, sessions=8, strengths=strengths, biomarkers=6, seed=seed)
         model = train(cohort.frame, cohort.labels, **LINEAR)
         new = make_cohort(subjects=200, sessions=5, strengths=strengths, biomarkers=6, seed=100 + seed)
-        from cueflow.tasks.fusion.metrics import auroc
-        from cueflow.tasks.fusion.predict import read_sessions
+        from cueflow.tasks.fusion.answer.predict import read_sessions
+        from cueflow.tasks.fusion.judge.metrics import auroc
 
         read = read_sessions(model, new.frame)
         y = new.labels.sort("session_id")["value"].to_numpy()
@@ -150,7 +150,7 @@ def test_labels_not_ruled_out_hold_the_truth_as_often_as_said(make_cohort):
         model = train(cohort.frame, cohort.labels, **LINEAR)
         new = make_cohort(subjects=100, seed=70 + seed, strengths={"video": 2.0, "audio": 1.5}, biomarkers=5)
         y = new.labels.sort("session_id")["value"].to_numpy()
-        from cueflow.tasks.fusion.linear import sigmoid
+        from cueflow.tasks.fusion.learn.linear import sigmoid
 
         chance = sigmoid(np.array([p.log_odds for p in predict(model, new.frame)]))
         covered.append(

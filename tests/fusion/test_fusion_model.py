@@ -21,7 +21,7 @@ from cueflow.tasks.fusion import (
     save_model,
     train,
 )
-from cueflow.tasks.fusion.linear import sigmoid
+from cueflow.tasks.fusion.learn.linear import sigmoid
 
 
 def test_contributions_add_up_exactly(predictions):
@@ -70,7 +70,7 @@ def test_new_people_are_ranked_well_and_calibrated(make_cohort):
     cohort = make_cohort(subjects=100)
     model = train(cohort.frame, cohort.labels, target="pain", kinds=("linear",))
     new = make_cohort(subjects=300, seed=9)
-    from cueflow.tasks.fusion.metrics import auroc, calibration_error
+    from cueflow.tasks.fusion.judge.metrics import auroc, calibration_error
 
     y = new.labels.sort("session_id")["value"].to_numpy()
     said = sigmoid(np.array([p.log_odds for p in predict(model, new.frame)]))

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cueflow.tasks.fusion.baseline import Baseline, Block, fit_scaler, own_references, subject_key, to_block
-from cueflow.tasks.fusion.experts import Candidate, fit_experts
-from cueflow.tasks.fusion.features import Matrix
-from cueflow.tasks.fusion.folds import effective_weights, shuffle_by_subject, subject_folds, without
-from cueflow.tasks.fusion.linear import elastic_net_path, sigmoid
-from cueflow.tasks.fusion.metrics import auprc, auroc, balanced_accuracy, calibration_error
-from cueflow.tasks.fusion.posterior import fit_posterior
-from cueflow.tasks.fusion.spread import shift_between
-from cueflow.tasks.fusion.weights import fit_fusion, fit_nonnegative, fit_platt
+from cueflow.tasks.fusion.data.baseline import Baseline, Block, fit_scaler, own_references, subject_key, to_block
+from cueflow.tasks.fusion.data.features import Matrix
+from cueflow.tasks.fusion.judge.metrics import auprc, auroc, balanced_accuracy, calibration_error
+from cueflow.tasks.fusion.learn.experts import Candidate, fit_experts
+from cueflow.tasks.fusion.learn.folds import effective_weights, shuffle_by_subject, subject_folds, without
+from cueflow.tasks.fusion.learn.linear import elastic_net_path, sigmoid
+from cueflow.tasks.fusion.learn.posterior import fit_posterior
+from cueflow.tasks.fusion.learn.spread import shift_between
+from cueflow.tasks.fusion.learn.weights import fit_fusion, fit_nonnegative, fit_platt
 
 
 def _data(n=400, p=6, seed=0):
@@ -41,7 +41,7 @@ def test_elastic_net_agrees_with_scikit_learn():
 def test_boosted_terms_are_those_of_the_machine():
     from interpret.glassbox import ExplainableBoostingClassifier
 
-    from cueflow.tasks.fusion.experts import BOOSTED_BINS, BOOSTED_RATE
+    from cueflow.tasks.fusion.learn.experts import BOOSTED_BINS, BOOSTED_RATE
 
     x, y = _data()
     block = Block(x, None)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cueflow.tasks.fusion.baseline import Baseline, Block, Scaler, fit_scaler
-from cueflow.tasks.fusion.features import FloatArray, IntArray
-from cueflow.tasks.fusion.linear import deviance, elastic_net_path, logit
-from cueflow.tasks.fusion.weights import fit_platt
+from cueflow.tasks.fusion.data.baseline import Baseline, Block, Scaler, fit_scaler
+from cueflow.tasks.fusion.data.features import FloatArray, IntArray
+from cueflow.tasks.fusion.learn.linear import deviance, elastic_net_path, logit
+from cueflow.tasks.fusion.learn.weights import fit_platt
 
 SHARES = (0.5, 0.25, 0.12, 0.06, 0.03, 0.01, 0.003)
 L1_RATIOS = (0.1, 0.9)

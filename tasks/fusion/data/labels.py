@@ -11,7 +11,7 @@ import numpy as np
 
 from cueflow.schemas.errors import FusionError
 from cueflow.schemas.reasons import Reason
-from cueflow.tasks.fusion.features import FloatArray
+from cueflow.tasks.fusion.data.features import FloatArray
 
 if TYPE_CHECKING:
     import polars as pl

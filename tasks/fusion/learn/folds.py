@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cueflow.tasks.fusion.features import FloatArray, IntArray
+from cueflow.tasks.fusion.data.features import FloatArray, IntArray
 
 
 def subject_folds(subjects: IntArray, y: FloatArray, *, folds: int, seed: int) -> list[IntArray]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from cueflow.tasks.fusion.features import FloatArray, IntArray
+from cueflow.tasks.fusion.data.features import FloatArray, IntArray
 
 BINS = 10
 RESAMPLES = 400

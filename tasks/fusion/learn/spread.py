@@ -7,8 +7,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-from cueflow.tasks.fusion.features import FloatArray, IntArray
-from cueflow.tasks.fusion.linear import deviance, sigmoid
+from cueflow.tasks.fusion.data.features import FloatArray, IntArray
+from cueflow.tasks.fusion.learn.linear import deviance, sigmoid
 
 NODES = 21
 SHIFTS_MAX = 3.0

@@ -10,17 +10,17 @@ import numpy as np
 from cueflow.schemas.errors import FusionError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Contribution, Prediction
-from cueflow.tasks.fusion.apply import Applied, apply_pipeline
-from cueflow.tasks.fusion.cohort import Comparison, blocks_of
-from cueflow.tasks.fusion.features import Features, FloatArray, prepare, to_features
-from cueflow.tasks.fusion.linear import sigmoid
-from cueflow.tasks.fusion.model import FusionModel
-from cueflow.tasks.fusion.spread import quantile_of
+from cueflow.tasks.fusion.data.cohort import Comparison, blocks_of
+from cueflow.tasks.fusion.data.features import Features, FloatArray, prepare, to_features
+from cueflow.tasks.fusion.learn.apply import Applied, apply_pipeline
+from cueflow.tasks.fusion.learn.linear import sigmoid
+from cueflow.tasks.fusion.learn.spread import quantile_of
+from cueflow.tasks.fusion.store.model import FusionModel
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from cueflow.tasks.fusion.baseline import Block
+    from cueflow.tasks.fusion.data.baseline import Block
 
 
 @dataclass(frozen=True, slots=True)

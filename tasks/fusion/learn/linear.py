@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cueflow.tasks.fusion.features import FloatArray
+from cueflow.tasks.fusion.data.features import FloatArray
 
 CHUNK = 20_000
 NEWTON_STEPS = 12

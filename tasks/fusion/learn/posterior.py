@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cueflow.tasks.fusion.features import FloatArray
-from cueflow.tasks.fusion.linear import deviance, logit, sigmoid
+from cueflow.tasks.fusion.data.features import FloatArray
+from cueflow.tasks.fusion.learn.linear import deviance, logit, sigmoid
 
 PRECISIONS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 DIRECTIONS_MAX = 100

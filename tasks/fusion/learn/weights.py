@@ -8,8 +8,8 @@ from itertools import combinations
 
 import numpy as np
 
-from cueflow.tasks.fusion.features import FloatArray, IntArray
-from cueflow.tasks.fusion.linear import deviance, logit, sigmoid
+from cueflow.tasks.fusion.data.features import FloatArray, IntArray
+from cueflow.tasks.fusion.learn.linear import deviance, logit, sigmoid
 
 STRENGTHS = (0.01, 0.1, 0.5, 2.0, 10.0, np.inf)
 SUM = "sum"

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from cueflow.tasks.fusion.crossfit import QUICK_FOLDS, quick_auroc, splits_of
-from cueflow.tasks.fusion.features import FloatArray, IntArray
-from cueflow.tasks.fusion.folds import shuffle_by_subject
-from cueflow.tasks.fusion.metrics import auroc, number
-from cueflow.tasks.fusion.pipeline import Problem, Settings
+from cueflow.tasks.fusion.data.features import FloatArray, IntArray
+from cueflow.tasks.fusion.judge.crossfit import QUICK_FOLDS, quick_auroc, splits_of
+from cueflow.tasks.fusion.judge.metrics import auroc, number
+from cueflow.tasks.fusion.learn.folds import shuffle_by_subject
+from cueflow.tasks.fusion.learn.pipeline import Problem, Settings
 
 SHUFFLES = 1000
 REFITS = 20

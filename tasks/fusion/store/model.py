@@ -13,14 +13,14 @@ import numpy as np
 
 from cueflow.schemas.errors import FusionError
 from cueflow.schemas.reasons import Reason
-from cueflow.tasks.fusion.baseline import Baseline, Own, Scaler
-from cueflow.tasks.fusion.experts import Candidate, Expert
-from cueflow.tasks.fusion.features import FloatArray
-from cueflow.tasks.fusion.labels import Target
-from cueflow.tasks.fusion.pipeline import Joint, Part, Pipeline, Settings
-from cueflow.tasks.fusion.posterior import Posterior
-from cueflow.tasks.fusion.spread import Spread
-from cueflow.tasks.fusion.weights import Fusion, PatternWeights, Platt, Shrinkage
+from cueflow.tasks.fusion.data.baseline import Baseline, Own, Scaler
+from cueflow.tasks.fusion.data.features import FloatArray
+from cueflow.tasks.fusion.data.labels import Target
+from cueflow.tasks.fusion.learn.experts import Candidate, Expert
+from cueflow.tasks.fusion.learn.pipeline import Joint, Part, Pipeline, Settings
+from cueflow.tasks.fusion.learn.posterior import Posterior
+from cueflow.tasks.fusion.learn.spread import Spread
+from cueflow.tasks.fusion.learn.weights import Fusion, PatternWeights, Platt, Shrinkage
 
 FORMAT = "cueflow-fusion"
 VERSION = 1

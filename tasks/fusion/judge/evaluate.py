@@ -10,16 +10,16 @@ import numpy as np
 
 from cueflow.schemas.errors import FusionError
 from cueflow.schemas.reasons import Reason
-from cueflow.tasks.fusion.baseline import Baseline
-from cueflow.tasks.fusion.checks import REFITS, find_leaks, learning_curve, permutation_null
-from cueflow.tasks.fusion.cohort import SUBJECTS_MIN, TOO_FEW, Cohort, Comparison, build_cohort
-from cueflow.tasks.fusion.crossfit import DELETED, HeldOut, held_out, splits_of
-from cueflow.tasks.fusion.features import FloatArray, IntArray
-from cueflow.tasks.fusion.labels import Target
-from cueflow.tasks.fusion.linear import deviance, sigmoid
-from cueflow.tasks.fusion.metrics import auroc, brier, number, with_intervals
-from cueflow.tasks.fusion.pipeline import KINDS, Problem, Progress, Settings
-from cueflow.tasks.fusion.tables import evaluation_table
+from cueflow.tasks.fusion.data.baseline import Baseline
+from cueflow.tasks.fusion.data.cohort import SUBJECTS_MIN, TOO_FEW, Cohort, Comparison, build_cohort
+from cueflow.tasks.fusion.data.features import FloatArray, IntArray
+from cueflow.tasks.fusion.data.labels import Target
+from cueflow.tasks.fusion.judge.checks import REFITS, find_leaks, learning_curve, permutation_null
+from cueflow.tasks.fusion.judge.crossfit import DELETED, HeldOut, held_out, splits_of
+from cueflow.tasks.fusion.judge.metrics import auroc, brier, number, with_intervals
+from cueflow.tasks.fusion.judge.tables import evaluation_table
+from cueflow.tasks.fusion.learn.linear import deviance, sigmoid
+from cueflow.tasks.fusion.learn.pipeline import KINDS, Problem, Progress, Settings
 
 if TYPE_CHECKING:
     import polars as pl

@@ -11,13 +11,13 @@ import numpy as np
 from cueflow.schemas.errors import FusionError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Contribution, Prediction
-from cueflow.tasks.fusion.apply import fuse_alone
-from cueflow.tasks.fusion.baseline import Baseline
-from cueflow.tasks.fusion.features import FloatArray
-from cueflow.tasks.fusion.linear import logit, sigmoid
-from cueflow.tasks.fusion.model import FusionModel
-from cueflow.tasks.fusion.pipeline import Part
-from cueflow.tasks.fusion.predict import Read, prediction_of, read_sessions
+from cueflow.tasks.fusion.answer.predict import Read, prediction_of, read_sessions
+from cueflow.tasks.fusion.data.baseline import Baseline
+from cueflow.tasks.fusion.data.features import FloatArray
+from cueflow.tasks.fusion.learn.apply import fuse_alone
+from cueflow.tasks.fusion.learn.linear import logit, sigmoid
+from cueflow.tasks.fusion.learn.pipeline import Part
+from cueflow.tasks.fusion.store.model import FusionModel
 
 if TYPE_CHECKING:
     import polars as pl
@@ -137,7 +137,7 @@ def explain(
         agreement=model.agreement,
         sentences=(),
     )
-    from cueflow.tasks.fusion.words import sentences
+    from cueflow.tasks.fusion.answer.words import sentences
 
     return replace(bare, sentences=sentences(bare, model))
 

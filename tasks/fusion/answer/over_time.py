@@ -10,12 +10,12 @@ import numpy as np
 from cueflow.schemas.errors import FusionError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Contribution, Prediction
-from cueflow.tasks.fusion.baseline import Baseline, own_references
-from cueflow.tasks.fusion.features import SESSION, prepare, to_features
-from cueflow.tasks.fusion.model import FusionModel
-from cueflow.tasks.fusion.pipeline import side_by_side
-from cueflow.tasks.fusion.predict import Read, predict, prediction_of, read_sessions
-from cueflow.tasks.fusion.spread import quantile_of
+from cueflow.tasks.fusion.answer.predict import Read, predict, prediction_of, read_sessions
+from cueflow.tasks.fusion.data.baseline import Baseline, own_references
+from cueflow.tasks.fusion.data.features import SESSION, prepare, to_features
+from cueflow.tasks.fusion.learn.pipeline import side_by_side
+from cueflow.tasks.fusion.learn.spread import quantile_of
+from cueflow.tasks.fusion.store.model import FusionModel
 
 if TYPE_CHECKING:
     import polars as pl

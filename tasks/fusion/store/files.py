@@ -7,8 +7,8 @@ from pathlib import Path
 
 from cueflow.schemas.errors import FusionError
 from cueflow.schemas.reasons import Reason
-from cueflow.tasks.fusion.card import model_card
-from cueflow.tasks.fusion.model import FORMAT, VERSION, FusionModel, digest
+from cueflow.tasks.fusion.store.card import model_card
+from cueflow.tasks.fusion.store.model import FORMAT, VERSION, FusionModel, digest
 
 MODEL_FILE = "model.json"
 CARD_FILE = "MODEL_CARD.md"

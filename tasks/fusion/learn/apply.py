@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cueflow.tasks.fusion.baseline import Block
-from cueflow.tasks.fusion.features import FloatArray
-from cueflow.tasks.fusion.pipeline import Joint, Pipeline, active_columns, joined, side_by_side
-from cueflow.tasks.fusion.spread import distances
+from cueflow.tasks.fusion.data.baseline import Block
+from cueflow.tasks.fusion.data.features import FloatArray
+from cueflow.tasks.fusion.learn.pipeline import Joint, Pipeline, active_columns, joined, side_by_side
+from cueflow.tasks.fusion.learn.spread import distances
 
 
 @dataclass(frozen=True, slots=True)

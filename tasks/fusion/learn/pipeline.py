@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cueflow.tasks.fusion.baseline import Baseline, Block
-from cueflow.tasks.fusion.experts import QUICK, Candidate, Expert, candidates, choose, fit_experts, screen
-from cueflow.tasks.fusion.features import FloatArray, IntArray
-from cueflow.tasks.fusion.folds import effective_weights, subject_folds, without
-from cueflow.tasks.fusion.linear import deviance
-from cueflow.tasks.fusion.posterior import Posterior, fit_posterior
-from cueflow.tasks.fusion.spread import Spread, distance_limit, distances, fit_spread
-from cueflow.tasks.fusion.weights import Fusion, Platt, fit_fusion, fit_platt
+from cueflow.tasks.fusion.data.baseline import Baseline, Block
+from cueflow.tasks.fusion.data.features import FloatArray, IntArray
+from cueflow.tasks.fusion.learn.experts import QUICK, Candidate, Expert, candidates, choose, fit_experts, screen
+from cueflow.tasks.fusion.learn.folds import effective_weights, subject_folds, without
+from cueflow.tasks.fusion.learn.linear import deviance
+from cueflow.tasks.fusion.learn.posterior import Posterior, fit_posterior
+from cueflow.tasks.fusion.learn.spread import Spread, distance_limit, distances, fit_spread
+from cueflow.tasks.fusion.learn.weights import Fusion, Platt, fit_fusion, fit_platt
 
 Progress = Callable[[float, str], None]
 KINDS = ("linear", "boosted")

@@ -8,12 +8,12 @@ import numpy as np
 
 from cueflow.schemas.errors import FusionError
 from cueflow.schemas.reasons import Reason
-from cueflow.tasks.fusion.baseline import Baseline
-from cueflow.tasks.fusion.cohort import SUBJECTS_MIN, Cohort, Comparison, build_cohort
-from cueflow.tasks.fusion.features import FloatArray
-from cueflow.tasks.fusion.labels import Target
-from cueflow.tasks.fusion.model import FusionModel
-from cueflow.tasks.fusion.pipeline import KINDS, LEVEL, Pipeline, Progress, Settings, fit_pipeline
+from cueflow.tasks.fusion.data.baseline import Baseline
+from cueflow.tasks.fusion.data.cohort import SUBJECTS_MIN, Cohort, Comparison, build_cohort
+from cueflow.tasks.fusion.data.features import FloatArray
+from cueflow.tasks.fusion.data.labels import Target
+from cueflow.tasks.fusion.learn.pipeline import KINDS, LEVEL, Pipeline, Progress, Settings, fit_pipeline
+from cueflow.tasks.fusion.store.model import FusionModel
 
 if TYPE_CHECKING:
     import polars as pl

@@ -10,10 +10,10 @@ import numpy as np
 
 from cueflow.schemas.errors import FusionError
 from cueflow.schemas.reasons import Reason
-from cueflow.tasks.fusion.baseline import Baseline, Block, Own, own_references, to_block
-from cueflow.tasks.fusion.features import Features, FloatArray, IntArray, prepare, to_features
-from cueflow.tasks.fusion.labels import Target, align_labels
-from cueflow.tasks.fusion.pipeline import Problem
+from cueflow.tasks.fusion.data.baseline import Baseline, Block, Own, own_references, to_block
+from cueflow.tasks.fusion.data.features import Features, FloatArray, IntArray, prepare, to_features
+from cueflow.tasks.fusion.data.labels import Target, align_labels
+from cueflow.tasks.fusion.learn.pipeline import Problem
 
 if TYPE_CHECKING:
     import polars as pl

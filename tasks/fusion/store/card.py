@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cueflow.tasks.fusion.baseline import Baseline
-from cueflow.tasks.fusion.model import FusionModel
+from cueflow.tasks.fusion.data.baseline import Baseline
+from cueflow.tasks.fusion.store.model import FusionModel
 
 _COMPARED = {
     Baseline.NONE: "values as they are, scaled by mean and standard deviation of the training cohort",

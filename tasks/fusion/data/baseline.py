@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from cueflow.tasks.fusion.features import FloatArray, IntArray, Matrix
+from cueflow.tasks.fusion.data.features import FloatArray, IntArray, Matrix
 
 SUBJECT_MIN = 3
 SCALE_PRIOR = 10.0  # a person's own spread counts like this many sessions of the cohort's

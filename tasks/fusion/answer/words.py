@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Contribution, Prediction
-from cueflow.tasks.fusion.baseline import Baseline
+from cueflow.tasks.fusion.data.baseline import Baseline
 
 if TYPE_CHECKING:
-    from cueflow.tasks.fusion.explain import Change, Explanation, Without
-    from cueflow.tasks.fusion.model import FusionModel
+    from cueflow.tasks.fusion.answer.explain import Change, Explanation, Without
+    from cueflow.tasks.fusion.store.model import FusionModel
 
 REASONS_MAX = 3
 _COMPARED = {

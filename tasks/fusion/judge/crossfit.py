@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cueflow.tasks.fusion.apply import Applied, apply_pipeline, fuse_alone
-from cueflow.tasks.fusion.experts import QUICK
-from cueflow.tasks.fusion.features import FloatArray, IntArray
-from cueflow.tasks.fusion.folds import group_folds, subject_folds, without
-from cueflow.tasks.fusion.linear import sigmoid
-from cueflow.tasks.fusion.metrics import auroc
-from cueflow.tasks.fusion.pipeline import Pipeline, Problem, Settings, early_problem, fit_pipeline
-from cueflow.tasks.fusion.spread import quantile_of
+from cueflow.tasks.fusion.data.features import FloatArray, IntArray
+from cueflow.tasks.fusion.judge.metrics import auroc
+from cueflow.tasks.fusion.learn.apply import Applied, apply_pipeline, fuse_alone
+from cueflow.tasks.fusion.learn.experts import QUICK
+from cueflow.tasks.fusion.learn.folds import group_folds, subject_folds, without
+from cueflow.tasks.fusion.learn.linear import sigmoid
+from cueflow.tasks.fusion.learn.pipeline import Pipeline, Problem, Settings, early_problem, fit_pipeline
+from cueflow.tasks.fusion.learn.spread import quantile_of
 
 DELETED = (1, 2, 5, 10, 20)
 DRAWS = 5

@@ -1,0 +1,1 @@
+"""From tables and labels to a problem that can be fitted."""

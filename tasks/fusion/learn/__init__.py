@@ -1,0 +1,1 @@
+"""Experts, calibration, weights, spread: everything that is fitted."""
