@@ -1,15 +1,18 @@
 """When late beats early, the best expert and other peers, on simulated cohorts with known truth.
 
-python benchmarks/fusion_study.py [seeds]
+python benchmarks/fusion_study.py [seeds [FILE]]
+
+FILE keeps what is done, so that a study that was stopped goes on.
 
 Every model learns from the same cohort and is measured on 300 people that none has met. Peers: best single expert
 (chosen on the test people, so no one could do better with one modality), plain average of calibrated experts, logistic
-stacking of the experts' out-of-fold log-odds, explainable boosting and gradient boosting on concatenated features, our
-own early fusion.
+stacking of the experts' out-of-fold log-odds, explainable boosting and LightGBM on concatenated features, our own early
+fusion. `pip install cueflow[bench]` brings LightGBM.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import warnings
 from pathlib import Path
@@ -21,16 +24,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "fusion")
 
 from fusion_cohorts import Cohort, make_cohort
 
+from cueflow.schemas.results import Prediction
 from cueflow.tasks.fusion import predict, train
 from cueflow.tasks.fusion.answer.predict import read_sessions
 from cueflow.tasks.fusion.data.cohort import Comparison, build_cohort
 from cueflow.tasks.fusion.data.features import FloatArray
 from cueflow.tasks.fusion.data.labels import Target
+from cueflow.tasks.fusion.judge.crossfit import DELETED, deleted, missing_patterns, with_only
 from cueflow.tasks.fusion.judge.metrics import auroc, calibration_error
-from cueflow.tasks.fusion.learn.apply import apply_pipeline
+from cueflow.tasks.fusion.learn.apply import Applied, apply_pipeline
 from cueflow.tasks.fusion.learn.folds import subject_folds, without
-from cueflow.tasks.fusion.learn.linear import sigmoid
-from cueflow.tasks.fusion.learn.pipeline import Problem, Settings, early_problem, fit_pipeline
+from cueflow.tasks.fusion.learn.linear import deviance, sigmoid
+from cueflow.tasks.fusion.learn.pipeline import Problem, Settings, early_problem, fit_parts, fit_pipeline
+from cueflow.tasks.fusion.store.model import FusionModel
 
 STRONG = {"video": 1.6, "audio": 1.2, "ecg": 0.8}
 ONE = {"video": 2.0, "audio": 0.0, "ecg": 0.0, "eda": 0.0}
@@ -41,9 +47,12 @@ CONDITIONS: dict[str, dict[str, object]] = {
     "200 subjects": {"subjects": 200, "strengths": STRONG},
     "15 % of values missing": {"strengths": STRONG, "missing": 0.15},
     "25 % of modalities missing": {"strengths": STRONG, "gone": 0.25},
+    "40 % of videos bad, known": {"strengths": STRONG, "poor": 0.4},
     "40 biomarkers each": {"strengths": STRONG, "biomarkers": 40},
     "people differ in log-odds": {"strengths": STRONG, "shift": 1.0},
     "U-shaped effects": {"strengths": STRONG, "bend": 0.8},
+    "effects with a threshold": {"strengths": STRONG, "step": 1.0},
+    "voice and face only together": {"strengths": STRONG, "together": 1.0},
 }
 
 
@@ -59,16 +68,11 @@ def side_by_side(problem: Problem) -> FloatArray:
     return np.hstack([block.difference for block in problem.blocks.values()])
 
 
-def stacked(learn: Problem, test: Problem, alone: FloatArray) -> FloatArray:
+def stacked(learn: Problem, alone: FloatArray) -> FloatArray:
     """Logistic stacking: out-of-fold log-odds of each modality, 0 where missing, and a flag for missing."""
     from sklearn.linear_model import LogisticRegression
 
-    settings = Settings()
-    inner = np.full(learn.reliability.shape, np.nan)
-    for fold in subject_folds(learn.subjects, learn.y, folds=5, seed=0):
-        rows = without(learn.y.size, fold, learn.subjects)
-        part = learn.rows(fold)
-        inner[fold] = apply_pipeline(fit_pipeline(learn.rows(rows), settings), part.blocks, part.reliability).alone
+    inner = fit_parts(learn, Settings())[1]
 
     def flagged(scores: FloatArray) -> FloatArray:
         return np.hstack([np.nan_to_num(scores), np.isnan(scores)])
@@ -76,57 +80,99 @@ def stacked(learn: Problem, test: Problem, alone: FloatArray) -> FloatArray:
     return LogisticRegression().fit(flagged(inner), learn.y).predict_proba(flagged(alone))[:, 1]
 
 
+def light(learn: Problem, test: Problem) -> FloatArray:
+    """LightGBM on concatenated features; how many trees is chosen on the same folds of subjects as ours."""
+    import lightgbm
+
+    options = {
+        "objective": "binary",
+        "learning_rate": 0.05,
+        "num_leaves": 7,
+        "verbose": -1,
+        "num_threads": 1,
+        "seed": 0,
+    }
+    data = lightgbm.Dataset(side_by_side(learn), learn.y, free_raw_data=False)
+    parts = subject_folds(learn.subjects, learn.y, folds=5, seed=0)
+    folds = [(without(learn.y.size, fold, learn.subjects), fold) for fold in parts]
+    stop = lightgbm.early_stopping(30, verbose=False)
+    tried = lightgbm.cv(options, data, num_boost_round=400, folds=folds, callbacks=[stop])
+    rounds = len(tried["valid binary_logloss-mean"])
+    return np.asarray(lightgbm.train(options, data, num_boost_round=rounds).predict(side_by_side(test)))
+
+
 def peers(learn: Problem, test: Problem, alone: FloatArray) -> dict[str, FloatArray]:
     """Probabilities of every peer for the test sessions."""
     from interpret.glassbox import ExplainableBoostingClassifier
-    from sklearn.ensemble import HistGradientBoostingClassifier
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         boosted = ExplainableBoostingClassifier(interactions=0, outer_bags=4, n_jobs=1, random_state=0)
         boosted.fit(side_by_side(learn), learn.y.astype(int))
-        trees = HistGradientBoostingClassifier(learning_rate=0.05, max_leaf_nodes=8, max_iter=150, random_state=0)
-        trees.fit(side_by_side(learn), learn.y)
+        trees = light(learn, test)
     early, late = early_problem(learn), early_problem(test)
     there = np.isfinite(alone)
     return {
         "average": np.nansum(sigmoid(alone), axis=1) / np.maximum(there.sum(axis=1), 1),
-        "stacking": stacked(learn, test, alone),
+        "stacking": stacked(learn, alone),
         "EBM": boosted.predict_proba(side_by_side(test))[:, 1],
-        "boosting": trees.predict_proba(side_by_side(test))[:, 1],
+        "LightGBM": trees,
         "early": sigmoid(apply_pipeline(fit_pipeline(early, Settings()), late.blocks, late.reliability).log_odds),
     }
 
 
 def run(name: str, seed: int) -> dict[str, float]:
-    """One condition and seed: AUROC of everyone, calibration, coverage, drivers."""
-    from scipy.stats import spearmanr
-
+    """One condition and seed: AUROC of everyone, calibration, coverage, drivers, patterns, deletion."""
     options = CONDITIONS[name]
     learn = make_cohort(**({"subjects": 50, "sessions": 8} | options | {"seed": seed}))  # type: ignore[arg-type]
     test = make_cohort(**(options | {"subjects": 300, "sessions": 5, "seed": 1000 + seed}))  # type: ignore[arg-type]
     model = train(learn.frame, learn.labels, target="pain", min_support=0.0)
     read = read_sessions(model, test.frame)
     problem = problem_of(test)
-    known = np.isin(read.features.session_ids, _ids(test))
+    known = np.flatnonzero(np.isin(read.features.session_ids, _ids(test)))
     fused, alone = sigmoid(read.applied.log_odds[known]), read.applied.alone[known]
-    y = problem.y
-    truth = np.array([test.probability[s] for s in np.array(read.features.session_ids)[known]])
+    y, truth = problem.y, np.array([test.probability[read.features.session_ids[i]] for i in known])
     made = {"fused": auroc(fused, y), "oracle": auroc(truth, y), "ece": calibration_error(fused, y)}
-    whole = np.where(np.isfinite(alone), alone, 0.0)
-    made["best expert"] = max(auroc(column, y) for column in whole.T)
+    made["best expert"] = max(auroc(column, y) for column in np.where(np.isfinite(alone), alone, 0.0).T)
     made |= {peer: auroc(said, y) for peer, said in peers(problem_of(learn), problem, alone).items()}
-    said = [p for p in predict(model, test.frame) if not p.abstained]
-    made["coverage"] = float(
-        np.mean([p.interval_low <= test.probability[p.session_id] <= p.interval_high for p in said])  # type: ignore[operator]
-    )
+    applied = apply_pipeline(model.pipeline, problem.blocks, problem.reliability)
+    made |= {"pattern": worst_pattern(model, applied, problem), "deletion": deletion_gain(applied, problem)}
+    return made | of_rows(predict(model, test.frame), test)
+
+
+def worst_pattern(model: FusionModel, applied: Applied, problem: Problem) -> float:
+    """Fused AUROC less that of the best expert that is left, in the worst pattern of missing modalities."""
+    gaps = []
+    for kept in missing_patterns(list(problem.blocks)).values():
+        said = with_only(model.pipeline, applied, problem, kept)
+        rows = np.isfinite(said)
+        alone = np.where(np.isfinite(applied.alone), applied.alone, 0.0)[rows]
+        best = max(auroc(alone[:, m], problem.y[rows]) for m in kept)
+        gaps.append(auroc(said[rows], problem.y[rows]) - best)
+    return min(gaps)
+
+
+def deletion_gain(applied: Applied, problem: Problem) -> float:
+    """How much more the log loss grows when the five strongest biomarkers are taken away than when five random are."""
+    top, random = deleted(applied, problem, np.random.default_rng(0))
+    five = DELETED.index(5)
+    return float((deviance(top[five], problem.y) - deviance(random[five], problem.y)).mean())
+
+
+def of_rows(predictions: tuple[Prediction, ...], test: Cohort) -> dict[str, float]:
+    """Coverage of the true probability, rank agreement with the true drivers, and the largest error of a sum."""
+    from scipy.stats import spearmanr
+
     size: dict[tuple[str, str], float] = dict.fromkeys(test.drivers, 0.0)
-    for p in said:
+    held, error = [], 0.0
+    for p in (p for p in predictions if not p.abstained):
+        held.append(p.interval_low <= test.probability[p.session_id] <= p.interval_high)  # type: ignore[operator]
+        error = max(error, abs(p.log_odds - p.bias - sum(c.contribution for c in p.contributions)))  # type: ignore[operator]
         for c in p.contributions:
             size[c.modality, c.biomarker] += abs(c.contribution)
     true = {name: value for name, value in test.drivers.items() if value > 0}
-    made["drivers"] = float(spearmanr([size[name] for name in true], list(true.values())).statistic)
-    return made
+    drivers = float(spearmanr([size[name] for name in true], list(true.values())).statistic)
+    return {"coverage": float(np.mean(held)), "drivers": drivers, "error": error}
 
 
 def _ids(cohort: Cohort) -> list[str]:
@@ -134,19 +180,44 @@ def _ids(cohort: Cohort) -> list[str]:
     return cohort.frame.drop_nulls("value").select(pl.col("session_id").unique())["session_id"].to_list()
 
 
-def main(seeds: int) -> None:
+def collected(seeds: int, file: Path | None) -> dict[str, list[dict[str, float]]]:
+    """Figures of every condition and seed; seeds outside, so that a stopped study has every condition."""
+    done = {}
+    if file is not None and file.exists():
+        done = {(row["name"], row["seed"]): row["made"] for row in map(json.loads, file.read_text().splitlines())}
+    for seed in range(seeds):
+        for name in CONDITIONS:
+            if (name, seed) not in done:
+                done[name, seed] = run(name, seed)
+                if file is not None:
+                    with file.open("a") as out:
+                        out.write(json.dumps({"name": name, "seed": seed, "made": done[name, seed]}) + "\n")
+    return {name: [done[name, seed] for seed in range(seeds)] for name in CONDITIONS}
+
+
+PEERS = ("average", "stacking", "EBM", "LightGBM", "early")
+SHOWN = ("fused", "best expert", *PEERS, "oracle", "ece", "coverage", "drivers", "pattern", "deletion")
+
+
+def main(seeds: int, file: Path | None) -> None:
     """Print one line a condition and the means."""
-    names = ("fused", "best expert", "average", "stacking", "EBM", "boosting", "early", "oracle")
-    names += ("ece", "coverage", "drivers")
-    print(f"{'mean of ' + str(seeds) + ' seeds':30}" + "".join(f"{name:>13}" for name in names))
-    rows = []
-    for condition in CONDITIONS:
-        found = [run(condition, seed) for seed in range(seeds)]
-        rows.append([float(np.mean([one[name] for one in found])) for name in names])
-        print(f"{condition:30}" + "".join(f"{value:13.3f}" for value in rows[-1]), flush=True)
-    print(f"{'mean':30}" + "".join(f"{value:13.3f}" for value in np.mean(rows, axis=0)))
-    print(f"least of fused − best expert: {min(row[0] - row[1] for row in rows):+.4f}")
+    print(f"{'mean of ' + str(seeds) + ' seeds':30}" + "".join(f"{name:>12}" for name in SHOWN))
+    rows = {}
+    for condition, found in collected(seeds, file).items():
+        rows[condition] = {name: float(np.mean([one[name] for one in found])) for name in (*SHOWN, "error")}
+        print(f"{condition:30}" + "".join(f"{rows[condition][name]:12.3f}" for name in SHOWN), flush=True)
+    mean = {name: float(np.mean([row[name] for row in rows.values()])) for name in SHOWN}
+    print(f"{'mean':30}" + "".join(f"{mean[name]:12.3f}" for name in SHOWN))
+    print(f"least of fused − best expert: {min(row['fused'] - row['best expert'] for row in rows.values()):+.4f}")
+    for peer in PEERS:
+        wins = sum(row["fused"] >= row[peer] for row in rows.values())
+        print(f"fused − {peer}: {mean['fused'] - mean[peer]:+.4f} in the mean, ahead in {wins} of {len(rows)}")
+    inside = sum(0.85 <= row["coverage"] <= 0.95 for row in rows.values())
+    print(f"stated 90 % intervals cover 85 to 95 % in {inside} of {len(rows)}")
+    print(
+        f"largest difference of a sum of contributions from its log-odds: {max(r['error'] for r in rows.values()):.1e}"
+    )
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3, Path(sys.argv[2]) if len(sys.argv) > 2 else None)

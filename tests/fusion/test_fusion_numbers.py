@@ -11,8 +11,8 @@ from cueflow.tasks.fusion.judge.metrics import auprc, auroc, balanced_accuracy, 
 from cueflow.tasks.fusion.learn.experts import Candidate, fit_experts
 from cueflow.tasks.fusion.learn.folds import effective_weights, shuffle_by_subject, subject_folds, without
 from cueflow.tasks.fusion.learn.linear import elastic_net_path, sigmoid
-from cueflow.tasks.fusion.learn.posterior import fit_posterior
-from cueflow.tasks.fusion.learn.spread import shift_between
+from cueflow.tasks.fusion.learn.posterior import Posterior, _polya_gamma, fit_posterior
+from cueflow.tasks.fusion.learn.spread import interval_ends
 from cueflow.tasks.fusion.learn.weights import fit_fusion, fit_nonnegative, fit_platt
 
 
@@ -153,29 +153,56 @@ def test_reliability_fades_into_missing():
     assert 0 < half < fusion.coefficients(np.ones((1, 3)))[1][0, 1]
 
 
-def test_a_persons_own_shift_is_recovered():
+@pytest.mark.parametrize("shift", [0.0, 1.0])
+def test_a_persons_own_shift_is_recovered(shift):
     rng = np.random.default_rng(3)
-    subjects = np.repeat(np.arange(150), 20)
-    known = rng.normal(size=3000)
-    shifts = rng.normal(size=150)
-    y = (rng.random(3000) < sigmoid(known + shifts[subjects])).astype(float)
-    assert shift_between(known, y, subjects) == pytest.approx(1.0, abs=0.15)
-    flat = (rng.random(3000) < sigmoid(known)).astype(float)
-    assert shift_between(known, flat, subjects) < 0.25
+    subjects = np.repeat(np.arange(120), 10)
+    known = rng.normal(size=(1200, 1))
+    own = shift * rng.normal(size=120)
+    y = (rng.random(1200) < sigmoid(known[:, 0] + own[subjects])).astype(float)
+    found = fit_posterior(known, y, subjects, np.zeros(1, dtype=np.int64))
+    assert found.between == pytest.approx(shift, abs=0.25)
+    assert found.mean[1] == pytest.approx(1.0, abs=0.2)  # the effect within a person, not the flatter one over all
+
+
+def test_one_session_each_says_nothing_about_shifts():
+    x, y = _data(n=100)
+    found = fit_posterior(x, y, np.arange(100), np.zeros(6, dtype=np.int64))
+    assert found.shifts.tolist() == [0.0]
+
+
+def test_polya_gamma_draws_have_the_mean_and_variance_of_the_closed_form():
+    rng = np.random.default_rng(0)
+    for z in (0.01, 1.0, 4.0):
+        drawn = _polya_gamma(np.full(40_000, z), rng)
+        assert drawn.mean() == pytest.approx(np.tanh(z / 2) / (2 * z), rel=0.01)
+        variance = (np.sinh(z) - z) / (4 * z**3 * np.cosh(z / 2) ** 2)
+        assert drawn.var() == pytest.approx(variance, rel=0.05)
 
 
 def test_posterior_is_as_wide_as_its_error():
     rng = np.random.default_rng(4)
     ratio = []
-    for _ in range(20):
+    for _ in range(12):
         beta = rng.normal(size=10) * 0.5
         x = rng.normal(size=(300, 10))
-        y = (rng.random(300) < sigmoid(x @ beta)).astype(float)
-        found = fit_posterior(x, y, np.ones(300))
+        x[rng.random(x.shape) < 0.1] = np.nan
+        full = np.where(np.isnan(x), rng.normal(size=x.shape), x)
+        y = (rng.random(300) < sigmoid(full @ beta)).astype(float)
+        found = fit_posterior(x, y, np.repeat(np.arange(60), 5), np.zeros(10, dtype=np.int64))
         new = rng.normal(size=(500, 10))
-        said = new @ found.mean[1:] + found.mean[0]
-        ratio.append(np.mean((said - new @ beta) ** 2) / found.variance(new, np.ones(10), said).mean())
+        ratio.append(np.mean((found.centre(new) - new @ beta) ** 2) / found.variance(new).mean())
     assert 0.7 < np.mean(ratio) < 1.4
+
+
+def test_interval_ends_are_quantiles_of_the_mixture():
+    posterior = Posterior(
+        np.zeros((1, 2)), np.zeros(1), np.zeros(2), np.zeros(1), np.zeros(2), np.array([0.0, 2.0]), np.array([0.5, 0.5])
+    )
+    low, high = interval_ends(posterior, np.array([1.0]), np.array([0.25]), level=0.9)
+    rng = np.random.default_rng(0)
+    drawn = 1.0 + rng.normal(size=400_000) * np.sqrt(0.25 + rng.choice([0.0, 4.0], size=400_000))
+    np.testing.assert_allclose([low[0], high[0]], np.quantile(drawn, (0.05, 0.95)), atol=0.03)
 
 
 def test_scalers_use_median_or_mean_and_leave_constants_out():

@@ -17,6 +17,7 @@ from cueflow.tasks.fusion.data.features import FloatArray
 from cueflow.tasks.fusion.learn.apply import fuse_alone
 from cueflow.tasks.fusion.learn.linear import logit, sigmoid
 from cueflow.tasks.fusion.learn.pipeline import Part
+from cueflow.tasks.fusion.learn.spread import possible_labels
 from cueflow.tasks.fusion.store.model import FusionModel
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def explain(
         prediction=prediction,
         present=probability >= model.decision,
         decision=model.decision,
-        possible=tuple(names[label] for label in model.pipeline.spread.possible(probability)),
+        possible=tuple(names[label] for label in possible_labels(probability, model.pipeline.strangeness)),
         modalities=tuple(sorted(sums.items(), key=lambda pair: -abs(pair[1]))),
         own_baseline=model.pipeline.settings.baseline in {Baseline.SUBJECT, Baseline.PHASE},
         without=_without(model, read, i),

@@ -14,7 +14,7 @@ from cueflow.tasks.fusion.answer.predict import Read, predict, prediction_of, re
 from cueflow.tasks.fusion.data.baseline import Baseline, own_references
 from cueflow.tasks.fusion.data.features import SESSION, prepare, to_features
 from cueflow.tasks.fusion.learn.pipeline import side_by_side
-from cueflow.tasks.fusion.learn.spread import quantile_of
+from cueflow.tasks.fusion.learn.spread import interval_ends
 from cueflow.tasks.fusion.store.model import FusionModel
 
 if TYPE_CHECKING:
@@ -151,14 +151,14 @@ def visit_change(model: FusionModel, frame: pl.DataFrame, earlier: str, later: s
         raise FusionError("the two sessions are of two persons; a change is of one", reason=Reason.CONFIG_INVALID)
     before, after = prediction_of(model, read, i), prediction_of(model, read, j)
     change = float(read.applied.log_odds[j] - read.applied.log_odds[i])
-    reach = quantile_of(model.level) * _deviation(model, read, i, j)
+    low, high = _ends(model, read, i, j)
     return VisitChange(
         earlier=earlier,
         later=later,
         target=model.target.name,
         change=change,
-        low=change - reach,
-        high=change + reach,
+        low=min(low, change),
+        high=max(high, change),
         bias=after.bias - before.bias,
         contributions=tuple(
             replace(new, contribution=new.contribution - old.contribution, reference=old.value)
@@ -167,17 +167,16 @@ def visit_change(model: FusionModel, frame: pl.DataFrame, earlier: str, later: s
     )
 
 
-def _deviation(model: FusionModel, read: Read, i: int, j: int) -> float:
-    """Standard deviation of the difference of two sessions' log-odds."""
+def _ends(model: FusionModel, read: Read, i: int, j: int) -> tuple[float, float]:
+    """What the difference of two sessions' log-odds may be: a value that is missing once may be anything."""
     posterior = model.pipeline.posterior
     if posterior is None:
-        return 0.0
-    scaled, active = side_by_side(model.pipeline.parts, read.blocks)
-    pair = scaled[[i, j]]
-    gone = ~np.isfinite(pair)
-    kept = np.where(gone, 0.0, pair)
-    step = (kept[1] - kept[0])[None, :]
-    change = float(read.applied.log_odds[j] - read.applied.log_odds[i])
-    effects = posterior.variance(step, active, np.array([change + posterior.mean[0]]))
-    missing = float((gone * active @ posterior.square).sum())
-    return float(np.sqrt(effects[0] + missing))
+        return float("nan"), float("nan")
+    before, after = side_by_side(model.pipeline.parts, read.blocks)[[i, j]]
+    once = np.isfinite(before) != np.isfinite(after)
+    both = np.where(np.isfinite(before) & np.isfinite(after), after - before, 0.0)
+    known = np.where(once, np.where(np.isfinite(after), after, -before), both)[None, :]
+    centre = posterior.centre(known) - posterior.mean[0]
+    variance = posterior.variance(known) - posterior.variance(np.zeros_like(known)) + once @ posterior.square
+    low, high = interval_ends(posterior, centre, variance, level=model.level, one_person=True)
+    return float(low[0]), float(high[0])

@@ -14,7 +14,6 @@ from cueflow.tasks.fusion.data.cohort import Comparison, blocks_of
 from cueflow.tasks.fusion.data.features import Features, FloatArray, prepare, to_features
 from cueflow.tasks.fusion.learn.apply import Applied, apply_pipeline
 from cueflow.tasks.fusion.learn.linear import sigmoid
-from cueflow.tasks.fusion.learn.spread import quantile_of
 from cueflow.tasks.fusion.store.model import FusionModel
 
 if TYPE_CHECKING:
@@ -106,8 +105,8 @@ def prediction_of(model: FusionModel, read: Read, i: int) -> Prediction:
     """
     applied = read.applied
     centre = float(applied.log_odds[i])
-    reach = quantile_of(model.level) * float(applied.deviation[i])
-    low, middle, high = (float(v) for v in sigmoid(np.array([centre - reach, centre, centre + reach])))
+    low, high = (float(v) for v in applied.interval[:, i])
+    low, middle, high = (float(v) for v in sigmoid(np.array([low, centre, high])))
     reason = _why_not(model, float(applied.support[i]), float(applied.distance[i]))
     return Prediction(
         session_id=read.features.session_ids[i],

@@ -42,7 +42,8 @@ def permutation_null(
     -------
     dict
         `auroc` mean of the refits, `interval` of them, `p_refit` against the same coarse fit on the real labels, `p` of
-        the held-out score against labels shuffled by subject, and how often both were done.
+        the held-out score against labels shuffled by subject, and how often both were done. None where the score is
+        undefined (one class among the held-out sessions): that is no small p.
     """
     rng = np.random.default_rng(settings.seed)
     known = np.isfinite(score)
@@ -56,15 +57,27 @@ def permutation_null(
         other = replace(problem, y=shuffle_by_subject(problem.y, problem.subjects, rng))
         found.append(quick_auroc(other, settings, _quick_splits(other, settings)))
     real = quick_auroc(problem, settings, _quick_splits(problem, settings)) if refits else float("nan")
-    null = np.array([value for value in found if np.isfinite(value)])
     return {
-        "auroc": number(float(null.mean())) if null.size else None,
-        "p": (1 + sum(value >= observed for value in shuffled)) / (1 + SHUFFLES),
-        "interval": [float(v) for v in np.quantile(null, (0.025, 0.975))] if null.size else None,
-        "p_refit": float((1 + (null >= real).sum()) / (1 + null.size)) if null.size else None,
+        "auroc": number(float(np.nanmean(found))) if np.isfinite(found).any() else None,
+        "p": _share_above(shuffled, observed),
+        "interval": _middle(found),
+        "p_refit": _share_above(found, real),
         "permutations": SHUFFLES,
-        "refits": int(null.size),
+        "refits": int(np.isfinite(found).sum()),
     }
+
+
+def _share_above(null: Sequence[float], observed: float) -> float | None:
+    """P value of an observed figure; None where it, or the null, is undefined: nothing was tested then."""
+    known = np.array([value for value in null if np.isfinite(value)])
+    if not known.size or not np.isfinite(observed):
+        return None
+    return float((1 + (known >= observed).sum()) / (1 + known.size))
+
+
+def _middle(null: Sequence[float]) -> list[float] | None:
+    known = [value for value in null if np.isfinite(value)]
+    return [float(v) for v in np.quantile(known, (0.025, 0.975))] if known else None
 
 
 def _quick_splits(problem: Problem, settings: Settings) -> list[tuple[IntArray, IntArray]]:

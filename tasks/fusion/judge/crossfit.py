@@ -14,7 +14,7 @@ from cueflow.tasks.fusion.learn.experts import QUICK
 from cueflow.tasks.fusion.learn.folds import group_folds, subject_folds, without
 from cueflow.tasks.fusion.learn.linear import sigmoid
 from cueflow.tasks.fusion.learn.pipeline import Pipeline, Problem, Settings, early_problem, fit_pipeline
-from cueflow.tasks.fusion.learn.spread import quantile_of
+from cueflow.tasks.fusion.learn.spread import possible_labels
 
 DELETED = (1, 2, 5, 10, 20)
 DRAWS = 5
@@ -114,8 +114,8 @@ def held_out(
         for m, name in enumerate(names):
             made.alone[name][test] = sigmoid(applied.alone[:, m])
         for pattern, kept in patterns.items():
-            made.missing[pattern][test] = _with_only(pipeline, applied, part, kept)
-        made.removed[:, test], made.at_random[:, test] = _deleted(applied, part, rng)
+            made.missing[pattern][test] = with_only(pipeline, applied, part, kept)
+        made.removed[:, test], made.at_random[:, test] = deleted(applied, part, rng)
         merged = early_problem(problem)
         early = fit_pipeline(merged.rows(train), settings)
         late = merged.rows(test)
@@ -149,10 +149,9 @@ def _store_answers(made: HeldOut, test: IntArray, part: Problem, said: tuple[Pip
     count = np.maximum(there.sum(axis=1), 1)
     made.average[test] = np.where(there, sigmoid(np.where(there, applied.alone, 0.0)), 0.0).sum(axis=1) / count
     made.decision[test] = pipeline.prior
-    reach = quantile_of(pipeline.settings.level) * applied.deviation
-    made.interval[:, test] = sigmoid(np.stack([applied.log_odds - reach, applied.log_odds + reach]))
-    possible = [label in pipeline.spread.possible(float(p)) for p, label in zip(probability, part.y, strict=True)]
-    made.possible[test] = possible
+    made.interval[:, test] = sigmoid(applied.interval)
+    pairs = zip(probability, part.y, strict=True)
+    made.possible[test] = [label in possible_labels(float(p), pipeline.strangeness) for p, label in pairs]
     made.answered[test] = applied.distance <= 1
 
 
@@ -176,7 +175,25 @@ def missing_patterns(names: Sequence[str]) -> dict[str, tuple[int, ...]]:
     return less | {f"only {name}": (m,) for m, name in enumerate(names)}
 
 
-def _with_only(pipeline: Pipeline, applied: Applied, part: Problem, kept: tuple[int, ...]) -> FloatArray:
+def with_only(pipeline: Pipeline, applied: Applied, part: Problem, kept: tuple[int, ...]) -> FloatArray:
+    """Probability of sessions when only some modalities are there.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Fitted.
+    applied : Applied
+        What it says of the n whole sessions.
+    part : Problem
+        These sessions.
+    kept : tuple of int
+        Numbers of the modalities left.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        NaN where none of them was recorded.
+    """
     mask = np.zeros(part.reliability.shape[1])
     mask[list(kept)] = 1.0
     reliability = part.reliability * mask
@@ -184,8 +201,23 @@ def _with_only(pipeline: Pipeline, applied: Applied, part: Problem, kept: tuple[
     return np.asarray(np.where((reliability > 0).any(axis=1), said, np.nan))
 
 
-def _deleted(applied: Applied, part: Problem, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-    """Log-odds (k, n) when the strongest, or k random, biomarkers of each session are put back to their reference."""
+def deleted(applied: Applied, part: Problem, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """Log-odds when the strongest, or random, biomarkers of each session are put back to their reference.
+
+    Parameters
+    ----------
+    applied : Applied
+        What a pipeline says of n sessions.
+    part : Problem
+        These sessions.
+    rng : numpy.random.Generator
+        Of the random choice.
+
+    Returns
+    -------
+    top, random : ndarray, shape (k, n)
+        One row for each of the counts in `DELETED`.
+    """
     terms = np.hstack(list(applied.contributions.values()))
     seen = np.hstack([np.isfinite(block.difference) for block in part.blocks.values()])
     size = np.where(seen, np.abs(terms), -1.0)

@@ -229,6 +229,8 @@ def _doubts(fused: Figures, null: Figures) -> list[str]:
     ends = fused["ci"]["auroc"]
     if ends is not None and ends[0] <= 0.5 <= ends[1]:
         made.append(f"the interval of AUROC holds 0.5: {TOO_FEW}, or nothing there")
-    if null["p"] > 0.05:
+    if null["p"] is None:
+        made.append("chance could not be tested: the held-out sessions have one class only")
+    elif null["p"] > 0.05:
         made.append("not better than shuffled labels (p > 0.05)")
     return made

@@ -63,7 +63,7 @@ def _row(name: str, figures: Mapping[str, Any]) -> str:
 
 def _null_line(null: Mapping[str, Any]) -> str:
     again = "" if null["p_refit"] is None else f", {null['refits']} refits p = {null['p_refit']:.3f}"
-    return f"shuffled by subject: AUROC {_figure(null['auroc'])}; p = {null['p']:.3f}{again}"
+    return f"shuffled by subject: AUROC {_figure(null['auroc'])}; p = {_figure(null['p'])}{again}"
 
 
 def _deletion_lines(deletion: Mapping[str, Any]) -> list[str]:

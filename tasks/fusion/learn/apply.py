@@ -10,7 +10,7 @@ import numpy as np
 from cueflow.tasks.fusion.data.baseline import Block
 from cueflow.tasks.fusion.data.features import FloatArray
 from cueflow.tasks.fusion.learn.pipeline import Joint, Pipeline, active_columns, joined, side_by_side
-from cueflow.tasks.fusion.learn.spread import distances
+from cueflow.tasks.fusion.learn.spread import distances, interval_ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Applied:
     """What a pipeline says of n sessions.
 
     `log_odds` (n,) = `bias` (n,) + the sum of all `contributions` (modality to (n, p)). `alone` (n, m) is each
-    modality's own calibrated log-odds (NaN where missing), `deviation` (n,) the standard deviation of the log-odds,
+    modality's own calibrated log-odds (NaN where missing), `interval` (2, n) the ends of what the log-odds may be,
     `support` (n,) the share of the usual evidence that is there, `distance` (n,) above 1 is unlike any session seen.
     """
 
@@ -27,7 +27,7 @@ class Applied:
     contributions: Mapping[str, FloatArray]
     alone: FloatArray
     weights: FloatArray
-    deviation: FloatArray
+    interval: FloatArray
     support: FloatArray
     distance: FloatArray
 
@@ -68,19 +68,27 @@ def apply_pipeline(pipeline: Pipeline, blocks: Mapping[str, Block], reliability:
     if pipeline.joint is not None:
         bias = bias + _add_joint(pipeline.joint, gamma * share, blocks, contributions)
     log_odds = bias + np.sum([c.sum(axis=1) for c in contributions.values()], axis=0)
-    left_open = np.zeros_like(log_odds)
-    if pipeline.posterior is not None:
-        left_open = pipeline.posterior.variance(*side_by_side(pipeline.parts, blocks), log_odds)
     return Applied(
         log_odds=log_odds,
         bias=bias,
         contributions=contributions,
         alone=alone,
         weights=weight,
-        deviation=np.sqrt(pipeline.spread.between**2 + left_open),
+        interval=_interval(pipeline, blocks, log_odds),
         support=_support(pipeline, blocks, reliability),
         distance=_distance(pipeline, blocks, reliability),
     )
+
+
+def _interval(pipeline: Pipeline, blocks: Mapping[str, Block], log_odds: FloatArray) -> FloatArray:
+    """Ends (2, n) of what the log-odds of the sessions may be; the fused ones are always inside."""
+    if pipeline.posterior is None:
+        return np.full((2, log_odds.size), np.nan)
+    scaled = side_by_side(pipeline.parts, blocks)
+    posterior = pipeline.posterior
+    centre, variance = posterior.centre(scaled), posterior.variance(scaled)
+    low, high = interval_ends(posterior, centre, variance, level=pipeline.settings.level)
+    return np.stack([np.minimum(low, log_odds), np.maximum(high, log_odds)])
 
 
 def _add_joint(

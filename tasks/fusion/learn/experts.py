@@ -16,6 +16,9 @@ from cueflow.tasks.fusion.learn.weights import fit_platt
 SHARES = (0.5, 0.25, 0.12, 0.06, 0.03, 0.01, 0.003)
 L1_RATIOS = (0.1, 0.9)
 QUICK = "quick"  # a coarse choice of linear experts, for the many refits of a permutation null
+CURVED_SHARES = SHARES[1:6]
+CURVE_SIZE = 0.7  # a bend is penalised more than a slope
+SQUARE_MAX = 6.0  # beyond about 2.4 scales a bend goes on no more
 BOOSTED_ROUNDS = (60,)
 BOOSTED_BINS = 24
 BOOSTED_RATE = 0.05
@@ -26,7 +29,7 @@ MISSING_MIN = 5  # sessions with and without the value before its absence may me
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A way to fit an expert: `kind` is linear (with `l1_ratio` and penalty `share`) or boosted (with `rounds`)."""
+    """A way to fit: `kind` is linear or curved (with `l1_ratio` and penalty `share`) or boosted (with `rounds`)."""
 
     kind: str
     l1_ratio: float = 0.0
@@ -38,14 +41,15 @@ class Candidate:
 class Expert:
     """An additive model of p biomarkers of one modality.
 
-    The term of biomarker j is `slope[j]` · z plus a step function (`cuts[j]`, one score more in `steps[j]`), less its
-    value at the reference z = 0, so that a value like the reference contributes nothing; a missing value contributes
-    `missing[j]`. z is the scaled value, kept inside the range that was seen in training.
+    The term of biomarker j is `slope[j]` · z + `bend[j]` · `curve`(z) plus a step function (`cuts[j]`, one score more
+    in `steps[j]`), less its value at the reference z = 0, so that a value like the reference contributes nothing; a
+    missing value contributes `missing[j]`. z is the scaled value, kept inside the range that was seen in training.
     """
 
     scaler: Scaler
     bias: float
     slope: FloatArray
+    bend: FloatArray
     missing: FloatArray
     cuts: tuple[FloatArray, ...]
     steps: tuple[FloatArray, ...]
@@ -59,7 +63,7 @@ class Expert:
         """The same from scaled values (n, p)."""
         gone = ~np.isfinite(scaled)
         kept = np.clip(np.where(gone, 0.0, scaled), self.scaler.low, self.scaler.high)
-        made = kept * self.slope
+        made = kept * self.slope + curve(kept) * self.bend
         for j, cuts in enumerate(self.cuts):
             if cuts.size:
                 made[:, j] += self.steps[j][np.searchsorted(cuts, kept[:, j], side="right")]
@@ -69,13 +73,28 @@ class Expert:
         """The same model of `count` biomarkers from `start` on."""
         part = slice(start, start + count)
         scaler = Scaler(*(getattr(self.scaler, name)[part] for name in ("location", "scale", "low", "high")))
-        return Expert(
-            scaler, self.bias, self.slope[part], self.missing[part], self.cuts[part], self.steps[part], self.candidate
-        )
+        numbers = (self.slope[part], self.bend[part], self.missing[part])
+        return Expert(scaler, self.bias, *numbers, self.cuts[part], self.steps[part], self.candidate)
 
     def log_odds(self, block: Block) -> FloatArray:
         """Log-odds (n,)."""
         return np.asarray(self.terms(block).sum(axis=1) + self.bias)
+
+
+def curve(scaled: FloatArray) -> FloatArray:
+    """A bend that is 0 at the reference, grows with the square of the distance and stays bounded.
+
+    Parameters
+    ----------
+    scaled : ndarray
+        Scaled values, any shape.
+
+    Returns
+    -------
+    ndarray
+        Same shape; of standard deviation about 1 for a normal biomarker.
+    """
+    return np.asarray(np.minimum(scaled**2, SQUARE_MAX) / np.sqrt(2))
 
 
 def candidates(kinds: Sequence[str]) -> tuple[Candidate, ...]:
@@ -84,17 +103,20 @@ def candidates(kinds: Sequence[str]) -> tuple[Candidate, ...]:
     Parameters
     ----------
     kinds : sequence of str
-        linear, boosted or both; or quick.
+        linear, curved, boosted; or quick.
 
     Returns
     -------
     tuple of Candidate
     """
-    linear = [Candidate("linear", l1_ratio=ratio, share=share) for ratio in L1_RATIOS for share in SHARES]
     if QUICK in kinds:
         return tuple(Candidate("linear", l1_ratio=L1_RATIOS[0], share=share) for share in SHARES[1:6:2])
-    boosted = [Candidate("boosted", rounds=rounds) for rounds in BOOSTED_ROUNDS]
-    return tuple((linear if "linear" in kinds else []) + (boosted if "boosted" in kinds else []))
+    made = {
+        "linear": [Candidate("linear", l1_ratio=ratio, share=share) for ratio in L1_RATIOS for share in SHARES],
+        "curved": [Candidate("curved", l1_ratio=ratio, share=share) for ratio in L1_RATIOS for share in CURVED_SHARES],
+        "boosted": [Candidate("boosted", rounds=rounds) for rounds in BOOSTED_ROUNDS],
+    }
+    return tuple(candidate for kind, listed in made.items() if kind in kinds for candidate in listed)
 
 
 def fit_experts(
@@ -125,8 +147,8 @@ def fit_experts(
         return [_constant(scaler, y, candidate) for candidate in tried]
     scaled = scaler.apply(block)
     fitted: dict[Candidate, Expert] = {}
-    for ratio in {c.l1_ratio for c in tried if c.kind == "linear"}:
-        mine = [c for c in tried if c.kind == "linear" and c.l1_ratio == ratio]
+    for kind, ratio in {(c.kind, c.l1_ratio) for c in tried if c.kind != "boosted"}:
+        mine = [c for c in tried if c.kind == kind and c.l1_ratio == ratio]
         fitted |= _fit_linear(scaled, y, scaler, mine)
     for candidate in tried:
         if candidate.kind == "boosted":
@@ -149,15 +171,17 @@ def _fit_linear(
     p = scaled.shape[1]
     use, flagged = _usable(scaled)
     kept = np.clip(np.where(np.isfinite(scaled), scaled, 0.0), scaler.low, scaler.high)
-    design = np.hstack([kept[:, use], MISSING_SIZE * ~np.isfinite(scaled[:, flagged])])
     ordered = sorted(tried, key=lambda c: -c.share)
+    bends = use if ordered[0].kind == "curved" else use[:0]
+    size = np.concatenate([np.ones(use.size), np.full(bends.size, CURVE_SIZE), np.full(flagged.size, MISSING_SIZE)])
+    design = np.hstack([kept[:, use], curve(kept[:, bends]), ~np.isfinite(scaled[:, flagged])]) * size
     path = elastic_net_path(design, y, shares=[c.share for c in ordered], l1_ratio=ordered[0].l1_ratio)
     none = (np.empty(0),) * p
     made = {}
     for candidate, beta in zip(ordered, path, strict=True):
-        slope, missing = np.zeros(p), np.zeros(p)
-        slope[use], missing[flagged] = beta[1 : 1 + use.size], MISSING_SIZE * beta[1 + use.size :]
-        made[candidate] = Expert(scaler, float(beta[0]), slope, missing, none, none, candidate)
+        slope, bend, missing = np.zeros(p), np.zeros(p), np.zeros(p)
+        slope[use], bend[bends], missing[flagged] = np.split(beta[1:] * size, [use.size, use.size + bends.size])
+        made[candidate] = Expert(scaler, float(beta[0]), slope, bend, missing, none, none, candidate)
     return made
 
 
@@ -195,17 +219,18 @@ def _fit_boosted(scaled: FloatArray, y: FloatArray, scaler: Scaler, candidate: C
         cuts[j], steps[j] = edges, scores[1:-1] - at_reference
         missing[j] = scores[0] - at_reference if j in flagged else 0.0
         bias += at_reference
-    return Expert(scaler, bias, np.zeros(p), missing, tuple(cuts), tuple(steps), candidate)
+    return Expert(scaler, bias, np.zeros(p), np.zeros(p), missing, tuple(cuts), tuple(steps), candidate)
 
 
 def _constant(scaler: Scaler, y: FloatArray, candidate: Candidate) -> Expert:
     p = scaler.scale.size
     none = (np.empty(0),) * p
-    return Expert(scaler, logit(float(y.mean())), np.zeros(p), np.zeros(p), none, none, candidate)
+    zero = np.zeros(p)
+    return Expert(scaler, logit(float(y.mean())), zero, zero, zero, none, none, candidate)
 
 
 def screen(scores: FloatArray, y: FloatArray, sample: FloatArray, tried: Sequence[Candidate]) -> list[int]:
-    """Candidates worth fitting further: boosted ones only where they lead after the first folds.
+    """Candidates worth fitting further: curved and boosted ones only where they lead after the first folds.
 
     Parameters
     ----------
@@ -230,7 +255,7 @@ def screen(scores: FloatArray, y: FloatArray, sample: FloatArray, tried: Sequenc
 
 
 def choose(scores: FloatArray, y: FloatArray, subjects: IntArray, tried: Sequence[Candidate]) -> int:
-    """The candidate with the least out-of-fold deviance; a boosted one must beat the best linear one clearly.
+    """The candidate with the least out-of-fold deviance; one that is not linear must beat the best linear one clearly.
 
     Parameters
     ----------
@@ -246,7 +271,7 @@ def choose(scores: FloatArray, y: FloatArray, subjects: IntArray, tried: Sequenc
     Returns
     -------
     int
-        Row of the choice: a boosted one only where it gains more than half a standard error (over subjects).
+        Row of the choice: not a linear one only where that gains more than half a standard error (over subjects).
     """
     costs = np.stack([deviance(row, y) for row in scores])
     mean = costs.mean(axis=1)

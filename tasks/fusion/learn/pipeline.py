@@ -9,22 +9,22 @@ import numpy as np
 
 from cueflow.tasks.fusion.data.baseline import Baseline, Block
 from cueflow.tasks.fusion.data.features import FloatArray, IntArray
-from cueflow.tasks.fusion.learn.experts import QUICK, Candidate, Expert, candidates, choose, fit_experts, screen
+from cueflow.tasks.fusion.learn.experts import QUICK, Candidate, Expert, candidates, choose, curve, fit_experts, screen
 from cueflow.tasks.fusion.learn.folds import effective_weights, subject_folds, without
 from cueflow.tasks.fusion.learn.linear import deviance
 from cueflow.tasks.fusion.learn.posterior import Posterior, fit_posterior
-from cueflow.tasks.fusion.learn.spread import Spread, distance_limit, distances, fit_spread
+from cueflow.tasks.fusion.learn.spread import distance_limit, distances, fit_strangeness
 from cueflow.tasks.fusion.learn.weights import Fusion, Platt, fit_fusion, fit_platt
 
 Progress = Callable[[float, str], None]
-KINDS = ("linear", "boosted")
+KINDS = ("linear", "curved", "boosted")
 INNER_FOLDS = 5
 LEVEL = 0.9
 CHOICE_ROWS = 20_000
 SCREEN_FOLDS = 2
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 JOINT = "all"
-SQUARE_MAX = 6.0
+CURVE_MEAN = 1 / np.sqrt(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +86,17 @@ class Joint:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """A fitted model without names of sessions; `posterior` is None in a quick one, which has no intervals."""
+    """A fitted model without names of sessions.
+
+    `strangeness` is what decides which labels cannot be ruled out; `posterior` is None in a quick model, which has no
+    intervals.
+    """
 
     settings: Settings
     parts: tuple[Part, ...]
     fusion: Fusion
     final: Platt
-    spread: Spread
+    strangeness: float
     posterior: Posterior | None
     prior: float
     joint: Joint | None = None
@@ -118,27 +122,54 @@ def fit_pipeline(problem: Problem, settings: Settings, tell: Progress = _quiet) 
     -------
     Pipeline
     """
-    folds = subject_folds(problem.subjects, problem.y, folds=settings.folds, seed=settings.seed)
+    parts, evidence, folds = fit_parts(problem, settings, tell)
     sample = effective_weights(problem.y, problem.subjects)
-    parts, evidence = [], np.full(problem.reliability.shape, np.nan)
-    for m, name in enumerate(problem.blocks):
-        tell(m / (len(problem.blocks) + 1), name)
-        part, evidence[:, m] = _fit_part(problem, name, folds, settings)
-        parts.append(part)
     tell(len(parts) / (len(parts) + 1), "fusion")
     fusion, fused = fit_fusion(evidence, problem.reliability, problem.y, sample, folds=folds)
     joint, fused = _fit_joint(problem, fused, folds, settings)
     final = fit_platt(fused, problem.y, sample)
     if QUICK in settings.kinds:  # only scores are wanted
-        return Pipeline(settings, tuple(parts), fusion, final, Spread(0.0, 1.0), None, float(problem.y.mean()))
-    spread = fit_spread(final.apply(fused), problem.y, problem.subjects, level=settings.level)
-    scaled, active = side_by_side(parts, problem.blocks)
-    posterior = fit_posterior(np.where(np.isfinite(scaled), scaled, 0.0) * active, problem.y, sample)
-    return Pipeline(settings, tuple(parts), fusion, final, spread, posterior, float(problem.y.mean()), joint)
+        return Pipeline(settings, tuple(parts), fusion, final, 1.0, None, float(problem.y.mean()))
+    strangeness = fit_strangeness(final.apply(fused), problem.y, problem.subjects, level=settings.level)
+    scaled = side_by_side(parts, problem.blocks)
+    posterior = fit_posterior(scaled, problem.y, problem.subjects, _groups(parts))
+    return Pipeline(settings, tuple(parts), fusion, final, strangeness, posterior, float(problem.y.mean()), joint)
 
 
-def side_by_side(parts: Sequence[Part], blocks: Mapping[str, Block]) -> tuple[FloatArray, FloatArray]:
-    """Scaled and clipped values of all modalities; boosted experts bend, so their values come squared as well.
+def fit_parts(
+    problem: Problem, settings: Settings, tell: Progress = _quiet
+) -> tuple[list[Part], FloatArray, list[IntArray]]:
+    """Fit the expert of each modality.
+
+    Parameters
+    ----------
+    problem : Problem
+        n labelled sessions.
+    settings : Settings
+        How to fit.
+    tell : callable, optional
+        Called with the share done and what is being done.
+
+    Returns
+    -------
+    parts : list of Part
+        One per modality.
+    evidence : ndarray, shape (n, m)
+        Their calibrated out-of-fold log-odds, NaN where a modality is missing.
+    folds : list of ndarray
+        Sessions of each fold of subjects.
+    """
+    folds = subject_folds(problem.subjects, problem.y, folds=settings.folds, seed=settings.seed)
+    parts, evidence = [], np.full(problem.reliability.shape, np.nan)
+    for m, name in enumerate(problem.blocks):
+        tell(m / (len(problem.blocks) + 1), name)
+        part, evidence[:, m] = _fit_part(problem, name, folds, settings)
+        parts.append(part)
+    return parts, evidence, folds
+
+
+def side_by_side(parts: Sequence[Part], blocks: Mapping[str, Block]) -> FloatArray:
+    """Scaled and clipped values of all modalities, each beside its bend.
 
     Parameters
     ----------
@@ -149,20 +180,22 @@ def side_by_side(parts: Sequence[Part], blocks: Mapping[str, Block]) -> tuple[Fl
 
     Returns
     -------
-    scaled : ndarray, shape (n, p)
-        NaN where missing.
-    active : ndarray, shape (p,)
-        1 for biomarkers that take part, else 0.
+    ndarray, shape (n, 2 p)
+        NaN where missing; 0 for biomarkers that take no part.
     """
-    scaled, active = [], []
+    columns = []
     for part in parts:
         scaler = part.expert.scaler
         kept = np.clip(scaler.apply(blocks[part.modality]), scaler.low, scaler.high)
-        powers = [kept, (np.minimum(kept**2, SQUARE_MAX) - 1) / np.sqrt(2)]
-        for power in powers if part.expert.candidate.kind == "boosted" else powers[:1]:
-            scaled.append(power)
-            active.append(np.isfinite(scaler.scale).astype(np.float64))
-    return np.hstack(scaled), np.concatenate(active)
+        both = [kept, curve(kept) - CURVE_MEAN]
+        columns += [np.where(np.isfinite(scaler.scale), one, 0.0) for one in both]
+    return np.hstack(columns)
+
+
+def _groups(parts: Sequence[Part]) -> IntArray:
+    """Group of each of those columns: values and bends of each modality."""
+    sizes = [part.importance.size for part in parts for _ in range(2)]
+    return np.repeat(np.arange(len(sizes)), sizes)
 
 
 def _fit_part(problem: Problem, name: str, folds: Sequence[IntArray], settings: Settings) -> tuple[Part, FloatArray]:

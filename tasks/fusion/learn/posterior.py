@@ -1,4 +1,4 @@
-"""How well the data pin down the biomarkers' effects: the posterior of a ridge logistic model over all of them."""
+"""How well the data pin down the biomarkers' effects and the persons' own shifts: a sampled posterior."""
 
 from __future__ import annotations
 
@@ -6,57 +6,101 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cueflow.tasks.fusion.data.features import FloatArray
-from cueflow.tasks.fusion.learn.linear import deviance, logit, sigmoid
+from cueflow.tasks.fusion.data.features import FloatArray, IntArray
 
-PRECISIONS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 DIRECTIONS_MAX = 100
-CHUNK = 20_000
-NEWTON_STEPS = 25
+SESSIONS_MAX = 5000
+DRAWS, BURN, KEEP_EVERY = 300, 60, 2
+SHIFTS = np.arange(0.0, 3.05, 0.1)
+NO_SHIFT = 0.5  # belief, before any data, that persons do not differ
+SHIFT_SCALE = 0.7
+SCALES = 0.02 * 2.0 ** np.arange(7)
+TERMS = 60
+_TERM = (np.arange(1, TERMS + 1) - 0.5) ** 2
 
 
 @dataclass(frozen=True, slots=True)
 class Posterior:
-    """Of p effects: covariance open · I − Σ shrink[k] · v[k] v[k]ᵀ, expected squares (p,), means (p + 1,).
+    """Of an intercept and p effects: means (p + 1,), covariance Σ size[k] · v[k] v[k]ᵀ + diag(rest), squares (p,).
 
-    The first mean is the intercept.
+    `square` is the expected square of each effect. `shifts` (k,) are standard deviations of the persons' own log-odds
+    that the data do not rule out, and `belief` (k,) how much speaks for each.
     """
 
-    open: float
     vectors: FloatArray
-    shrink: FloatArray
+    size: FloatArray
+    rest: FloatArray
     square: FloatArray
     mean: FloatArray
+    shifts: FloatArray
+    belief: FloatArray
 
-    def variance(self, scaled: FloatArray, active: FloatArray, log_odds: FloatArray) -> FloatArray:
-        """Mean square (n,) of the error of log-odds: effects that the data leave open, missing values, disagreement.
+    @property
+    def between(self) -> float:
+        """Root mean square of the persons' own shifts in log-odds."""
+        return float(np.sqrt(self.belief @ self.shifts**2))
+
+    def centre(self, scaled: FloatArray) -> FloatArray:
+        """Expected log-odds (n,) of sessions of the typical person, from scaled values (n, p), NaN where missing."""
+        return np.asarray(np.where(np.isfinite(scaled), scaled, 0.0) @ self.mean[1:] + self.mean[0])
+
+    def variance(self, scaled: FloatArray) -> FloatArray:
+        """Mean square (n,) of the error of log-odds: effects that the data leave open, and values that are missing.
 
         Parameters
         ----------
         scaled : ndarray, shape (n, p)
             Scaled and clipped values, NaN where missing.
-        active : ndarray, shape (p,)
-            1 for biomarkers that take part, else 0.
-        log_odds : ndarray, shape (n,)
-            What the fused model says; its difference from the posterior's mean counts as error.
         """
         gone = ~np.isfinite(scaled)
-        kept = np.where(gone, 0.0, scaled) * active
+        kept = np.hstack([np.ones((scaled.shape[0], 1)), np.where(gone, 0.0, scaled)])
         along = kept @ self.vectors.T
-        spread = (kept**2).sum(axis=1) * self.open - (along**2) @ self.shrink
-        apart = kept @ self.mean[1:] + self.mean[0] - log_odds
-        return np.asarray(np.maximum(spread, 0.0) + (gone * active) @ self.square + apart**2)
+        return np.asarray(along**2 @ self.size + kept**2 @ self.rest + gone @ self.square)
 
 
-def fit_posterior(design: FloatArray, y: FloatArray, sample: FloatArray) -> Posterior:
-    """Fit ridge logistic models, weigh their penalties by the evidence, and keep the covariance of the effects.
+@dataclass(slots=True)
+class _State:
+    """A point of the chain: effects with the intercept first, persons' shifts, what missing values would have added."""
+
+    beta: FloatArray
+    own: FloatArray
+    hidden: FloatArray
+    scale: FloatArray
+    shift: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Data:
+    """Sessions in order of persons: design (n, p + 1), absence (n, p), labels − ½, persons and where each starts."""
+
+    design: FloatArray
+    gone: FloatArray
+    half: FloatArray
+    person: IntArray
+    start: IntArray
+    groups: IntArray
+
+    def by_person(self, values: FloatArray) -> FloatArray:
+        """Sums over the sessions of each person."""
+        return np.asarray(np.add.reduceat(values, self.start, axis=0))
+
+
+def fit_posterior(scaled: FloatArray, y: FloatArray, subjects: IntArray, groups: IntArray) -> Posterior:
+    """Sample a logistic model with a shift for each person and groups of columns that learn how large effects are.
+
+    The chain starts from a fixed seed. Beyond 5,000 sessions it sees those of some persons only: then the posterior is
+    wider than it need be.
 
     Parameters
     ----------
-    design : ndarray, shape (n, p)
-        Scaled and clipped values, 0 where missing.
-    y, sample : ndarray, shape (n,)
-        0/1 labels and how much each session counts.
+    scaled : ndarray, shape (n, p)
+        Scaled and clipped values, NaN where missing.
+    y : ndarray, shape (n,)
+        0/1 labels.
+    subjects : ndarray, shape (n,)
+        Number of the subject of each session.
+    groups : ndarray, shape (p,)
+        Number of the group of each column.
 
     Returns
     -------
@@ -64,73 +108,109 @@ def fit_posterior(design: FloatArray, y: FloatArray, sample: FloatArray) -> Post
 
     References
     ----------
-    MacKay (1992), doi:10.1162/neco.1992.4.5.720 (Laplace approximation of the evidence)
+    Polson, Scott, Windle (2013), doi:10.1080/01621459.2013.829001 (Pólya-Gamma variables)
     """
-    beta = np.zeros(design.shape[1] + 1)
-    beta[0] = logit(float(np.average(y, weights=sample)))
-    evidence, means, covariances = [], [], []
-    for precision in reversed(PRECISIONS):
-        beta, gram = _mode(design, y, sample, (beta, precision))
-        evidence.append(_evidence(design, y, sample, (beta, gram, precision)))
-        means.append(beta)
-        covariances.append(np.linalg.inv(gram + precision * np.eye(gram.shape[0])))
-    belief = np.exp(np.array(evidence) - max(evidence))
-    belief /= belief.sum()
-    mean = belief @ np.stack(means)
-    covariance = np.einsum("k,kij->ij", belief, np.stack(covariances))
-    for share, one in zip(belief, means, strict=True):
-        covariance += share * np.outer((one - mean)[1:], (one - mean)[1:])
-    return _compact(covariance, mean)
+    rng = np.random.default_rng(0)
+    data = _ordered(scaled, y, subjects, groups, rng=rng)
+    p, kinds = groups.size, int(groups.max()) + 1
+    zeros = (np.zeros(p + 1), np.zeros(data.start.size), np.zeros(y.size)[: data.half.size])
+    state = _State(*zeros, np.full(kinds, SCALES[3]), 0.0)
+    repeated = data.start.size < data.half.size  # else a person's shift cannot be told from chance
+    means, shifts, covariance = [], [], np.zeros((p + 1, p + 1))
+    for draw in range(BURN + DRAWS):
+        mean, precision = _step(data, state, rng, repeated=repeated)
+        if draw >= BURN:
+            shifts.append(state.shift)
+            if draw % KEEP_EVERY == 0:
+                means.append(mean)
+                covariance += np.linalg.inv(precision)
+    average = np.mean(means, axis=0)
+    apart = np.stack(means) - average
+    values, counts = np.unique(np.array(shifts), return_counts=True)
+    return _compact((covariance + apart.T @ apart) / len(means), average, (values, counts / counts.sum()))
 
 
-def _compact(covariance: FloatArray, mean: FloatArray) -> Posterior:
-    """Keep the directions that the data know best; the others stay as open as the most open one."""
+def _ordered(
+    scaled: FloatArray, y: FloatArray, subjects: IntArray, groups: IntArray, *, rng: np.random.Generator
+) -> _Data:
+    order = np.argsort(subjects, kind="stable")
+    if order.size > SESSIONS_MAX:
+        place = {int(who): k for k, who in enumerate(rng.permutation(np.unique(subjects)))}
+        rank = np.array([place[int(who)] for who in subjects])
+        order = np.argsort(rank, kind="stable")[:SESSIONS_MAX]
+        order = order[np.argsort(subjects[order], kind="stable")]
+    _, start, person = np.unique(subjects[order], return_index=True, return_inverse=True)
+    part = scaled[order]
+    gone = ~np.isfinite(part)
+    design = np.hstack([np.ones((order.size, 1)), np.where(gone, 0.0, part)])
+    return _Data(design, gone.astype(np.float64), y[order] - 0.5, person, start, groups)
+
+
+def _polya_gamma(log_odds: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Draws of PG(1, z) as a sum of exponentials, its tail replaced by its mean."""
+    rate = _TERM + (log_odds[:, None] / (2 * np.pi)) ** 2
+    return np.asarray(((rng.exponential(size=rate.shape) / rate).sum(axis=1) + 1 / TERMS) / (2 * np.pi**2))
+
+
+def _step(data: _Data, state: _State, rng: np.random.Generator, *, repeated: bool) -> tuple[FloatArray, FloatArray]:
+    """One round of the chain; returns mean and precision of the effects given everything but the persons' shifts."""
+    fixed = data.design @ state.beta
+    weight = _polya_gamma(fixed + state.own[data.person] + state.hidden, rng)
+    pull = data.half - weight * state.hidden
+    weighted = data.design * weight[:, None]
+    mass, along = data.by_person(weight), data.by_person(weighted)
+    drawn = data.by_person(pull)
+    if repeated:
+        state.shift = _draw_shift(mass, drawn - along @ state.beta, rng)
+    freedom = 1 / (mass + 1 / state.shift**2) if state.shift > 0 else np.zeros_like(mass)
+    prior = np.concatenate([[1e-3], 1 / state.scale[data.groups] ** 2])
+    precision = data.design.T @ weighted - along.T @ (along * freedom[:, None]) + np.diag(prior)
+    lower = np.linalg.cholesky(precision)
+    mean = np.asarray(np.linalg.solve(precision, data.design.T @ pull - along.T @ (freedom * drawn)), np.float64)
+    state.beta = mean + np.linalg.solve(lower.T, rng.normal(size=mean.size))
+    spread = rng.normal(size=mass.size)
+    state.own = freedom * (drawn - along @ state.beta) + np.sqrt(freedom) * spread
+    _draw_hidden(data, state, weight, rng)
+    _draw_scales(data.groups, state, rng)
+    return mean, np.asarray(precision, np.float64)
+
+
+def _draw_shift(mass: FloatArray, residual: FloatArray, rng: np.random.Generator) -> float:
+    """How much persons differ, with their own shifts integrated out; 0 has a belief of its own."""
+    before = np.exp(-0.5 * (SHIFTS / SHIFT_SCALE) ** 2)
+    before[1:] *= (1 - NO_SHIFT) / before[1:].sum()
+    before[0] = NO_SHIFT
+    square = SHIFTS[:, None] ** 2
+    spread = 1 + square * mass
+    fit = (-0.5 * np.log(spread) + 0.5 * square * residual**2 / spread).sum(axis=1) + np.log(before)
+    chance = np.exp(fit - fit.max())
+    return float(SHIFTS[np.searchsorted(np.cumsum(chance / chance.sum()), rng.random()).clip(max=SHIFTS.size - 1)])
+
+
+def _draw_hidden(data: _Data, state: _State, weight: FloatArray, rng: np.random.Generator) -> None:
+    """What the missing values of each session would have added to its log-odds."""
+    square = data.gone @ state.beta[1:] ** 2
+    precision = weight + 1 / np.maximum(square, 1e-12)
+    left = data.half - weight * (data.design @ state.beta + state.own[data.person])
+    drawn = left / precision + rng.normal(size=left.size) / np.sqrt(precision)
+    state.hidden = np.where(square > 0, drawn, 0.0)
+
+
+def _draw_scales(groups: IntArray, state: _State, rng: np.random.Generator) -> None:
+    """Standard deviation of the effects of each group, from next to nothing to large, all sizes alike before data."""
+    count = np.bincount(groups)[:, None]
+    square = np.bincount(groups, weights=state.beta[1:] ** 2)[:, None]
+    fit = -count * np.log(SCALES) - 0.5 * square / SCALES**2
+    chance = np.exp(fit - fit.max(axis=1, keepdims=True))
+    reached = np.cumsum(chance, axis=1) / chance.sum(axis=1, keepdims=True)
+    state.scale = SCALES[(reached < rng.random((count.size, 1))).sum(axis=1).clip(max=SCALES.size - 1)]
+
+
+def _compact(covariance: FloatArray, mean: FloatArray, shifts: tuple[FloatArray, FloatArray]) -> Posterior:
+    """Keep the directions that the data leave most open; of the others only the variance of each column."""
     values, vectors = np.linalg.eigh(covariance)
-    known = np.argsort(values)[:DIRECTIONS_MAX]
-    open_ = float(values[-1])
-    square = mean[1:] ** 2 + np.diag(covariance)
-    return Posterior(open_, vectors[:, known].T.copy(), open_ - values[known], np.asarray(square), np.asarray(mean))
-
-
-def _mode(
-    design: FloatArray, y: FloatArray, sample: FloatArray, start: tuple[FloatArray, float]
-) -> tuple[FloatArray, FloatArray]:
-    """Most probable effects (p + 1,), the free intercept first, and the information (p, p) of the data there."""
-    beta, precision = start
-    ridge = np.full(beta.size, precision)
-    ridge[0] = 1e-6
-    for _ in range(NEWTON_STEPS):
-        gradient, full = _information(design, y, sample, beta)
-        step = np.linalg.solve(full + np.diag(ridge), gradient + ridge * beta)
-        largest = float(np.abs(step).max())
-        beta = beta - step * min(1.0, 2.0 / max(largest, 1e-12))
-        if largest < 1e-4:
-            break
-    centre = full[0, 1:] / full[0, 0]
-    return beta, np.asarray(full[1:, 1:] - np.outer(centre, full[0, 1:]))
-
-
-def _information(
-    design: FloatArray, y: FloatArray, sample: FloatArray, beta: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    n, p = design.shape
-    chance = sigmoid(design @ beta[1:] + beta[0])
-    residual, weight = sample * (chance - y), sample * chance * (1 - chance)
-    gradient = np.concatenate([[residual.sum()], design.T @ residual])
-    full = np.zeros((p + 1, p + 1))
-    for start in range(0, n, CHUNK):
-        part = slice(start, start + CHUNK)
-        weighted = design[part] * weight[part, None]
-        full[1:, 1:] += weighted.T @ design[part]
-        full[0, 1:] += weighted.sum(axis=0)
-    full[1:, 0], full[0, 0] = full[0, 1:], weight.sum() + 1e-9
-    return gradient, full
-
-
-def _evidence(
-    design: FloatArray, y: FloatArray, sample: FloatArray, fit: tuple[FloatArray, FloatArray, float]
-) -> float:
-    beta, gram, precision = fit
-    cost = float(sample @ deviance(design @ beta[1:] + beta[0], y))
-    spread = np.linalg.slogdet(gram / precision + np.eye(gram.shape[0]))[1]
-    return -cost - 0.5 * precision * float(beta[1:] @ beta[1:]) - 0.5 * float(spread)
+    open_ = np.argsort(values)[::-1][:DIRECTIONS_MAX]
+    kept = vectors[:, open_]
+    rest = np.maximum(np.diag(covariance) - (kept**2) @ values[open_], 0.0)
+    square = np.asarray(mean[1:] ** 2 + np.diag(covariance)[1:])
+    return Posterior(kept.T.copy(), values[open_], rest, square, mean, *shifts)

@@ -2,60 +2,74 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from statistics import NormalDist
-
 import numpy as np
 
 from cueflow.tasks.fusion.data.features import FloatArray, IntArray
-from cueflow.tasks.fusion.learn.linear import deviance, sigmoid
+from cueflow.tasks.fusion.learn.linear import sigmoid
+from cueflow.tasks.fusion.learn.posterior import Posterior
 
-NODES = 21
-SHIFTS_MAX = 3.0
+STEPS = 40
 SQUARE_MAX = 100.0  # one wild biomarker counts like ten scales at most
 DISTANCE_QUANTILE = 0.99
 DISTANCE_ROOM = 1.25
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """What the intervals rest on.
-
-    `between` is the standard deviation of the persons' own shifts in log-odds; `strangeness` the largest
-    1 − probability that a label had, in all but 1 − level of the sessions of persons that the model had not met.
-    """
-
-    between: float
-    strangeness: float
-
-    def possible(self, probability: float) -> tuple[int, ...]:
-        """Labels that cannot be ruled out: right in a share `level` of sessions of unseen persons.
-
-        Parameters
-        ----------
-        probability : float
-            Calibrated.
-        """
-        return tuple(label for label, p in ((0, 1 - probability), (1, probability)) if 1 - p <= self.strangeness)
-
-
-def quantile_of(level: float) -> float:
-    """How many standard deviations a two-sided interval reaches.
+def possible_labels(probability: float, strangeness: float) -> tuple[int, ...]:
+    """Labels that cannot be ruled out: right in a share `level` of sessions of unseen persons.
 
     Parameters
     ----------
-    level : float
-        Coverage, 0 to 1.
+    probability : float
+        Calibrated.
+    strangeness : float
+        What `fit_strangeness` found.
 
     Returns
     -------
-    float
+    tuple of int
     """
-    return NormalDist().inv_cdf(0.5 + level / 2)
+    return tuple(label for label, p in ((0, 1 - probability), (1, probability)) if 1 - p <= strangeness)
 
 
-def fit_spread(log_odds: FloatArray, y: FloatArray, subjects: IntArray, *, level: float) -> Spread:
-    """Learn the spread on out-of-fold predictions.
+def interval_ends(
+    posterior: Posterior, centre: FloatArray, variance: FloatArray, *, level: float, one_person: bool = False
+) -> FloatArray:
+    """Where a session's own log-odds lie, its person's shift included.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Of the effects and shifts.
+    centre, variance : ndarray, shape (n,)
+        Log-odds for the typical person, and the mean square of its error.
+    level : float
+        Coverage, 0 to 1.
+    one_person : bool, optional
+        The log-odds are differences between sessions of one person: the shift drops out.
+
+    Returns
+    -------
+    ndarray, shape (2, n)
+        Lower and upper end: quantiles of a mixture of normal distributions, found by halving.
+    """
+    from scipy.special import ndtr
+
+    shifts = np.zeros(1) if one_person else posterior.shifts
+    belief = np.ones(1) if one_person else posterior.belief
+    deviation = np.sqrt(np.maximum(variance + shifts[:, None] ** 2, 1e-24))
+    ends = []
+    for tail in (0.5 - level / 2, 0.5 + level / 2):
+        low, high = centre - 6 * deviation[-1], centre + 6 * deviation[-1]  # shifts rise
+        for _ in range(STEPS):
+            half = 0.5 * (low + high)
+            below = belief @ ndtr((half - centre) / deviation) < tail
+            low, high = np.where(below, half, low), np.where(below, high, half)
+        ends.append(0.5 * (low + high))
+    return np.stack(ends)
+
+
+def fit_strangeness(log_odds: FloatArray, y: FloatArray, subjects: IntArray, *, level: float) -> float:
+    """Largest 1 − probability that a label had, in all but 1 − level of the sessions of persons not met.
 
     Parameters
     ----------
@@ -68,7 +82,7 @@ def fit_spread(log_odds: FloatArray, y: FloatArray, subjects: IntArray, *, level
 
     Returns
     -------
-    Spread
+    float
 
     References
     ----------
@@ -81,42 +95,7 @@ def fit_spread(log_odds: FloatArray, y: FloatArray, subjects: IntArray, *, level
     order = np.argsort(score)
     reached = np.cumsum(mass[order]) / (size.size + 1)  # one person more, who may be as strange as can be
     place = int(np.searchsorted(reached, level))
-    strangeness = float(score[order[place]]) if place < y.size else 1.0
-    return Spread(shift_between(log_odds, y, subjects), strangeness)
-
-
-def shift_between(log_odds: FloatArray, y: FloatArray, subjects: IntArray) -> float:
-    """Standard deviation of a person's own shift, by maximum likelihood of a random intercept over the predictions.
-
-    Parameters
-    ----------
-    log_odds, y : ndarray, shape (n,)
-        Out-of-fold log-odds and 0/1 labels.
-    subjects : ndarray, shape (n,)
-        Number of the subject of each session.
-
-    Returns
-    -------
-    float
-        0 where every person has one session: a shift cannot be told from chance then.
-
-    References
-    ----------
-    Breslow, Clayton (1993), doi:10.1080/01621459.1993.10594284; Gauss-Hermite quadrature
-    """
-    people, position = np.unique(subjects, return_inverse=True)
-    if people.size == y.size:
-        return 0.0
-    nodes, mass = np.polynomial.hermite_e.hermegauss(NODES)
-    mass = mass / mass.sum()
-    grid = np.arange(0.0, SHIFTS_MAX + 0.05, 0.1)
-    likelihood = np.empty(grid.size)
-    for i, shift in enumerate(grid):
-        by_person = np.stack([-np.bincount(position, weights=deviance(log_odds + shift * node, y)) for node in nodes])
-        top = by_person.max(axis=0)
-        likelihood[i] = float((np.log(mass @ np.exp(by_person - top)) + top).sum())
-    weight = np.exp(likelihood - likelihood.max())
-    return float(np.sqrt((weight * grid**2).sum() / weight.sum()))
+    return float(score[order[place]]) if place < y.size else 1.0
 
 
 def distances(scaled: FloatArray, active: IntArray) -> FloatArray:

@@ -19,12 +19,11 @@ from cueflow.tasks.fusion.data.labels import Target
 from cueflow.tasks.fusion.learn.experts import Candidate, Expert
 from cueflow.tasks.fusion.learn.pipeline import Joint, Part, Pipeline, Settings
 from cueflow.tasks.fusion.learn.posterior import Posterior
-from cueflow.tasks.fusion.learn.spread import Spread
 from cueflow.tasks.fusion.learn.weights import Fusion, PatternWeights, Platt, Shrinkage
 
 FORMAT = "cueflow-fusion"
-VERSION = 1
-_POSTERIOR = ("vectors", "shrink", "square", "mean")
+VERSION = 2
+_POSTERIOR = ("vectors", "size", "rest", "square", "mean", "shifts", "belief")
 
 
 @dataclass(frozen=True)
@@ -141,6 +140,7 @@ def _expert_json(expert: Expert) -> dict[str, Any]:
         "scaler": {name: _list(getattr(scaler, name)) for name in ("location", "scale", "low", "high")},
         "bias": expert.bias,
         "slope": _list(expert.slope),
+        "bend": _list(expert.bend),
         "missing": _list(expert.missing),
         "cuts": [_list(cuts) for cuts in expert.cuts],
         "steps": [_list(steps) for steps in expert.steps],
@@ -153,6 +153,7 @@ def _expert(values: Mapping[str, Any]) -> Expert:
         scaler=Scaler(**{name: _array(numbers) for name, numbers in values["scaler"].items()}),
         bias=values["bias"],
         slope=_array(values["slope"]),
+        bend=_array(values["bend"]),
         missing=_array(values["missing"]),
         cuts=tuple(_array(v) for v in values["cuts"]),
         steps=tuple(_array(v) for v in values["steps"]),
@@ -163,15 +164,13 @@ def _expert(values: Mapping[str, Any]) -> Expert:
 def _posterior_json(posterior: Posterior | None) -> dict[str, Any] | None:
     if posterior is None:
         return None
-    return {"open": posterior.open, **{name: _list(getattr(posterior, name)) for name in _POSTERIOR}}
+    return {name: _list(getattr(posterior, name)) for name in _POSTERIOR}
 
 
 def _posterior(values: Mapping[str, Any] | None) -> Posterior | None:
     if values is None:
         return None
-    found = {name: _array(values[name]) for name in _POSTERIOR}
-    p = found["square"].size  # an empty list has lost its second dimension
-    return Posterior(values["open"], found["vectors"].reshape(-1, p), found["shrink"], found["square"], found["mean"])
+    return Posterior(**{name: _array(values[name]) for name in _POSTERIOR})
 
 
 def _joint_json(joint: Joint | None) -> dict[str, Any] | None:
@@ -218,7 +217,7 @@ def _pipeline_json(pipeline: Pipeline) -> dict[str, Any]:
             "best": fusion.best,
         },
         "final": [pipeline.final.intercept, pipeline.final.slope],
-        "spread": {"between": pipeline.spread.between, "strangeness": pipeline.spread.strangeness},
+        "strangeness": pipeline.strangeness,
         "posterior": _posterior_json(pipeline.posterior),
         "prior": pipeline.prior,
         "joint": _joint_json(pipeline.joint),
@@ -254,7 +253,7 @@ def _pipeline(values: Mapping[str, Any]) -> Pipeline:
             best=fusion["best"],
         ),
         final=Platt(*values["final"]),
-        spread=Spread(values["spread"]["between"], values["spread"]["strangeness"]),
+        strangeness=values["strangeness"],
         posterior=_posterior(values["posterior"]),
         prior=values["prior"],
         joint=_joint(values["joint"]),
