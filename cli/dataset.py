@@ -80,7 +80,10 @@ def check(
 
 
 def run(
-    dataset: Dataset,
+    dataset: Annotated[
+        Path,
+        typer.Argument(help="Folder with manifest.csv (or .parquet), a BIDS tree, or a long table of biomarkers."),
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the tables; made if it is not there.")],
     sessions: Annotated[
         list[str] | None, typer.Option(help="Only these session ids; repeat or separate by commas.")

@@ -98,16 +98,24 @@ def evaluate(
     min_subjects: Least = 8,
     folds: Annotated[int, typer.Option(min=2, help="Outer folds, by subject.")] = 5,
     refits: Annotated[int, typer.Option(min=0, help="Refits to shuffled labels; 0 leaves them out.")] = 20,
+    split_by: Annotated[
+        str | None, typer.Option("--split-by", help="Hold out one site, visit, … at a time: a column of --subjects.")
+    ] = None,
+    fairness: Annotated[
+        str | None, typer.Option("--fairness", help="Figures for each group of this column of --subjects.")
+    ] = None,
+    subjects: Annotated[Path | None, typer.Option("--subjects", help="CSV: subject_id and other columns.")] = None,
+    curve: Annotated[bool, typer.Option("--curve", help="Add a learning curve over subjects.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure on subjects the model has not met: each modality, their average, early fusion and the fused model."""
     from cueflow.flows.train import biomarker_frame
     from cueflow.tasks.fusion import evaluate as measure
-    from cueflow.tasks.fusion import read_labels
+    from cueflow.tasks.fusion import read_labels, read_subjects
 
     with _bar("evaluating") as tell:
         found = measure(
-            biomarker_frame(tables),
+            biomarker_frame(tables, also=[name for name in (split_by, fairness) if name]),
             read_labels(labels),
             target=target,
             baseline=baseline.value,
@@ -117,6 +125,10 @@ def evaluate(
             min_subjects=min_subjects,
             folds=folds,
             refits=refits,
+            split_by=split_by,
+            fairness=fairness,
+            subjects=None if subjects is None else read_subjects(subjects),
+            curve=curve,
             progress=tell,
         )
     sys.stdout.write((json.dumps(found.to_json()) if as_json else found.to_text()).rstrip("\n") + "\n")
@@ -127,6 +139,9 @@ def explain(
     tables: Tables,
     session: Annotated[str, typer.Argument(help="Session id.")],
     model: Annotated[Path, typer.Option("--model", help="Folder from `cueflow fusion train`.")],
+    since: Annotated[
+        str | None, typer.Option("--since", help="Earlier session of the same person: say what changed.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say because of what, when, how sure, and what would change the answer."""
@@ -134,7 +149,8 @@ def explain(
     from cueflow.tasks.fusion import explain as take_apart
     from cueflow.tasks.fusion import explain_text, load_model
 
-    found = take_apart(load_model(model), biomarker_frame(tables), session, events=event_frame(tables))
+    events = event_frame(tables)
+    found = take_apart(load_model(model), biomarker_frame(tables), session, events=events, since=since)
     text = json.dumps(found.to_json(), default=str) if as_json else explain_text(found)
     sys.stdout.write(text.rstrip("\n") + "\n")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,3 +113,18 @@ def print_erasure(erasure: Erasure) -> None:
     for table, rows in erasure.rows.items():
         screen.print(f"  {table:<14} {rows} rows")
     screen.print(erasure.sentence)
+
+
+def print_models_that_know(models: Mapping[str, bool]) -> None:
+    """Say which models were trained on an erased subject.
+
+    Parameters
+    ----------
+    models : mapping
+        Folder of a model to whether it knows the subject.
+    """
+    for folder, knows in models.items():
+        if knows:
+            console().print(f"{folder}: was trained on this subject; delete it or train it again without the subject.")
+        else:
+            console().print(f"{folder}: was not trained on this subject.")

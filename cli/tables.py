@@ -125,14 +125,20 @@ def forget(
     subject: Annotated[str, typer.Option(help="Subject id to erase.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be erased.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    models: Annotated[
+        list[Path] | None, typer.Option("--model", help="Fusion model: say whether it must be trained again; repeat.")
+    ] = None,
 ) -> None:
     """Erase a subject from every table and prove it. Recordings and exported files are not touched."""
-    from cueflow.cli.printing import print_erasure
+    from cueflow.cli.printing import print_erasure, print_models_that_know
+    from cueflow.flows.fuse import load_fuser
     from cueflow.storage.erasing.erasure import forget as erase
 
     if not (dry_run or yes):
         typer.confirm("Erase every row of this subject for good?", abort=True)
+    loaded = [(path, load_fuser(path)) for path in models or []]
     print_erasure(erase(tables, subject, dry_run=dry_run))
+    print_models_that_know({str(path): fuser.knows(subject) for path, fuser in loaded})
 
 
 def maintain(

@@ -49,7 +49,7 @@ def run(  # noqa: PLR0913 - each is an option of the command line
     Parameters
     ----------
     dataset : path
-        Folder with `manifest.csv` (or .parquet), or a BIDS tree.
+        Folder with `manifest.csv` (or .parquet), or a BIDS tree; or a long table of biomarkers from elsewhere.
     out : path
         Folder of the tables; made if it is not there.
     sessions : sequence of str, optional
@@ -83,6 +83,7 @@ def run(  # noqa: PLR0913 - each is an option of the command line
     """
     for name, value in _PREFECT.items():
         os.environ.setdefault(name, value)
+    from cueflow.flows.features import is_long_table, run_features
     from cueflow.flows.planning.options import Options, preflight
     from cueflow.flows.planning.settled import settled_run
 
@@ -95,6 +96,9 @@ def run(  # noqa: PLR0913 - each is an option of the command line
         force=force,
         join=join,
     )
+    if is_long_table(Path(dataset)):
+        name = dataset_name or Path(dataset).resolve().stem
+        return run_features(Path(dataset).resolve(), Path(out).resolve(), dataset_name=name, options=options)
     name = dataset_name or Path(dataset).resolve().name
     preflight(Path(dataset), dataset_name=name, options=options)
     if Path(out).resolve().is_relative_to(Path(dataset).resolve()):

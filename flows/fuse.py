@@ -10,8 +10,10 @@ from cueflow.schemas.session import Session
 from cueflow.storage.rows import Stamp, fusion_rows, to_table
 
 if TYPE_CHECKING:
+    import polars as pl
     import pyarrow as pa
 
+    from cueflow.schemas.results import Prediction
     from cueflow.tasks.fusion import FusionModel
 
 
@@ -31,6 +33,16 @@ class Fuser:
         self._model = model
         self.sha256: str = model.sha256
 
+    def predict(self, frame: pl.DataFrame) -> tuple[Prediction, ...]:
+        """The model's answer for every session of a long table, in the order of session ids."""
+        from cueflow.tasks.fusion import predict
+
+        return predict(self._model, frame)
+
+    def knows(self, subject_id: str) -> bool:
+        """Whether the model was trained on a subject."""
+        return self._model.knows(subject_id)
+
     def tables(self, session: Session, biomarkers: pa.Table, stamp: Stamp) -> Fused:
         """Predict one session from its biomarker rows.
 
@@ -49,11 +61,9 @@ class Fuser:
         """
         import polars as pl
 
-        from cueflow.tasks.fusion import predict
-
         frame = pl.from_arrow(biomarkers)
         assert isinstance(frame, pl.DataFrame)  # noqa: S101 - a table is never a series
-        predictions = predict(self._model, frame)
+        predictions = self.predict(frame)
         made, reasons = fusion_rows(session, predictions, model_sha256=self.sha256, stamp=stamp), predictions
         status = next((str(p.reason) for p in reasons if p.abstained and p.reason), "ok")
         return Fused(to_table("predictions", made[0]), to_table("explanations", made[1]), status)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,13 +10,15 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-def biomarker_frame(source: Path) -> pl.DataFrame:
+def biomarker_frame(source: Path, *, also: Sequence[str] = ()) -> pl.DataFrame:
     """Biomarkers in long form.
 
     Parameters
     ----------
     source : Path
         Folder that a run wrote, or a long table (Parquet, CSV) with session_id, subject_id, modality, biomarker, value.
+    also : sequence of str, optional
+        Further columns of a long table, read as text.
 
     Returns
     -------
@@ -27,7 +30,7 @@ def biomarker_frame(source: Path) -> pl.DataFrame:
         return open_tables(source).biomarkers.collect()
     from cueflow.tasks.fusion import read_long_table
 
-    return read_long_table(source)
+    return read_long_table(source, also=also)
 
 
 def event_frame(source: Path) -> pl.DataFrame | None:

@@ -6,6 +6,7 @@ from cueflow.tasks.fusion.answer.over_time import Step, VisitChange, trajectory,
 from cueflow.tasks.fusion.answer.predict import predict
 from cueflow.tasks.fusion.answer.words import explain_text
 from cueflow.tasks.fusion.data.features import read_long_table
+from cueflow.tasks.fusion.data.groups import read_subjects
 from cueflow.tasks.fusion.data.labels import read_labels
 from cueflow.tasks.fusion.judge.evaluate import Evaluation, evaluate
 from cueflow.tasks.fusion.learn.train import train
@@ -27,6 +28,7 @@ __all__ = [
     "predict",
     "read_labels",
     "read_long_table",
+    "read_subjects",
     "save_model",
     "train",
     "trajectory",

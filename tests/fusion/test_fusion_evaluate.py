@@ -11,8 +11,11 @@ import pytest
 from cueflow.schemas.errors import FusionError
 from cueflow.tasks.fusion import evaluate, predict, train
 from cueflow.tasks.fusion.data.cohort import Comparison, build_cohort
+from cueflow.tasks.fusion.data.groups import group_of_sessions
 from cueflow.tasks.fusion.data.labels import Target
-from cueflow.tasks.fusion.judge.crossfit import splits_of
+from cueflow.tasks.fusion.judge.checks import permutation_null
+from cueflow.tasks.fusion.judge.crossfit import missing_patterns, splits_of
+from cueflow.tasks.fusion.learn.pipeline import Settings
 
 FIGURES = {"auroc", "auprc", "balanced_accuracy", "brier", "ece"}
 LINEAR = {"target": "pain", "kinds": ("linear",)}
@@ -55,7 +58,7 @@ def test_taking_the_strongest_away_hurts_more_than_random(evaluation):
 
 @pytest.mark.slow
 def test_fewer_subjects_teach_less(cohort):
-    evaluation = evaluate(cohort.frame, cohort.labels, **LINEAR, refits=0, folds=3, curve="yes")
+    evaluation = evaluate(cohort.frame, cohort.labels, **LINEAR, refits=0, folds=3, curve=True)
     assert evaluation.curve[0]["auroc"] < evaluation.curve[-1]["auroc"] + 0.02
     assert [point["subjects"] for point in evaluation.curve] == sorted(point["subjects"] for point in evaluation.curve)
 
@@ -124,6 +127,43 @@ def test_weak_experts_do_not_drag_the_best_one_down(make_cohort):
     assert np.mean(lost) < 0.005
 
 
+def test_intervals_hold_what_is_seen_of_persons_not_met(evaluation):
+    assert evaluation.interval["persons"] == 40
+    assert 0.75 <= evaluation.interval["person_coverage"] <= 1.0
+
+
+def test_chance_that_cannot_be_tested_has_no_p(make_cohort):
+    cohort = make_cohort(subjects=10, sessions=3)
+    built = build_cohort(cohort.frame, cohort.labels, Target("pain"), Comparison.of("none", None), min_subjects=8)
+    score = np.where(built.problem.y > 0, 0.5, np.nan)  # only one class was held out
+    null = permutation_null(built.problem, Settings(), score, refits=0, tell=lambda *_: None)
+    assert null["p"] is None
+    assert null["p_refit"] is None
+    assert null["auroc"] is None
+
+
+def test_every_subset_of_up_to_four_modalities_is_a_pattern():
+    assert list(missing_patterns(["a", "b", "c"])) == [
+        "without c", "without b", "without a", "only a", "only b", "only c",
+    ]  # fmt: skip
+    assert missing_patterns(["a", "b", "c", "d"])["without c and d"] == (0, 1)
+    assert len(missing_patterns(["a", "b", "c", "d"])) == 14
+    assert len(missing_patterns(list("abcdef"))) == 12
+    assert missing_patterns(["a"]) == {}
+
+
+def test_contradicting_groups_are_refused_and_empty_ones_are_not():
+    frame = pl.DataFrame({"session_id": ["1", "1", "2"], "subject_id": ["a", "a", "b"], "visit": ["x", None, "y"]})
+    assert group_of_sessions(frame, ["2", "1"], "visit", subjects=None) == ["y", "x"]
+    twice = pl.DataFrame({"subject_id": ["a", "a", "b"], "site": ["n", "s", "n"]})
+    with pytest.raises(FusionError, match="1 subjects have two different values of 'site'"):
+        group_of_sessions(frame, ["1"], "site", subjects=twice)
+    fill = pl.DataFrame({"subject_id": ["a", "a"], "site": ["n", None]})
+    assert group_of_sessions(frame, ["1", "2"], "site", subjects=fill) == ["n", "unknown"]
+    with pytest.raises(FusionError, match="no column 'shoe'"):
+        group_of_sessions(frame, ["1"], "shoe", subjects=twice)
+
+
 @pytest.mark.slow
 def test_intervals_hold_the_true_probability_of_people_not_met(make_cohort):
     conditions = [
@@ -151,10 +191,16 @@ def test_labels_not_ruled_out_hold_the_truth_as_often_as_said(make_cohort):
         new = make_cohort(subjects=100, seed=70 + seed, strengths={"video": 2.0, "audio": 1.5}, biomarkers=5)
         y = new.labels.sort("session_id")["value"].to_numpy()
         from cueflow.tasks.fusion.learn.linear import sigmoid
+        from cueflow.tasks.fusion.learn.spread import possible_labels
 
         chance = sigmoid(np.array([p.log_odds for p in predict(model, new.frame)]))
         covered.append(
-            np.mean([int(v) in model.pipeline.spread.possible(float(p)) for v, p in zip(y, chance, strict=True)])
+            np.mean(
+                [
+                    int(v) in possible_labels(float(p), model.pipeline.strangeness)
+                    for v, p in zip(y, chance, strict=True)
+                ]
+            )
         )
     assert 0.85 <= np.mean(covered) <= 0.96
 

@@ -364,3 +364,45 @@ def test_the_joint_model_counts_only_where_no_modality_is_missing(make_cohort):
         assert (with_it.log_odds == pytest.approx(without_it.log_odds, abs=1e-9)) == (len(there) < 3)
         total = with_it.bias + sum(c.contribution for c in with_it.contributions)
         assert with_it.log_odds == pytest.approx(total, abs=1e-9)
+
+
+def test_reasons_are_compared_with_those_of_resampled_persons(model, cohort, predictions):
+    p = next(p for p in predictions if not p.abstained)
+    found = explain(model, cohort.frame, p.session_id)
+    assert len(model.refits) == 20
+    assert 0.5 < found.agreement <= 1
+    assert found.firm[0].biomarker == max(p.contributions, key=lambda c: abs(c.contribution)).biomarker
+    assert all(f.low < f.high for f in found.firm)
+    assert "rank agreement of" in " ".join(found.sentences)
+
+
+def test_a_persons_usual_values_stand_beside_the_reference(model, cohort, predictions):
+    p = next(p for p in predictions if not p.abstained)
+    found = explain(model, cohort.frame, p.session_id)
+    who = cohort.frame.filter(session_id=p.session_id)["subject_id"][0]
+    mine = cohort.frame.filter(subject_id=who).drop_nulls("value")
+    for usual in found.usual:
+        values = mine.filter(biomarker=usual.biomarker)["value"]
+        assert usual.sessions == len(values) >= 3
+        assert usual.value == pytest.approx(values.median())
+
+
+def test_curved_experts_find_a_u_shape_and_stay_exact(make_cohort):
+    from cueflow.tasks.fusion.judge.metrics import auroc
+
+    cohort = make_cohort(subjects=40, bend=1.0, seed=4)
+    new = make_cohort(subjects=100, bend=1.0, seed=40)
+    y = new.labels.sort("session_id")["value"].to_numpy()
+    curved = train(cohort.frame, cohort.labels, target="pain", kinds=("linear", "curved"), min_support=0.0)
+    assert "curved" in {part.expert.candidate.kind for part in curved.pipeline.parts}
+    said = predict(curved, new.frame)
+    assert auroc(np.array([p.log_odds for p in said]), y) > 0.7
+    for p in said:
+        assert p.log_odds == pytest.approx(p.bias + sum(c.contribution for c in p.contributions), abs=1e-9)
+
+
+def test_a_model_knows_who_it_was_trained_on_without_naming_them(model, cohort):
+    who = cohort.frame["subject_id"][0]
+    assert model.knows(who)
+    assert not model.knows("somebody else")
+    assert who not in json.dumps(model.to_json())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,33 +10,22 @@ import numpy as np
 from cueflow.schemas.errors import FusionError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Contribution, Prediction
+from cueflow.tasks.fusion.answer.counterfactual import Change, counterfactual
+from cueflow.tasks.fusion.answer.over_time import Step, VisitChange, has_windows, trajectory, visit_change
 from cueflow.tasks.fusion.answer.predict import Read, prediction_of, read_sessions
-from cueflow.tasks.fusion.data.baseline import Baseline
-from cueflow.tasks.fusion.data.features import FloatArray
-from cueflow.tasks.fusion.learn.apply import fuse_alone
-from cueflow.tasks.fusion.learn.linear import logit, sigmoid
-from cueflow.tasks.fusion.learn.pipeline import Part
+from cueflow.tasks.fusion.data.baseline import Baseline, own_references, subject_key
+from cueflow.tasks.fusion.data.features import Matrix
+from cueflow.tasks.fusion.learn.apply import apply_pipeline, fuse_alone
+from cueflow.tasks.fusion.learn.linear import sigmoid
 from cueflow.tasks.fusion.learn.spread import possible_labels
+from cueflow.tasks.fusion.learn.stability import spearman
 from cueflow.tasks.fusion.store.model import FusionModel
 
 if TYPE_CHECKING:
     import polars as pl
 
-GRID = 129
-CHANGES_MAX = 6
-MARGIN = 1e-6
 EVENTS_MAX = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A value that would have to be another one; `steps` is the change in scales of the cohort."""
-
-    modality: str
-    biomarker: str
-    value: float
-    wanted: float
-    steps: float
+FIRM_MAX = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +35,26 @@ class Without:
     modality: str
     probability: float | None
     present: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """What a biomarker usually is in this person: the median of `sessions` of its sessions."""
+
+    modality: str
+    biomarker: str
+    value: float
+    sessions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Firm:
+    """Where a contribution lies over refits to resampled persons: its 5th and 95th percentile."""
+
+    modality: str
+    biomarker: str
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +75,10 @@ class Explanation:
 
     `possible` are the labels that cannot be ruled out at the model's level; `modalities` the sums of contributions;
     `own_baseline` says whether references are the person's own; `counterfactual` is the smallest change inside the
-    observed range that flips the answer, empty where there is none; `sentences` say it all in words.
+    observed range that flips the answer, empty where there is none; `usual` the person's own values where the table
+    (or the model) has three sessions; `firm` how the strongest contributions vary over refits, and `agreement` the mean
+    rank agreement of their reasons with the ones given; `trajectory` and `change` are over time, where asked for;
+    `sentences` say it all in words.
     """
 
     prediction: Prediction
@@ -79,19 +90,29 @@ class Explanation:
     without: tuple[Without, ...]
     counterfactual: tuple[Change, ...]
     events: tuple[EventLink, ...]
+    usual: tuple[Usual, ...]
+    firm: tuple[Firm, ...]
     agreement: float
+    trajectory: tuple[Step, ...]
+    change: VisitChange | None
     sentences: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Everything as JSON values."""
         made = asdict(self)
         made["agreement"] = float(self.agreement) if np.isfinite(self.agreement) else None
+        made["possible"] = list(self.possible)
         made["modalities"] = [{"modality": name, "contribution": total} for name, total in self.modalities]
         return made
 
 
 def explain(
-    model: FusionModel, frame: pl.DataFrame, session_id: str, *, events: pl.DataFrame | None = None
+    model: FusionModel,
+    frame: pl.DataFrame,
+    session_id: str,
+    *,
+    events: pl.DataFrame | None = None,
+    since: str | None = None,
 ) -> Explanation:
     """Take one session's answer apart.
 
@@ -105,10 +126,13 @@ def explain(
         Which session.
     events : polars.DataFrame, optional
         The `events` table: session_id, kind, label, start_s, end_s, source.
+    since : str, optional
+        An earlier session of the same person: how the answer changed since then.
 
     Returns
     -------
     Explanation
+        With a trajectory where the table has phases or windows of the session.
 
     Raises
     ------
@@ -122,6 +146,7 @@ def explain(
     prediction = prediction_of(model, read, i)
     probability = float(sigmoid(np.array([read.applied.log_odds[i]]))[0])
     names = ("absent", "present")
+    firm, agreement = _stability(model, read, i)
     sums: dict[str, float] = {}
     for entry in prediction.contributions:
         sums[entry.modality] = sums.get(entry.modality, 0.0) + entry.contribution
@@ -135,12 +160,54 @@ def explain(
         without=_without(model, read, i),
         counterfactual=counterfactual(model, read, i),
         events=_events(prediction, events),
-        agreement=model.agreement,
+        usual=_usual(model, read, i),
+        firm=firm,
+        agreement=agreement,
+        trajectory=trajectory(model, frame, session_id) if has_windows(model, frame, session_id) else (),
+        change=None if since is None else visit_change(model, frame, since, session_id),
         sentences=(),
     )
     from cueflow.tasks.fusion.answer.words import sentences
 
     return replace(bare, sentences=sentences(bare, model))
+
+
+def _stability(model: FusionModel, read: Read, i: int) -> tuple[tuple[Firm, ...], float]:
+    """Contributions of the session over the refits, and how well their order agrees with the one given."""
+    row = np.array([i])
+    blocks = {name: block.rows(row) for name, block in read.blocks.items()}
+    given = np.concatenate([values[i] for values in read.applied.contributions.values()])
+    found = []
+    for refit in model.refits:
+        said = apply_pipeline(refit.of(model.pipeline), blocks, read.reliability[row], with_interval=False)
+        found.append(np.concatenate([values[0] for values in said.contributions.values()]))
+    if not found:
+        return (), float("nan")
+    ranks = [spearman(np.abs(one), np.abs(given)) for one in found]
+    known = [rank for rank in ranks if np.isfinite(rank)]
+    low, high = np.quantile(np.stack(found), (0.05, 0.95), axis=0)
+    names = [(part.modality, name) for part in model.pipeline.parts for name in model.columns[part.modality]]
+    order = [k for k in np.argsort(-np.abs(given)) if given[k] != 0][:FIRM_MAX]
+    firm = tuple(Firm(*names[k], float(low[k]), float(high[k])) for k in order)
+    return firm, float(np.mean(known)) if known else float("nan")
+
+
+def _usual(model: FusionModel, read: Read, i: int) -> tuple[Usual, ...]:
+    """The person's own usual values, from its sessions in the table or, where those are few, from the model."""
+    features, made = read.features, []
+    who = features.subject_ids[i]
+    mine = np.array([subject == who for subject in features.subject_ids])
+    for part in model.pipeline.parts:
+        matrix = features.modalities[part.modality]
+        few = Matrix(matrix.biomarkers, matrix.values[mine], matrix.reliability[mine])
+        own = own_references(few, [who] * int(mine.sum()))[subject_key(who)]
+        own = dict(model.references.get(part.modality, {})).get(subject_key(who), own)
+        made += [
+            Usual(part.modality, name, float(own.location[j]), int(own.count[j]))
+            for j, name in enumerate(matrix.biomarkers)
+            if np.isfinite(own.location[j])
+        ]
+    return tuple(made)
 
 
 def _without(model: FusionModel, read: Read, i: int) -> tuple[Without, ...]:
@@ -157,102 +224,6 @@ def _without(model: FusionModel, read: Read, i: int) -> tuple[Without, ...]:
         else:
             made.append(Without(part.modality, None, None))
     return tuple(made)
-
-
-@dataclass(frozen=True, slots=True)
-class _Offer:
-    """What a biomarker could do: scaled values of a grid and the log-odds they would add to the present ones."""
-
-    part: Part
-    j: int
-    value: float
-    here: float
-    grid: FloatArray
-    gain: FloatArray
-
-
-def counterfactual(model: FusionModel, read: Read, i: int) -> tuple[Change, ...]:
-    """The smallest change, inside the range seen in training, that flips the answer.
-
-    One biomarker if one suffices (the one with the shortest way), otherwise the most effective ones together.
-
-    Parameters
-    ----------
-    model : FusionModel
-        Trained.
-    read : Read
-        Its sessions.
-    i : int
-        Which one.
-
-    Returns
-    -------
-    tuple of Change
-        Empty where even six changes do not flip it.
-    """
-    log_odds, border = float(read.applied.log_odds[i]), logit(model.decision)
-    up = log_odds < border
-    needed = (border - log_odds) + (MARGIN if up else -MARGIN)
-    offers = [offer for m in range(len(model.pipeline.parts)) for offer in _offers(model, read, i, m)]
-    single = [found for offer in offers if (found := _shortest(offer, needed)) is not None]
-    if single:
-        offer, k = min(single, key=lambda pair: abs(pair[0].grid[pair[1]] - pair[0].here))
-        return (_change(offer, k, read, i),)
-    return _together(offers, needed, read, i)
-
-
-def _offers(model: FusionModel, read: Read, i: int, m: int) -> list[_Offer]:
-    part = model.pipeline.parts[m]
-    block, matrix = read.blocks[part.modality].rows(np.array([i])), read.features.modalities[part.modality]
-    gamma, joint = model.pipeline.final.slope, model.pipeline.joint
-    factor = gamma * float(read.applied.weights[i, m]) * part.platt.slope
-    scaled = part.expert.scaler.apply(block)[0]
-    p = scaled.size
-    steps = np.linspace(0.0, 1.0, GRID)[:, None]
-    low, high = part.expert.scaler.low, part.expert.scaler.high
-    grid = low + steps * (high - low)
-    gain = factor * (part.expert.terms_of(grid) - part.expert.terms_of(scaled[None, :]))
-    if joint is not None:
-        share = gamma * float(joint.shares(model.pipeline, read.reliability[[i]])[0]) * joint.platt.slope
-        own = joint.expert.columns(_start(model, m), p)
-        gain = gain + share * (own.terms_of(grid) - own.terms_of(scaled[None, :]))
-    known = [j for j in range(p) if np.isfinite(scaled[j])]
-    return [_Offer(part, j, float(matrix.values[i, j]), float(scaled[j]), grid[:, j], gain[:, j]) for j in known]
-
-
-def _start(model: FusionModel, m: int) -> int:
-    return sum(part.importance.size for part in model.pipeline.parts[:m])
-
-
-def _shortest(offer: _Offer, needed: float) -> tuple[_Offer, int] | None:
-    enough = np.flatnonzero(offer.gain >= needed if needed > 0 else offer.gain <= needed)
-    if not enough.size:
-        return None
-    return offer, int(enough[np.abs(offer.grid[enough] - offer.here).argmin()])
-
-
-def _together(offers: Sequence[_Offer], needed: float, read: Read, i: int) -> tuple[Change, ...]:
-    sign = 1.0 if needed > 0 else -1.0
-    ranked = sorted(offers, key=lambda offer: -float((sign * offer.gain).max()))
-    made, left = [], needed
-    for offer in ranked[:CHANGES_MAX]:
-        last = _shortest(offer, left)
-        k = last[1] if last is not None else int((sign * offer.gain).argmax())
-        made.append(_change(offer, k, read, i))
-        left -= float(offer.gain[k])
-        if sign * left <= 0:
-            return tuple(made)
-    return ()
-
-
-def _change(offer: _Offer, k: int, read: Read, i: int) -> Change:
-    part, j = offer.part, offer.j
-    block = read.blocks[part.modality].rows(np.array([i]))
-    scale = np.broadcast_to(part.expert.scaler.scales(block), block.difference.shape)[0, j]
-    own = 0.0 if block.offset is None else float(block.offset[0, j])
-    wanted = own + float(part.expert.scaler.location[j]) + float(offer.grid[k]) * float(scale)
-    name = read.features.modalities[part.modality].biomarkers[j]
-    return Change(part.modality, name, offer.value, wanted, float(offer.grid[k] - offer.here))
 
 
 def strongest(prediction: Prediction, *, most: int) -> list[Contribution]:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+WINDOW = ("phase", "window_start_s", "window_end_s")
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """The answer for one window or phase of a session."""
@@ -50,6 +53,38 @@ class VisitChange:
     contributions: tuple[Contribution, ...]
 
 
+def has_windows(model: FusionModel, frame: pl.DataFrame, session_id: str) -> bool:
+    """Whether a trajectory can be made: the table has phases or windows of the session, and they can be compared.
+
+    Parameters
+    ----------
+    model : FusionModel
+        Trained; with a phase baseline windows have no rest of their own.
+    frame : polars.DataFrame
+        Long table.
+    session_id : str
+        Which session.
+
+    Returns
+    -------
+    bool
+    """
+    if model.pipeline.settings.baseline is Baseline.PHASE or not set(WINDOW) <= set(frame.columns):
+        return False
+    return bool(_windows(frame, session_id).height)
+
+
+def _windows(frame: pl.DataFrame, session_id: str) -> pl.DataFrame:
+    import polars as pl
+
+    return frame.filter(
+        (pl.col("session_id").cast(pl.String) == session_id)
+        & (pl.col("phase").cast(pl.String) != SESSION)
+        & pl.col("window_start_s").is_not_null()
+        & pl.col("value").is_not_null()
+    )
+
+
 def trajectory(model: FusionModel, frame: pl.DataFrame, session_id: str) -> tuple[Step, ...]:
     """Apply a model to every phase and window of a session for which the table has values.
 
@@ -77,16 +112,12 @@ def trajectory(model: FusionModel, frame: pl.DataFrame, session_id: str) -> tupl
     """
     import polars as pl
 
-    if not {"phase", "window_start_s", "window_end_s"} <= set(frame.columns):
+    if not set(WINDOW) <= set(frame.columns):
         raise FusionError(
             "a trajectory needs the columns phase, window_start_s, window_end_s", reason=Reason.COLUMN_MISSING
         )
     model = _with_references(model, frame)
-    windows = frame.filter(
-        (pl.col("session_id").cast(pl.String) == session_id)
-        & (pl.col("phase").cast(pl.String) != SESSION)
-        & pl.col("window_start_s").is_not_null()
-    )
+    windows = _windows(frame, session_id)
     if not windows.height:
         raise FusionError(f"session {session_id!r} has no values of phases or windows", reason=Reason.FEW_EVIDENCE)
     steps = []
@@ -177,6 +208,6 @@ def _ends(model: FusionModel, read: Read, i: int, j: int) -> tuple[float, float]
     both = np.where(np.isfinite(before) & np.isfinite(after), after - before, 0.0)
     known = np.where(once, np.where(np.isfinite(after), after, -before), both)[None, :]
     centre = posterior.centre(known) - posterior.mean[0]
-    variance = posterior.variance(known) - posterior.variance(np.zeros_like(known)) + once @ posterior.square
+    variance = posterior.variance(known, difference=True) + once @ posterior.square
     low, high = interval_ends(posterior, centre, variance, level=model.level, one_person=True)
     return float(low[0]), float(high[0])

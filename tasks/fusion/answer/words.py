@@ -10,7 +10,9 @@ from cueflow.schemas.results import Contribution, Prediction
 from cueflow.tasks.fusion.data.baseline import Baseline
 
 if TYPE_CHECKING:
-    from cueflow.tasks.fusion.answer.explain import Change, Explanation, Without
+    from cueflow.tasks.fusion.answer.counterfactual import Change
+    from cueflow.tasks.fusion.answer.explain import Explanation, Without
+    from cueflow.tasks.fusion.answer.over_time import Step, VisitChange
     from cueflow.tasks.fusion.store.model import FusionModel
 
 REASONS_MAX = 3
@@ -43,7 +45,46 @@ def sentences(explanation: Explanation, model: FusionModel) -> tuple[str, ...]:
         made.append(f"At {model.level:.0%} neither answer can be ruled out.")
     made += _turning(explanation.without, present=explanation.present)
     made.append(_flip(explanation.counterfactual))
+    if math.isfinite(explanation.agreement):
+        made.append(
+            f"Learned anew from {len(model.refits)} other draws of persons, the reasons keep their order with a rank "
+            f"agreement of {explanation.agreement:.2f}."
+        )
+    made += [*_course(explanation), *_since(explanation.change, model)]
     return tuple(made)
+
+
+def _course(explanation: Explanation) -> list[str]:
+    """The answer over the session's windows, from the first to the last one."""
+    steps = [step for step in explanation.trajectory if step.prediction.log_odds is not None]
+    if len(steps) < 2:
+        return []
+    high = max(steps, key=lambda step: step.prediction.log_odds or 0.0)
+    low = min(steps, key=lambda step: step.prediction.log_odds or 0.0)
+    return [
+        f"Over the session it was strongest in {_when(high)} (log-odds {high.prediction.log_odds:.2f}, mostly "
+        f"{_top(high)}) and weakest in {_when(low)} (log-odds {low.prediction.log_odds:.2f}, mostly {_top(low)})."
+    ]
+
+
+def _when(step: Step) -> str:
+    return f"{step.phase} from {step.start_s:.0f} to {step.end_s:.0f} s"
+
+
+def _top(step: Step) -> str:
+    return max(step.prediction.contributions, key=lambda entry: abs(entry.contribution)).biomarker
+
+
+def _since(change: VisitChange | None, model: FusionModel) -> list[str]:
+    if change is None:
+        return []
+    top = max(change.contributions, key=lambda entry: abs(entry.contribution))
+    sure = "is larger than chance" if change.low > 0 or change.high < 0 else "may be none"
+    return [
+        f"Since session {change.earlier} the log-odds changed by {change.change:+.2f} ({model.level:.0%} interval "
+        f"{change.low:+.2f} to {change.high:+.2f}), which {sure}; {top.biomarker} ({top.modality}) changed most, by "
+        f"{top.contribution:+.2f}."
+    ]
 
 
 def _answer(prediction: Prediction, model: FusionModel, *, present: bool) -> str:
@@ -115,6 +156,8 @@ def explain_text(explanation: Explanation) -> str:
     """
     prediction = explanation.prediction
     lines = [f"session {prediction.session_id}", *explanation.sentences, ""]
+    usual = {(entry.modality, entry.biomarker): entry for entry in explanation.usual}
+    firm = {(f.modality, f.biomarker): f" refits {f.low:.2f} to {f.high:.2f}" for f in explanation.firm}
     log_odds = 0.0 if prediction.log_odds is None else prediction.log_odds
     lines.append(f"{'log-odds':48}{log_odds:>10.4f}")
     lines.append(f"{'  bias':48}{prediction.bias:>10.4f}")
@@ -124,13 +167,32 @@ def explain_text(explanation: Explanation) -> str:
         for row in sorted(rows, key=lambda c: -abs(c.contribution))[:10]:
             value = "missing" if row.value is None else f"{row.value:.4g}"
             reference = "–" if row.reference is None else f"{row.reference:.4g}"
-            lines.append(f"    {row.biomarker:44}{row.contribution:>10.4f}   {value} (compared with {reference})")
+            own = usual.get((modality, row.biomarker))
+            person = "" if own is None else f"; the person's usual {own.value:.4g}"
+            lines.append(
+                f"    {row.biomarker:44}{row.contribution:>10.4f}   {value} (compared with {reference}{person}"
+                f"{_span(row)}){firm.get((modality, row.biomarker), '')}"
+            )
     for entry in explanation.without:
         said = "nothing left" if entry.probability is None else f"probability {entry.probability:.3f}"
         lines.append(f"without {entry.modality}: {said}")
     lines += [
         f"event {e.kind}/{e.label} at {e.start_s:.1f} to {e.end_s:.1f} s ({e.biomarker})" for e in explanation.events
     ]
-    if math.isfinite(explanation.agreement):
-        lines.append(f"rank agreement of the biomarkers between refits: {explanation.agreement:.2f}")
+    lines += [_step_line(step) for step in explanation.trajectory]
     return "\n".join(lines) + "\n"
+
+
+def _span(row: Contribution) -> str:
+    if row.span_start_s is None or row.span_end_s is None:
+        return ""
+    return f"; from {row.span_start_s:.0f} to {row.span_end_s:.0f} s"
+
+
+def _step_line(step: Step) -> str:
+    said = step.prediction
+    if said.probability is None or said.interval_low is None or said.interval_high is None:
+        reason = "" if said.reason is None else said.reason.sentence
+        return f"{_when(step)}: no answer ({reason})"
+    ends = f"{said.interval_low:.2f} to {said.interval_high:.2f}"
+    return f"{_when(step)}: probability {said.probability:.2f} ({ends}), mostly {_top(step)}"

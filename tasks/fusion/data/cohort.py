@@ -29,6 +29,7 @@ class Cohort:
     """Labelled sessions: `session_ids` and `problem` agree in order; `notes` say what was left out or is doubtful."""
 
     session_ids: tuple[str, ...]
+    subject_ids: frozenset[str]
     problem: Problem
     columns: Mapping[str, tuple[str, ...]]
     references: Mapping[str, Mapping[str, Own]]
@@ -142,12 +143,20 @@ def build_cohort(
         references = {name: own_references(m, features.subject_ids) for name, m in features.modalities.items()}
     return Cohort(
         session_ids=tuple(features.session_ids[i] for i in rows),
+        subject_ids=_met(features, rows, comparison),
         problem=problem,
         columns={name: matrix.biomarkers for name, matrix in features.modalities.items()},
         references=references,
         methods=features.methods,
         notes=tuple(notes),
     )
+
+
+def _met(features: Features, rows: IntArray, comparison: Comparison) -> frozenset[str]:
+    """Who leaves a trace in a model: labelled subjects, and with a subject baseline everyone in the table."""
+    if comparison.baseline is Baseline.SUBJECT:
+        return frozenset(features.subject_ids)
+    return frozenset(features.subject_ids[i] for i in rows)
 
 
 def _usable(features: Features) -> tuple[Features, list[str]]:

@@ -66,7 +66,7 @@ class Features:
     methods: Mapping[str, tuple[str, ...]]
 
 
-def read_long_table(path: str | Path) -> pl.DataFrame:
+def read_long_table(path: str | Path, *, also: Sequence[str] = ()) -> pl.DataFrame:
     """Read biomarkers made anywhere, one value a row.
 
     Parameters
@@ -74,6 +74,8 @@ def read_long_table(path: str | Path) -> pl.DataFrame:
     path : path
         Parquet, CSV or TSV with session_id, subject_id, modality, biomarker, value, and optionally visit, coverage,
         quality, role, phase, window_start_s, window_end_s, method_version; other columns are not read.
+    also : sequence of str, optional
+        Columns that are read as text where they are there (site, say).
 
     Returns
     -------
@@ -88,7 +90,7 @@ def read_long_table(path: str | Path) -> pl.DataFrame:
     import polars as pl
 
     path = Path(path)
-    text = dict.fromkeys((*REQUIRED[:4], "visit", "role", "phase", "method_version"), pl.String)
+    text = dict.fromkeys((*REQUIRED[:4], "visit", "role", "phase", "method_version", *also), pl.String)
     try:
         if path.suffix == ".parquet":
             lazy = pl.scan_parquet(path)
@@ -99,7 +101,7 @@ def read_long_table(path: str | Path) -> pl.DataFrame:
             lazy = pl.scan_csv(path, separator=separator, schema_overrides=kinds, null_values=["", "NA", "NaN", "nan"])
         known = lazy.collect_schema().names()
         _require(known, path.name)
-        keep = [name for name in (*REQUIRED, *OPTIONAL) if name in known]
+        keep = [name for name in dict.fromkeys((*REQUIRED, *OPTIONAL, *also)) if name in known]
         few = [pl.col(name).cast(pl.String).cast(pl.Categorical) for name in keep if name not in NUMBERS]
         some = [pl.col(name).cast(pl.Float64) for name in keep if name in NUMBERS]
         return lazy.select(keep).with_columns(few + some).collect(engine="streaming")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -13,11 +14,13 @@ from cueflow.tasks.fusion.learn.apply import Applied, apply_pipeline, fuse_alone
 from cueflow.tasks.fusion.learn.experts import QUICK
 from cueflow.tasks.fusion.learn.folds import group_folds, subject_folds, without
 from cueflow.tasks.fusion.learn.linear import sigmoid
-from cueflow.tasks.fusion.learn.pipeline import Pipeline, Problem, Settings, early_problem, fit_pipeline
+from cueflow.tasks.fusion.learn.pipeline import Pipeline, Problem, Settings, early_problem, fit_pipeline, side_by_side
 from cueflow.tasks.fusion.learn.spread import possible_labels
 
 DELETED = (1, 2, 5, 10, 20)
 DRAWS = 5
+PERSON_DRAWS = 400
+PATTERNS_MAX = 4  # modalities up to which every subset is looked at
 QUICK_FOLDS = 3
 
 Split = tuple[IntArray, IntArray]
@@ -29,8 +32,9 @@ class HeldOut:
 
     `alone` by modality, `missing` by pattern, `removed` and `at_random` (k, n) log-odds after the top or random
     biomarkers were taken away; `decision` (n,) the share of the target in the training part; `interval` (2, n);
-    `possible` (n,) whether the label was among those not ruled out; `answered` (n,) False where the
-    session is unlike any seen.
+    `possible` (n,) whether the label was among those not ruled out; `rank` (n,) where the person's number of sessions
+    with the target lies among what was thought possible, 0 to 1, NaN for a person with one session; `answered` (n,)
+    False where the session is unlike any seen.
     """
 
     fused: FloatArray
@@ -43,6 +47,7 @@ class HeldOut:
     decision: FloatArray
     interval: FloatArray
     possible: FloatArray
+    rank: FloatArray
     answered: FloatArray
 
 
@@ -138,6 +143,7 @@ def _blank(n: int, names: Sequence[str], patterns: Sequence[str]) -> HeldOut:
         decision=blank(),
         interval=blank(2),
         possible=blank(),
+        rank=blank(),
         answered=blank(),
     )
 
@@ -152,7 +158,45 @@ def _store_answers(made: HeldOut, test: IntArray, part: Problem, said: tuple[Pip
     made.interval[:, test] = sigmoid(applied.interval)
     pairs = zip(probability, part.y, strict=True)
     made.possible[test] = [label in possible_labels(float(p), pipeline.strangeness) for p, label in pairs]
+    made.rank[test] = person_ranks(pipeline, part)
     made.answered[test] = applied.distance <= 1
+
+
+def person_ranks(pipeline: Pipeline, part: Problem) -> FloatArray:
+    """Where the observed number of sessions with the target lies among the numbers drawn for each person.
+
+    This can be seen of any cohort, where a session's own chance cannot.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Fitted on other persons.
+    part : Problem
+        n sessions.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Share of draws below, plus half of those equal; the same for all sessions of a person.
+    """
+    found = np.full(part.y.size, np.nan)
+    posterior = pipeline.posterior
+    if posterior is None:
+        return found
+    rng = np.random.default_rng(pipeline.settings.seed)
+    scaled = side_by_side(pipeline.parts, part.blocks)
+    centre, deviation = posterior.centre(scaled), np.sqrt(posterior.variance(scaled))
+    for who in np.unique(part.subjects):
+        mine = np.flatnonzero(part.subjects == who)
+        if mine.size < 2:
+            continue
+        shift = rng.choice(posterior.shifts, size=PERSON_DRAWS, p=posterior.belief) * rng.normal(size=PERSON_DRAWS)
+        error = deviation[mine] * rng.normal(size=(PERSON_DRAWS, mine.size))
+        chance = sigmoid(centre[mine] + shift[:, None] + error)
+        drawn = (rng.random(chance.shape) < chance).sum(axis=1)
+        seen = part.y[mine].sum()
+        found[mine] = (drawn < seen).mean() + 0.5 * (drawn == seen).mean()
+    return found
 
 
 def missing_patterns(names: Sequence[str]) -> dict[str, tuple[int, ...]]:
@@ -166,13 +210,16 @@ def missing_patterns(names: Sequence[str]) -> dict[str, tuple[int, ...]]:
     Returns
     -------
     dict
-        "without x" and "only x" to the numbers of the modalities left.
+        "without x", "without x and y", "only x" to the numbers of the modalities left; with more than four modalities
+        only those without one and with one.
     """
-    if len(names) < 2:
-        return {}
     every = range(len(names))
-    less = {f"without {name}": tuple(k for k in every if k != m) for m, name in enumerate(names)}
-    return less | {f"only {name}": (m,) for m, name in enumerate(names)}
+    sizes = range(1, len(names)) if len(names) <= PATTERNS_MAX else (len(names) - 1, 1)
+    made = {}
+    for kept in (kept for size in sorted(sizes, reverse=True) for kept in combinations(every, size)):
+        gone = [names[m] for m in every if m not in kept]
+        made[f"only {names[kept[0]]}" if len(kept) == 1 else f"without {' and '.join(gone)}"] = kept
+    return made
 
 
 def with_only(pipeline: Pipeline, applied: Applied, part: Problem, kept: tuple[int, ...]) -> FloatArray:

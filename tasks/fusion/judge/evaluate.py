@@ -11,15 +11,16 @@ import numpy as np
 from cueflow.schemas.errors import FusionError
 from cueflow.schemas.reasons import Reason
 from cueflow.tasks.fusion.data.baseline import Baseline
-from cueflow.tasks.fusion.data.cohort import SUBJECTS_MIN, TOO_FEW, Cohort, Comparison, build_cohort
+from cueflow.tasks.fusion.data.cohort import SUBJECTS_MIN, TOO_FEW, Comparison, build_cohort
 from cueflow.tasks.fusion.data.features import FloatArray, IntArray
+from cueflow.tasks.fusion.data.groups import group_of_sessions
 from cueflow.tasks.fusion.data.labels import Target
 from cueflow.tasks.fusion.judge.checks import REFITS, find_leaks, learning_curve, permutation_null
 from cueflow.tasks.fusion.judge.crossfit import DELETED, HeldOut, held_out, splits_of
 from cueflow.tasks.fusion.judge.metrics import auroc, brier, number, with_intervals
 from cueflow.tasks.fusion.judge.tables import evaluation_table
 from cueflow.tasks.fusion.learn.linear import deviance, sigmoid
-from cueflow.tasks.fusion.learn.pipeline import KINDS, Problem, Progress, Settings
+from cueflow.tasks.fusion.learn.pipeline import KINDS, LEVEL, Problem, Progress, Settings
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,8 +33,9 @@ Figures = Mapping[str, Any]
 class Evaluation:
     """All figures, as they are printed and written.
 
-    `interval` says how often held-out labels were among those not ruled out, how wide the intervals were and how often
-    the model answered; `fairness` has figures by group; `curve` is the learning curve, both only on request.
+    `interval` says for how many held-out persons the number of sessions with the target lay where 90 % should lie
+    (`person_coverage`), how often labels were among those not ruled out, how wide intervals were and how often the
+    model answered; `fairness` has figures by group; `curve` is the learning curve, both only on request.
     """
 
     target: str
@@ -86,7 +88,7 @@ def evaluate(  # noqa: PLR0913 - the options of the command line
     split_by: str | None = None,
     fairness: str | None = None,
     subjects: pl.DataFrame | None = None,
-    curve: str = "no",
+    curve: bool = False,
 ) -> Evaluation:
     """Measure what a model trained this way says of persons it has not met.
 
@@ -104,8 +106,8 @@ def evaluate(  # noqa: PLR0913 - the options of the command line
         Column of `subjects` or of `frame` whose groups get figures of their own.
     subjects : polars.DataFrame, optional
         subjects.csv: subject_id and covariates.
-    curve : str, optional
-        "yes" adds a learning curve over subjects.
+    curve : bool, optional
+        Add a learning curve over subjects.
 
     Returns
     -------
@@ -120,7 +122,9 @@ def evaluate(  # noqa: PLR0913 - the options of the command line
     comparison = Comparison.of(baseline, rest_phase)
     cohort = build_cohort(frame, labels, Target(target, threshold), comparison, min_subjects=min_subjects)
     problem, settings = cohort.problem, Settings(comparison.baseline, tuple(kinds), seed=seed)
-    groups = None if split_by is None else _codes(_column(cohort, frame, subjects, split_by))
+    groups = None
+    if split_by is not None:
+        groups = _codes(group_of_sessions(frame, cohort.session_ids, split_by, subjects=subjects), split_by)
     splits = splits_of(problem, groups, folds=folds, seed=seed)
     if not splits:
         raise FusionError("no fold has both classes to learn from; more subjects are needed")
@@ -129,7 +133,10 @@ def evaluate(  # noqa: PLR0913 - the options of the command line
         problem, settings, out.fused, refits=refits, tell=lambda share, what: tell(0.7 + 0.25 * share, what)
     )
     tell(0.95, "checks")
-    by_group = {} if fairness is None else _by_group(problem, out, _column(cohort, frame, subjects, fairness), seed)
+    by_group = {}
+    if fairness is not None:
+        values = group_of_sessions(frame, cohort.session_ids, fairness, subjects=subjects)
+        by_group = _by_group(problem, out, values, seed)
     made = _figures(problem, out, seed)
     return Evaluation(
         target=target,
@@ -137,7 +144,7 @@ def evaluate(  # noqa: PLR0913 - the options of the command line
         null=null,
         leaks=find_leaks(problem, cohort.columns, settings),
         fairness=by_group,
-        curve=tuple(learning_curve(problem, settings)) if curve == "yes" else (),
+        curve=tuple(learning_curve(problem, settings)) if curve else (),
         subjects=int(np.unique(problem.subjects).size),
         sessions=int(problem.y.size),
         folds=len(splits),
@@ -157,7 +164,7 @@ def _figures(problem: Problem, out: HeldOut, seed: int) -> dict[str, Any]:
         "early": of(out.early),
         "missing": {name: of(probability) for name, probability in out.missing.items()},
         "deletion": _deletion(problem, out),
-        "interval": _interval(out),
+        "interval": _interval(out, problem.subjects),
     }
 
 
@@ -177,40 +184,33 @@ def _deletion(problem: Problem, out: HeldOut) -> dict[str, object]:
     return {"removed": list(DELETED), "top": curve(out.removed), "random": curve(out.at_random)}
 
 
-def _interval(out: HeldOut) -> dict[str, float | None]:
+def _interval(out: HeldOut, subjects: IntArray) -> dict[str, float | int | None]:
+    """How often the intervals and the labels not ruled out hold what was observed of persons not met."""
     known = np.isfinite(out.fused)
+    ranks = {int(who): float(rank) for who, rank in zip(subjects, out.rank, strict=True) if np.isfinite(rank)}
+    tail = (1 - LEVEL) / 2
+    inside = [tail <= rank <= 1 - tail for rank in ranks.values()]
     return {
+        "person_coverage": number(float(np.mean(inside))) if inside else None,
+        "persons": len(inside),
         "label_coverage": number(float(out.possible[known].mean())),
         "width": number(float((out.interval[1] - out.interval[0])[known].mean())),
         "answered": number(float(out.answered[known].mean())),
     }
 
 
-def _column(cohort: Cohort, frame: pl.DataFrame, subjects: pl.DataFrame | None, name: str) -> list[str]:
-    """Value of a column for each labelled session, from subjects.csv or from the table itself.
+def _codes(values: list[str], column: str) -> IntArray:
+    """Numbers of the values.
 
     Raises
     ------
     FusionError
-        If neither has it.
+        If there is only one: nothing could be held out.
     """
-    import polars as pl
-
-    pairs = frame.select(pl.col("session_id").cast(pl.String), pl.col("subject_id").cast(pl.String)).unique()
-    if subjects is not None and {"subject_id", name} <= set(subjects.columns):
-        side = subjects.select(pl.col("subject_id").cast(pl.String), pl.col(name).cast(pl.String).alias("group"))
-        joined = pairs.join(side.unique("subject_id"), on="subject_id", how="left")
-    elif name in frame.columns:
-        joined = frame.select(pl.col("session_id").cast(pl.String), pl.col(name).cast(pl.String).alias("group"))
-        joined = joined.unique("session_id")
-    else:
-        raise FusionError(f"no column {name!r} in subjects.csv or the table", reason=Reason.COLUMN_MISSING)
-    known = dict(zip(joined["session_id"], joined["group"].fill_null("unknown"), strict=True))
-    return [known[session] for session in cohort.session_ids]
-
-
-def _codes(values: list[str]) -> IntArray:
-    return np.asarray(np.unique(np.array(values), return_inverse=True)[1], dtype=np.int64)
+    found, codes = np.unique(np.array(values), return_inverse=True)
+    if found.size < 2:
+        raise FusionError(f"column {column!r} has one value only; nothing to hold out", reason=Reason.CONFIG_INVALID)
+    return np.asarray(codes, dtype=np.int64)
 
 
 def _by_group(problem: Problem, out: HeldOut, values: list[str], seed: int) -> dict[str, Any]:

@@ -75,6 +75,7 @@ def _deletion_lines(deletion: Mapping[str, Any]) -> list[str]:
 
 def _interval_line(interval: Mapping[str, Any]) -> str:
     return (
-        f"labels not ruled out hold the truth in {_figure(interval['label_coverage'])} of sessions; mean interval "
-        f"width {_figure(interval['width'])}; answered {_figure(interval['answered'])}"
+        f"stated 90 % hold the number of sessions with the target of {_figure(interval['person_coverage'])} of "
+        f"{interval['persons']} persons; labels not ruled out hold the truth in {_figure(interval['label_coverage'])} "
+        f"of sessions; mean width {_figure(interval['width'])}; answered {_figure(interval['answered'])}"
     )

@@ -32,7 +32,9 @@ class Applied:
     distance: FloatArray
 
 
-def apply_pipeline(pipeline: Pipeline, blocks: Mapping[str, Block], reliability: FloatArray) -> Applied:
+def apply_pipeline(
+    pipeline: Pipeline, blocks: Mapping[str, Block], reliability: FloatArray, *, with_interval: bool = True
+) -> Applied:
     """Predict sessions, with every biomarker's exact share.
 
     Parameters
@@ -43,6 +45,8 @@ def apply_pipeline(pipeline: Pipeline, blocks: Mapping[str, Block], reliability:
         Modality to block of n sessions, in the order of the pipeline's parts.
     reliability : ndarray, shape (n, m)
         Coverage × quality, 0 where missing.
+    with_interval : bool, optional
+        False leaves the interval out (NaN).
 
     Returns
     -------
@@ -74,7 +78,7 @@ def apply_pipeline(pipeline: Pipeline, blocks: Mapping[str, Block], reliability:
         contributions=contributions,
         alone=alone,
         weights=weight,
-        interval=_interval(pipeline, blocks, log_odds),
+        interval=_interval(pipeline, blocks, log_odds) if with_interval else np.full((2, log_odds.size), np.nan),
         support=_support(pipeline, blocks, reliability),
         distance=_distance(pipeline, blocks, reliability),
     )

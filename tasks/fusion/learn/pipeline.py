@@ -57,13 +57,12 @@ class Problem:
 class Part:
     """All that is known of one modality.
 
-    `refits` are experts that each did without one fold of subjects; `importance` (p,) is the mean size of each term in
-    training; `strength` the spread of the calibrated log-odds; `limit` the distance of the farthest believable session.
+    `importance` (p,) is the mean size of each term in training; `strength` the spread of the calibrated log-odds;
+    `limit` the distance of the farthest believable session.
     """
 
     modality: str
     expert: Expert
-    refits: tuple[Expert, ...]
     platt: Platt
     importance: FloatArray
     strength: float
@@ -260,7 +259,7 @@ def _describe(
     apart = [distances(refit.scaler.apply(block.rows(fold)), active) for refit, fold in zip(refits, inner, strict=True)]
     importance = np.abs(expert.terms(block)).mean(axis=0)
     limit = distance_limit(np.concatenate(apart))
-    return Part(name, expert, refits, platt, importance, float(calibrated.std()), limit)
+    return Part(name, expert, platt, importance, float(calibrated.std()), limit)
 
 
 def active_columns(expert: Expert) -> IntArray:

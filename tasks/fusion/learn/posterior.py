@@ -44,16 +44,18 @@ class Posterior:
         """Expected log-odds (n,) of sessions of the typical person, from scaled values (n, p), NaN where missing."""
         return np.asarray(np.where(np.isfinite(scaled), scaled, 0.0) @ self.mean[1:] + self.mean[0])
 
-    def variance(self, scaled: FloatArray) -> FloatArray:
+    def variance(self, scaled: FloatArray, *, difference: bool = False) -> FloatArray:
         """Mean square (n,) of the error of log-odds: effects that the data leave open, and values that are missing.
 
         Parameters
         ----------
         scaled : ndarray, shape (n, p)
             Scaled and clipped values, NaN where missing.
+        difference : bool, optional
+            They are differences of two sessions: the intercept drops out.
         """
         gone = ~np.isfinite(scaled)
-        kept = np.hstack([np.ones((scaled.shape[0], 1)), np.where(gone, 0.0, scaled)])
+        kept = np.hstack([np.full((scaled.shape[0], 1), float(not difference)), np.where(gone, 0.0, scaled)])
         along = kept @ self.vectors.T
         return np.asarray(along**2 @ self.size + kept**2 @ self.rest + gone @ self.square)
 

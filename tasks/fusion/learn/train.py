@@ -10,10 +10,10 @@ from cueflow.schemas.errors import FusionError
 from cueflow.schemas.reasons import Reason
 from cueflow.tasks.fusion.data.baseline import Baseline
 from cueflow.tasks.fusion.data.cohort import SUBJECTS_MIN, Cohort, Comparison, build_cohort
-from cueflow.tasks.fusion.data.features import FloatArray
 from cueflow.tasks.fusion.data.labels import Target
-from cueflow.tasks.fusion.learn.pipeline import KINDS, LEVEL, Pipeline, Progress, Settings, fit_pipeline
-from cueflow.tasks.fusion.store.model import FusionModel
+from cueflow.tasks.fusion.learn.pipeline import KINDS, LEVEL, Progress, Settings, fit_pipeline
+from cueflow.tasks.fusion.learn.stability import bootstrap_refits, rank_agreement
+from cueflow.tasks.fusion.store.model import FusionModel, person_mark, salt_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -62,7 +62,7 @@ def train(  # noqa: PLR0913 - the options of the command line
     rest_phase : str, optional
         Phase that a phase baseline compares with.
     kinds : tuple of str, optional
-        Kinds of experts that take part in the choice: linear, boosted.
+        Kinds of experts that take part in the choice: linear, curved, boosted.
     min_subjects : int, optional
         Fewer labelled subjects are refused.
     decision : float, optional
@@ -82,25 +82,31 @@ def train(  # noqa: PLR0913 - the options of the command line
         If the labels or values cannot be used, or there are too few subjects.
     """
     if not set(kinds) <= set(KINDS) or not kinds or not 0.5 <= level < 1:
-        raise FusionError("kinds must be of linear, boosted; level between 0.5 and 1", reason=Reason.CONFIG_INVALID)
+        raise FusionError(
+            "kinds must be of linear, curved, boosted; level between 0.5 and 1", reason=Reason.CONFIG_INVALID
+        )
     comparison = Comparison.of(baseline, rest_phase)
     wanted = Target(target, threshold)
     cohort = build_cohort(frame, labels, wanted, comparison, min_subjects=min_subjects)
     settings = Settings(comparison.baseline, tuple(kinds), seed=seed, level=level)
     pipeline = fit_pipeline(cohort.problem, settings, progress or _quiet)
+    refits = bootstrap_refits(cohort.problem, pipeline)
+    salt = salt_of(pipeline)
     share = pipeline.prior if decision is None else decision
     return FusionModel(
         target=wanted,
         pipeline=pipeline,
         columns=cohort.columns,
         references=cohort.references if comparison.baseline is Baseline.SUBJECT else {},
+        people=frozenset(person_mark(who, salt) for who in cohort.subject_ids),
         methods=_used(cohort),
         rest_phase=comparison.rest_phase,
         decision=float(share),
         min_support=min_support,
         counts=_counts(cohort),
         warnings=cohort.notes,
-        agreement=rank_agreement(pipeline),
+        refits=refits,
+        agreement=rank_agreement(pipeline, refits),
     )
 
 
@@ -117,50 +123,3 @@ def _counts(cohort: Cohort) -> dict[str, int]:
         "present": int(problem.y.sum()),
         "biomarkers": sum(len(names) for names in cohort.columns.values()),
     }
-
-
-def rank_agreement(pipeline: Pipeline) -> float:
-    """How alike the refits rank the biomarkers.
-
-    Parameters
-    ----------
-    pipeline : Pipeline
-        With its refits, each without one fold of the subjects.
-
-    Returns
-    -------
-    float
-        Mean Spearman correlation of the sizes of terms (spread over the range seen) between pairs of refits, −1 to 1;
-        NaN with fewer than two refits or where no term differs.
-    """
-    k = min(len(part.refits) for part in pipeline.parts)
-    sizes = []
-    for fold in range(k):
-        parts = []
-        for m, part in enumerate(pipeline.parts):
-            scale = part.platt.slope * _weight(pipeline, m)
-            parts.append(scale * _sizes(pipeline, m, fold))
-        sizes.append(np.concatenate(parts))
-    pairs = [_spearman(sizes[i], sizes[j]) for i in range(k) for j in range(i)]
-    known = [pair for pair in pairs if np.isfinite(pair)]
-    return float(np.mean(known)) if known else float("nan")
-
-
-def _weight(pipeline: Pipeline, m: int) -> float:
-    full = max(pipeline.fusion.patterns, key=lambda entry: len(entry.pattern))
-    return dict(zip(full.pattern, full.weights, strict=True)).get(m, 0.0)
-
-
-def _sizes(pipeline: Pipeline, m: int, fold: int) -> FloatArray:
-    """Spread of each term over an even grid of the usual range of scaled values."""
-    refit = pipeline.parts[m].refits[fold]
-    grid = np.repeat(np.linspace(-2.0, 2.0, 41)[:, None], refit.slope.size, axis=1)
-    return np.asarray(refit.terms_of(grid).std(axis=0))
-
-
-def _spearman(a: FloatArray, b: FloatArray) -> float:
-    from scipy.stats import rankdata
-
-    if a.size < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
-        return float("nan")
-    return float(np.corrcoef(rankdata(a), rankdata(b))[0, 1])

@@ -43,7 +43,8 @@ def model_card(model: FusionModel, evaluation: str | None = None) -> str:
         f"- Folds: {pipeline.settings.folds}, by subject; seed {pipeline.settings.seed}",
         f"- Answer “present” from a probability of {model.decision:.3f}; intervals of {model.level:.0%}",
         f"- Abstains below {model.min_support:.0%} of the usual evidence, or beyond distance 1 of what was seen",
-        f"- Rank agreement of the biomarkers between refits (Spearman): {model.agreement:.2f}",
+        f"- Rank agreement of the biomarkers between {len(model.refits)} refits to resampled persons (Spearman): "
+        f"{model.agreement:.2f}",
         "",
         "| modality | expert | biomarkers | calibration slope | weight |",
         "|---|---|---|---|---|",

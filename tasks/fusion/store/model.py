@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from cueflow.tasks.fusion.data.labels import Target
 from cueflow.tasks.fusion.learn.experts import Candidate, Expert
 from cueflow.tasks.fusion.learn.pipeline import Joint, Part, Pipeline, Settings
 from cueflow.tasks.fusion.learn.posterior import Posterior
+from cueflow.tasks.fusion.learn.stability import Refit
 from cueflow.tasks.fusion.learn.weights import Fusion, PatternWeights, Platt, Shrinkage
 
 FORMAT = "cueflow-fusion"
@@ -31,27 +33,40 @@ class FusionModel:
     """A trained model.
 
     `columns` are the biomarkers of each modality in the order of the parts; `references` the own baselines of training
-    subjects by `subject_key` (only with a subject baseline); `methods` the versions of the methods behind each
+    subjects by `subject_key` (only with a subject baseline); `people` names who it was trained on, by `person_mark`;
+    `methods` the versions of the methods behind each
     biomarker; `decision` the probability from which on the answer is "present"; `counts` what it was shown; `warnings`
-    what to know before believing it; `agreement` the rank agreement of refits.
+    what to know before believing it; `refits` the experts of resampled persons, and `agreement` how alike they rank
+    the biomarkers.
     """
 
     target: Target
     pipeline: Pipeline
     columns: Mapping[str, tuple[str, ...]]
     references: Mapping[str, Mapping[str, Own]]
+    people: frozenset[str]
     methods: Mapping[str, tuple[str, ...]]
     rest_phase: str | None
     decision: float
     min_support: float
     counts: Mapping[str, int]
     warnings: tuple[str, ...]
+    refits: tuple[Refit, ...]
     agreement: float
 
     @cached_property
     def sha256(self) -> str:
         """Hash of everything in the model."""
         return digest(self.to_json())
+
+    def knows(self, subject_id: str) -> bool:
+        """Whether it was trained on a subject: then it must be trained again once the subject is erased."""
+        return person_mark(subject_id, self.salt) in self.people
+
+    @property
+    def salt(self) -> str:
+        """What the marks of people are made with: another one for every model."""
+        return salt_of(self.pipeline)
 
     @property
     def level(self) -> float:
@@ -68,12 +83,14 @@ class FusionModel:
                 modality: {who: _own_json(own) for who, own in owns.items()}
                 for modality, owns in self.references.items()
             },
+            "people": sorted(self.people),
             "methods": {name: list(versions) for name, versions in self.methods.items()},
             "rest_phase": self.rest_phase,
             "decision": self.decision,
             "min_support": self.min_support,
             "counts": dict(self.counts),
             "warnings": list(self.warnings),
+            "refits": [_refit_json(refit) for refit in self.refits],
             "agreement": _number(self.agreement),
         }
 
@@ -99,6 +116,39 @@ class FusionModel:
             return _rebuild(values)
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise FusionError("the model file is incomplete; train it again", reason=Reason.MODEL_HASH) from error
+
+
+def salt_of(pipeline: Pipeline) -> str:
+    """Hash of what was learned: two models have the same marks for nobody.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Fitted.
+
+    Returns
+    -------
+    str
+    """
+    return digest(_pipeline_json(pipeline))
+
+
+def person_mark(subject_id: str, salt: str) -> str:
+    """How a model remembers that it was trained on a subject, without a list of names.
+
+    Parameters
+    ----------
+    subject_id : str
+        As the table names the subject.
+    salt : str
+        Of the model.
+
+    Returns
+    -------
+    str
+        16 hex digits.
+    """
+    return hmac.new(salt.encode(), subject_id.encode(), hashlib.sha256).hexdigest()[:16]
 
 
 def digest(values: Mapping[str, Any]) -> str:
@@ -161,6 +211,16 @@ def _expert(values: Mapping[str, Any]) -> Expert:
     )
 
 
+def _refit_json(refit: Refit) -> dict[str, Any]:
+    joint = None if refit.joint is None else _expert_json(refit.joint)
+    return {"experts": [_expert_json(expert) for expert in refit.experts], "joint": joint}
+
+
+def _refit(values: Mapping[str, Any]) -> Refit:
+    joint = None if values["joint"] is None else _expert(values["joint"])
+    return Refit(tuple(_expert(expert) for expert in values["experts"]), joint)
+
+
 def _posterior_json(posterior: Posterior | None) -> dict[str, Any] | None:
     if posterior is None:
         return None
@@ -202,7 +262,6 @@ def _pipeline_json(pipeline: Pipeline) -> dict[str, Any]:
             {
                 "modality": part.modality,
                 "expert": _expert_json(part.expert),
-                "refits": [_expert_json(refit) for refit in part.refits],
                 "platt": [part.platt.intercept, part.platt.slope],
                 "importance": _list(part.importance),
                 "strength": part.strength,
@@ -238,7 +297,6 @@ def _pipeline(values: Mapping[str, Any]) -> Pipeline:
             Part(
                 modality=part["modality"],
                 expert=_expert(part["expert"]),
-                refits=tuple(_expert(refit) for refit in part["refits"]),
                 platt=Platt(*part["platt"]),
                 importance=_array(part["importance"]),
                 strength=part["strength"],
@@ -269,11 +327,13 @@ def _rebuild(values: Mapping[str, Any]) -> FusionModel:
             modality: {who: Own(**{k: _array(v) for k, v in own.items()}) for who, own in owns.items()}
             for modality, owns in values["references"].items()
         },
+        people=frozenset(values["people"]),
         methods={name: tuple(versions) for name, versions in values["methods"].items()},
         rest_phase=values["rest_phase"],
         decision=values["decision"],
         min_support=values["min_support"],
         counts=dict(values["counts"]),
         warnings=tuple(values["warnings"]),
+        refits=tuple(_refit(refit) for refit in values["refits"]),
         agreement=np.nan if values["agreement"] is None else values["agreement"],
     )
