@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cueflow.schemas.session import Session
+from cueflow.schemas.errors import FusionError
+from cueflow.schemas.reasons import Reason
+from cueflow.schemas.session import Group, Modality, Session
 from cueflow.storage.rows import Stamp, fusion_rows, to_table
 
 if TYPE_CHECKING:
@@ -42,6 +45,16 @@ class Fuser:
     def knows(self, subject_id: str) -> bool:
         """Whether the model was trained on a subject."""
         return self._model.knows(subject_id)
+
+    def other_methods(self, now: Mapping[str, str]) -> list[str]:
+        """Biomarkers whose method version, by modality, is none of those the model learned from."""
+        model = self._model
+        return [
+            f"{name} ({now[modality]} instead of {', '.join(model.methods[name])})"
+            for modality, names in model.columns.items()
+            for name in names
+            if modality in now and name in model.methods and now[modality] not in model.methods[name]
+        ]
 
     def tables(self, session: Session, biomarkers: pa.Table, stamp: Stamp) -> Fused:
         """Predict one session from its biomarker rows.
@@ -84,3 +97,36 @@ def load_fuser(path: Path) -> Fuser:
     from cueflow.tasks.fusion import load_model
 
     return Fuser(load_model(path))
+
+
+def load_matching(path: Path, groups: Iterable[Group]) -> Fuser:
+    """Load a fusion model for recordings that are processed now.
+
+    Parameters
+    ----------
+    path : Path
+        What `cueflow fusion train` wrote.
+    groups : iterable of Group
+        Stages that will run.
+
+    Returns
+    -------
+    Fuser
+
+    Raises
+    ------
+    FusionError
+        If the model learned from biomarkers that other versions of these stages' methods made.
+    """
+    from cueflow.flows.work.stages import method_version
+
+    fuser = load_fuser(path)
+    now = {m.value: method_version(m.group) for m in Modality if m.group in set(groups)}
+    differ = fuser.other_methods(now)
+    if differ:
+        raise FusionError(
+            f"{path.name}: {len(differ)} of its biomarkers are now made by other method versions: "
+            f"{'; '.join(differ[:5])}; process the cohort again and train anew",
+            reason=Reason.MODEL_HASH,
+        )
+    return fuser

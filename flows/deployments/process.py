@@ -9,7 +9,7 @@ from prefect import get_run_logger, runtime
 
 from cueflow.flows.deployments.artifacts import Bar, tell_done
 from cueflow.flows.deployments.fan_out import Unit, fan_out
-from cueflow.flows.fuse import load_fuser
+from cueflow.flows.fuse import load_matching
 from cueflow.flows.planning.options import Options, chosen_sessions
 from cueflow.flows.planning.plan import Plan, Request, SessionPlan, plan_run
 from cueflow.flows.planning.why import explain_plan, fingerprints, session_rows
@@ -49,7 +49,7 @@ def process(dataset: Path, tables: Path, *, dataset_name: str, options: Options)
     whole = read_dataset(dataset, name=dataset_name or None)
     loaded = chosen_sessions(whole, options.sessions)
     settings = load_config(options.config)
-    fuser = load_fuser(options.fusion_model) if options.fusion_model else None
+    fuser = load_matching(options.fusion_model, options.groups) if options.fusion_model else None
     _need_models(loaded, options.groups)
     store = TableStore(tables, loaded.name)
     ids = [s.session_id for s in whole.sessions]

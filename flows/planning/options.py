@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
-from cueflow.flows.fuse import load_fuser
+from cueflow.flows.fuse import load_matching
 from cueflow.schemas.config import load_config
 from cueflow.schemas.errors import DatasetError
 from cueflow.schemas.session import Dataset, Group
@@ -67,7 +67,7 @@ def preflight(dataset: Path, *, dataset_name: str, options: Options) -> None:
     chosen_sessions(read_dataset(dataset, name=dataset_name or None), options.sessions)
     load_config(options.config)
     if options.fusion_model:
-        load_fuser(options.fusion_model)
+        load_matching(options.fusion_model, options.groups)
 
 
 def chosen_sessions(dataset: Dataset, wanted: Sequence[str]) -> Dataset:

@@ -188,7 +188,7 @@ def _stability(model: FusionModel, read: Read, i: int) -> tuple[tuple[Firm, ...]
     low, high = np.quantile(np.stack(found), (0.05, 0.95), axis=0)
     names = [(part.modality, name) for part in model.pipeline.parts for name in model.columns[part.modality]]
     order = [k for k in np.argsort(-np.abs(given)) if given[k] != 0][:FIRM_MAX]
-    firm = tuple(Firm(*names[k], float(low[k]), float(high[k])) for k in order)
+    firm = tuple(Firm(names[k][0], names[k][1], float(low[k]), float(high[k])) for k in order)
     return firm, float(np.mean(known)) if known else float("nan")
 
 
