@@ -117,7 +117,9 @@ def peers(learn: Problem, test: Problem, alone: FloatArray) -> dict[str, FloatAr
         "stacking": stacked(learn, alone),
         "EBM": boosted.predict_proba(side_by_side(test))[:, 1],
         "LightGBM": trees,
-        "early": sigmoid(apply_pipeline(fit_pipeline(early, Settings()), late.blocks, late.reliability).log_odds),
+        "early": sigmoid(
+            apply_pipeline(fit_pipeline(early, Settings(), with_interval=False), late.blocks, late.reliability).log_odds
+        ),
     }
 
 

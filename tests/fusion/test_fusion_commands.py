@@ -14,9 +14,14 @@ from cueflow.tasks.fusion import predict, save_model
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, model, cohort):
+def few(cohort):
+    return cohort.frame.filter(pl.col("subject_id").is_in(["p0-0000", "p0-0001"]))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, model, few):
     folder = tmp_path_factory.mktemp("fusion")
-    cohort.frame.write_parquet(folder / "long.parquet")
+    few.write_parquet(folder / "long.parquet")
     save_model(model, folder / "model")
     return folder
 
@@ -26,11 +31,11 @@ def _cueflow(folder, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
-def test_a_run_from_a_long_table_writes_what_the_model_says(folder, model, cohort):
+def test_a_run_from_a_long_table_writes_what_the_model_says(folder, model, few):
     made = _cueflow(folder, "run", "long.parquet", "--out", "tables", "--fusion-model", "model")
     assert made.returncode == 0, made.stderr
     tables = cueflow.open_tables(folder / "tables")
-    said = {p.session_id: p for p in predict(model, cohort.frame)}
+    said = {p.session_id: p for p in predict(model, few)}
     rows = tables.predictions.collect()
     assert set(rows["session_id"]) == set(said)
     for row in rows.iter_rows(named=True):
@@ -40,16 +45,16 @@ def test_a_run_from_a_long_table_writes_what_the_model_says(folder, model, cohor
     for session, total in sums.iter_rows():
         assert total + said[session].bias == pytest.approx(said[session].log_odds, abs=1e-6)
     values = tables.biomarkers.collect()
-    assert values.height == cohort.frame.height
+    assert values.height == few.height
     assert values.filter(pl.col("value").is_null())["status"].unique().to_list() == ["absent"]
     again = _cueflow(folder, "run", "long.parquet", "--out", "tables", "--fusion-model", "model")
     assert f"{len(said)} unchanged" in again.stdout
 
 
-def test_explain_reads_both_and_forget_names_the_model(folder, model, cohort, predictions):
-    who = cohort.frame["subject_id"][0]
-    session = cohort.frame["session_id"][0]
-    later = cohort.frame.filter(subject_id=who)["session_id"].unique().sort()[1]
+def test_explain_reads_both_and_forget_names_the_model(folder, few):
+    who = few["subject_id"][0]
+    session = few["session_id"][0]
+    later = few.filter(subject_id=who)["session_id"].unique().sort()[1]
     made = _cueflow(
         folder, "fusion", "explain", "long.parquet", later, "--model", "model", "--since", session, "--json"
     )

@@ -122,7 +122,7 @@ def held_out(
             made.missing[pattern][test] = with_only(pipeline, applied, part, kept)
         made.removed[:, test], made.at_random[:, test] = deleted(applied, part, rng)
         merged = early_problem(problem)
-        early = fit_pipeline(merged.rows(train), settings)
+        early = fit_pipeline(merged.rows(train), settings, with_interval=False)
         late = merged.rows(test)
         made.early[test] = sigmoid(apply_pipeline(early, late.blocks, late.reliability).log_odds)
     return made

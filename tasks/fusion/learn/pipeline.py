@@ -87,7 +87,7 @@ class Joint:
 class Pipeline:
     """A fitted model without names of sessions.
 
-    `strangeness` is what decides which labels cannot be ruled out; `posterior` is None in a quick model, which has no
+    `strangeness` is what decides which labels cannot be ruled out; `posterior` is None in a model that needs no
     intervals.
     """
 
@@ -105,7 +105,9 @@ def _quiet(_share: float, _what: str) -> None:
     return None
 
 
-def fit_pipeline(problem: Problem, settings: Settings, tell: Progress = _quiet) -> Pipeline:
+def fit_pipeline(
+    problem: Problem, settings: Settings, tell: Progress = _quiet, *, with_interval: bool = True
+) -> Pipeline:
     """Fit experts, calibration, fusion weights and spread; everything on folds that keep subjects apart.
 
     Parameters
@@ -116,6 +118,8 @@ def fit_pipeline(problem: Problem, settings: Settings, tell: Progress = _quiet) 
         How to fit.
     tell : callable, optional
         Called with the share done and what is being done.
+    with_interval : bool, optional
+        False leaves out the posterior that intervals rest on.
 
     Returns
     -------
@@ -131,7 +135,7 @@ def fit_pipeline(problem: Problem, settings: Settings, tell: Progress = _quiet) 
         return Pipeline(settings, tuple(parts), fusion, final, 1.0, None, float(problem.y.mean()))
     strangeness = fit_strangeness(final.apply(fused), problem.y, problem.subjects, level=settings.level)
     scaled = side_by_side(parts, problem.blocks)
-    posterior = fit_posterior(scaled, problem.y, problem.subjects, _groups(parts))
+    posterior = fit_posterior(scaled, problem.y, problem.subjects, _groups(parts)) if with_interval else None
     return Pipeline(settings, tuple(parts), fusion, final, strangeness, posterior, float(problem.y.mean()), joint)
 
 
