@@ -1,6 +1,7 @@
 """When late beats early, the best expert and other peers, on simulated cohorts with known truth.
 
 python benchmarks/fusion_study.py [seeds [FILE]]
+python benchmarks/fusion_study.py coverage [seeds]     only how often intervals hold the true chance, in more cohorts
 
 FILE keeps what is done, so that a study that was stopped goes on.
 
@@ -197,6 +198,25 @@ def collected(seeds: int, file: Path | None) -> dict[str, list[dict[str, float]]
     return {name: [done[name, seed] for seed in range(seeds)] for name in CONDITIONS}
 
 
+def coverage(seeds: int) -> None:
+    """Share of sessions of persons not met whose true chance lies in the stated 90 % interval, seed by seed."""
+    held: dict[str, list[float]] = {name: [] for name in CONDITIONS}
+    for seed in range(seeds):
+        for name, options in CONDITIONS.items():
+            learn = make_cohort(**({"subjects": 50, "sessions": 8} | options | {"seed": seed}))  # type: ignore[arg-type]
+            test = make_cohort(**(options | {"subjects": 150, "sessions": 3, "seed": 1000 + seed}))  # type: ignore[arg-type]
+            pipeline = fit_pipeline(problem_of(learn), Settings(kinds=("linear", "curved")))
+            problem = problem_of(test)
+            low, high = sigmoid(apply_pipeline(pipeline, problem.blocks, problem.reliability).interval)
+            truth = np.array([test.probability[session] for session in sorted(_ids(test))])
+            held[name].append(float(((low <= truth) & (truth <= high)).mean()))
+        print(f"after {seed + 1} seeds", flush=True)
+        for name, shares in held.items():
+            print(f"  {name:30}{np.mean(shares):8.3f}", flush=True)
+        inside = sum(0.85 <= np.mean(shares) <= 0.95 for shares in held.values())
+        print(f"  mean {np.mean(list(held.values())):.3f}; 85 to 95 % in {inside} of {len(held)}", flush=True)
+
+
 PEERS = ("average", "stacking", "EBM", "LightGBM", "early")
 SHOWN = ("fused", "best expert", *PEERS, "oracle", "ece", "coverage", "drivers", "pattern", "deletion")
 
@@ -221,5 +241,7 @@ def main(seeds: int, file: Path | None) -> None:
     )
 
 
-if __name__ == "__main__":
+if __name__ == "__main__" and sys.argv[1:2] == ["coverage"]:
+    coverage(int(sys.argv[2]) if len(sys.argv) > 2 else 6)
+elif __name__ == "__main__":
     main(int(sys.argv[1]) if len(sys.argv) > 1 else 3, Path(sys.argv[2]) if len(sys.argv) > 2 else None)

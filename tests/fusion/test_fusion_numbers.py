@@ -160,14 +160,14 @@ def test_a_persons_own_shift_is_recovered(shift):
     known = rng.normal(size=(1200, 1))
     own = shift * rng.normal(size=120)
     y = (rng.random(1200) < sigmoid(known[:, 0] + own[subjects])).astype(float)
-    found = fit_posterior(known, y, subjects, np.zeros(1, dtype=np.int64))
+    found = fit_posterior((known, 0 * known), y, subjects, groups=np.zeros(1, dtype=np.int64))
     assert found.between == pytest.approx(shift, abs=0.25)
     assert found.mean[1] == pytest.approx(1.0, abs=0.2)  # the effect within a person, not the flatter one over all
 
 
 def test_one_session_each_says_nothing_about_shifts():
     x, y = _data(n=100)
-    found = fit_posterior(x, y, np.arange(100), np.zeros(6, dtype=np.int64))
+    found = fit_posterior((x, 0 * x), y, np.arange(100), groups=np.zeros(6, dtype=np.int64))
     assert found.shifts.tolist() == [0.0]
 
 
@@ -189,9 +189,10 @@ def test_posterior_is_as_wide_as_its_error():
         x[rng.random(x.shape) < 0.1] = np.nan
         full = np.where(np.isnan(x), rng.normal(size=x.shape), x)
         y = (rng.random(300) < sigmoid(full @ beta)).astype(float)
-        found = fit_posterior(x, y, np.repeat(np.arange(60), 5), np.zeros(10, dtype=np.int64))
+        seen = (np.nan_to_num(x), np.isnan(x).astype(float))
+        found = fit_posterior(seen, y, np.repeat(np.arange(60), 5), groups=np.zeros(10, dtype=np.int64))
         new = rng.normal(size=(500, 10))
-        ratio.append(np.mean((found.centre(new) - new @ beta) ** 2) / found.variance(new).mean())
+        ratio.append(np.mean((found.centre(new) - new @ beta) ** 2) / found.variance(new, 0 * new).mean())
     assert 0.7 < np.mean(ratio) < 1.4
 
 

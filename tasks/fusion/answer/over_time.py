@@ -199,15 +199,21 @@ def visit_change(model: FusionModel, frame: pl.DataFrame, earlier: str, later: s
 
 
 def _ends(model: FusionModel, read: Read, i: int, j: int) -> tuple[float, float]:
-    """What the difference of two sessions' log-odds may be: a value that is missing once may be anything."""
+    """What the difference of two sessions' log-odds may be: a value that is missing once may be anything.
+
+    One that is missing on both sides is taken to be the same on both.
+    """
     posterior = model.pipeline.posterior
     if posterior is None:
         return float("nan"), float("nan")
-    before, after = side_by_side(model.pipeline.parts, read.blocks)[[i, j]]
-    once = np.isfinite(before) != np.isfinite(after)
-    both = np.where(np.isfinite(before) & np.isfinite(after), after - before, 0.0)
-    known = np.where(once, np.where(np.isfinite(after), after, -before), both)[None, :]
-    centre = posterior.centre(known) - posterior.mean[0]
-    variance = posterior.variance(known, difference=True) + once @ posterior.square
+    rows = np.array([i, j])
+    trust = model.pipeline.fusion.trust(read.reliability[rows])
+    blocks = {name: block.rows(rows) for name, block in read.blocks.items()}
+    kept, gone = side_by_side(model.pipeline.parts, blocks, trust)
+    step, open_ = (kept[1] - kept[0])[None, :], np.where(gone.min(axis=0) < 1, gone.sum(axis=0), 0.0)
+    if i == j:
+        open_ = np.zeros_like(open_)
+    centre = posterior.centre(step) - posterior.mean[0]
+    variance = posterior.variance(step, open_[None, :], difference=True)
     low, high = interval_ends(posterior, centre, variance, level=model.level, one_person=True)
     return float(low[0]), float(high[0])

@@ -184,8 +184,8 @@ def person_ranks(pipeline: Pipeline, part: Problem) -> FloatArray:
     if posterior is None:
         return found
     rng = np.random.default_rng(pipeline.settings.seed)
-    scaled = side_by_side(pipeline.parts, part.blocks)
-    centre, deviation = posterior.centre(scaled), np.sqrt(posterior.variance(scaled))
+    kept, gone = side_by_side(pipeline.parts, part.blocks, pipeline.fusion.trust(part.reliability))
+    centre, deviation = posterior.centre(kept), np.sqrt(posterior.variance(kept, gone))
     for who in np.unique(part.subjects):
         mine = np.flatnonzero(part.subjects == who)
         if mine.size < 2:

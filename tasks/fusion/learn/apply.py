@@ -10,6 +10,7 @@ import numpy as np
 from cueflow.tasks.fusion.data.baseline import Block
 from cueflow.tasks.fusion.data.features import FloatArray
 from cueflow.tasks.fusion.learn.pipeline import Joint, Pipeline, active_columns, joined, side_by_side
+from cueflow.tasks.fusion.learn.posterior import Posterior
 from cueflow.tasks.fusion.learn.spread import distances, interval_ends
 
 
@@ -72,25 +73,31 @@ def apply_pipeline(
     if pipeline.joint is not None:
         bias = bias + _add_joint(pipeline.joint, gamma * share, blocks, contributions)
     log_odds = bias + np.sum([c.sum(axis=1) for c in contributions.values()], axis=0)
+    interval = np.full((2, log_odds.size), np.nan)
+    if with_interval and pipeline.posterior is not None:
+        interval = _interval(pipeline, pipeline.posterior, (blocks, reliability), log_odds)
     return Applied(
         log_odds=log_odds,
         bias=bias,
         contributions=contributions,
         alone=alone,
         weights=weight,
-        interval=_interval(pipeline, blocks, log_odds) if with_interval else np.full((2, log_odds.size), np.nan),
+        interval=interval,
         support=_support(pipeline, blocks, reliability),
         distance=_distance(pipeline, blocks, reliability),
     )
 
 
-def _interval(pipeline: Pipeline, blocks: Mapping[str, Block], log_odds: FloatArray) -> FloatArray:
+def _interval(
+    pipeline: Pipeline,
+    posterior: Posterior,
+    seen: tuple[Mapping[str, Block], FloatArray],
+    log_odds: FloatArray,
+) -> FloatArray:
     """Ends (2, n) of what the log-odds of the sessions may be; the fused ones are always inside."""
-    if pipeline.posterior is None:
-        return np.full((2, log_odds.size), np.nan)
-    scaled = side_by_side(pipeline.parts, blocks)
-    posterior = pipeline.posterior
-    centre, variance = posterior.centre(scaled), posterior.variance(scaled)
+    blocks, reliability = seen
+    kept, gone = side_by_side(pipeline.parts, blocks, pipeline.fusion.trust(reliability))
+    centre, variance = posterior.centre(kept), posterior.variance(kept, gone)
     low, high = interval_ends(posterior, centre, variance, level=pipeline.settings.level)
     return np.stack([np.minimum(low, log_odds), np.maximum(high, log_odds)])
 
@@ -130,7 +137,7 @@ def fuse_alone(pipeline: Pipeline, alone: FloatArray, reliability: FloatArray) -
 def _support(pipeline: Pipeline, blocks: Mapping[str, Block], reliability: FloatArray) -> FloatArray:
     """Share (n,) of the evidence usually there: reliable modalities, and in them the biomarkers that matter."""
     full = max(pipeline.fusion.patterns, key=lambda entry: len(entry.pattern))
-    trust = np.clip(reliability / pipeline.fusion.usual, 0.0, 1.0)
+    trust = pipeline.fusion.trust(reliability)
     weight = dict(zip(full.pattern, full.weights, strict=True))
     pull = np.array([weight.get(m, 0.0) * part.strength for m, part in enumerate(pipeline.parts)])
     if not pull.sum() > 0:

@@ -79,8 +79,7 @@ class Joint:
 
     def shares(self, pipeline: Pipeline, reliability: FloatArray) -> FloatArray:
         """Share (n,) of it: none as soon as a modality is missing."""
-        trust = np.clip(reliability / pipeline.fusion.usual, 0.0, 1.0)
-        return np.asarray(self.share * trust.min(axis=1))
+        return np.asarray(self.share * pipeline.fusion.trust(reliability).min(axis=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +133,10 @@ def fit_pipeline(
     if QUICK in settings.kinds:  # only scores are wanted
         return Pipeline(settings, tuple(parts), fusion, final, 1.0, None, float(problem.y.mean()))
     strangeness = fit_strangeness(final.apply(fused), problem.y, problem.subjects, level=settings.level)
-    scaled = side_by_side(parts, problem.blocks)
-    posterior = fit_posterior(scaled, problem.y, problem.subjects, _groups(parts)) if with_interval else None
+    posterior = None
+    if with_interval:
+        seen = side_by_side(parts, problem.blocks, fusion.trust(problem.reliability))
+        posterior = fit_posterior(seen, problem.y, problem.subjects, groups=_groups(parts))
     return Pipeline(settings, tuple(parts), fusion, final, strangeness, posterior, float(problem.y.mean()), joint)
 
 
@@ -171,8 +172,10 @@ def fit_parts(
     return parts, evidence, folds
 
 
-def side_by_side(parts: Sequence[Part], blocks: Mapping[str, Block]) -> FloatArray:
-    """Scaled and clipped values of all modalities, each beside its bend.
+def side_by_side(
+    parts: Sequence[Part], blocks: Mapping[str, Block], trust: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Scaled and clipped values of all modalities, each beside its bend, as far as they are believed.
 
     Parameters
     ----------
@@ -180,19 +183,26 @@ def side_by_side(parts: Sequence[Part], blocks: Mapping[str, Block]) -> FloatArr
         Modalities.
     blocks : mapping
         Modality to block of n sessions.
+    trust : ndarray, shape (n, m)
+        Reliability of each modality relative to what is usual, 0 to 1.
 
     Returns
     -------
-    ndarray, shape (n, 2 p)
-        NaN where missing; 0 for biomarkers that take no part.
+    kept : ndarray, shape (n, 2 p)
+        0 where missing, and for biomarkers that take no part.
+    gone : ndarray, shape (n, 2 p)
+        How far a value is missing: 1 where it is, 1 − trust where it is there.
     """
-    columns = []
-    for part in parts:
-        scaler = part.expert.scaler
-        kept = np.clip(scaler.apply(blocks[part.modality]), scaler.low, scaler.high)
-        both = [kept, curve(kept) - CURVE_MEAN]
-        columns += [np.where(np.isfinite(scaler.scale), one, 0.0) for one in both]
-    return np.hstack(columns)
+    kept, gone = [], []
+    for m, part in enumerate(parts):
+        scaler, weight = part.expert.scaler, trust[:, m][:, None]
+        use = np.isfinite(scaler.scale)
+        scaled = np.clip(scaler.apply(blocks[part.modality]), scaler.low, scaler.high)
+        there = np.isfinite(scaled) & use
+        for values in (scaled, curve(scaled) - CURVE_MEAN):
+            kept.append(np.where(there, values, 0.0) * weight)
+            gone.append(np.where(there, 1 - weight, 1.0) * use)
+    return np.hstack(kept), np.hstack(gone)
 
 
 def _groups(parts: Sequence[Part]) -> IntArray:

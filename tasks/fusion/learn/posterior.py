@@ -40,24 +40,25 @@ class Posterior:
         """Root mean square of the persons' own shifts in log-odds."""
         return float(np.sqrt(self.belief @ self.shifts**2))
 
-    def centre(self, scaled: FloatArray) -> FloatArray:
-        """Expected log-odds (n,) of sessions of the typical person, from scaled values (n, p), NaN where missing."""
-        return np.asarray(np.where(np.isfinite(scaled), scaled, 0.0) @ self.mean[1:] + self.mean[0])
+    def centre(self, kept: FloatArray) -> FloatArray:
+        """Expected log-odds (n,) of sessions of the typical person, from scaled values (n, p), 0 where missing."""
+        return np.asarray(kept @ self.mean[1:] + self.mean[0])
 
-    def variance(self, scaled: FloatArray, *, difference: bool = False) -> FloatArray:
+    def variance(self, kept: FloatArray, gone: FloatArray, *, difference: bool = False) -> FloatArray:
         """Mean square (n,) of the error of log-odds: effects that the data leave open, and values that are missing.
 
         Parameters
         ----------
-        scaled : ndarray, shape (n, p)
-            Scaled and clipped values, NaN where missing.
+        kept : ndarray, shape (n, p)
+            Scaled and clipped values as far as they are believed, 0 where missing.
+        gone : ndarray, shape (n, p)
+            How far they are missing: 1 for a missing value, 0 for one that is believed.
         difference : bool, optional
             They are differences of two sessions: the intercept drops out.
         """
-        gone = ~np.isfinite(scaled)
-        kept = np.hstack([np.full((scaled.shape[0], 1), float(not difference)), np.where(gone, 0.0, scaled)])
-        along = kept @ self.vectors.T
-        return np.asarray(along**2 @ self.size + kept**2 @ self.rest + gone @ self.square)
+        whole = np.hstack([np.full((kept.shape[0], 1), float(not difference)), kept])
+        along = whole @ self.vectors.T
+        return np.asarray(along**2 @ self.size + whole**2 @ self.rest + gone @ self.square)
 
 
 @dataclass(slots=True)
@@ -87,7 +88,9 @@ class _Data:
         return np.asarray(np.add.reduceat(values, self.start, axis=0))
 
 
-def fit_posterior(scaled: FloatArray, y: FloatArray, subjects: IntArray, groups: IntArray) -> Posterior:
+def fit_posterior(
+    seen: tuple[FloatArray, FloatArray], y: FloatArray, subjects: IntArray, *, groups: IntArray
+) -> Posterior:
     """Sample a logistic model with a shift for each person and groups of columns that learn how large effects are.
 
     The chain starts from a fixed seed. Beyond 5,000 sessions it sees those of some persons only: then the posterior is
@@ -95,8 +98,8 @@ def fit_posterior(scaled: FloatArray, y: FloatArray, subjects: IntArray, groups:
 
     Parameters
     ----------
-    scaled : ndarray, shape (n, p)
-        Scaled and clipped values, NaN where missing.
+    seen : pair of ndarray, shape (n, p)
+        Scaled and clipped values as far as they are believed, and how far they are missing (0 to 1).
     y : ndarray, shape (n,)
         0/1 labels.
     subjects : ndarray, shape (n,)
@@ -113,7 +116,7 @@ def fit_posterior(scaled: FloatArray, y: FloatArray, subjects: IntArray, groups:
     Polson, Scott, Windle (2013), doi:10.1080/01621459.2013.829001 (Pólya-Gamma variables)
     """
     rng = np.random.default_rng(0)
-    data = _ordered(scaled, y, subjects, groups, rng=rng)
+    data = _ordered(seen, y, subjects, groups, rng=rng)
     p, kinds = groups.size, int(groups.max()) + 1
     zeros = (np.zeros(p + 1), np.zeros(data.start.size), np.zeros(y.size)[: data.half.size])
     state = _State(*zeros, np.full(kinds, SCALES[3]), 0.0)
@@ -133,7 +136,12 @@ def fit_posterior(scaled: FloatArray, y: FloatArray, subjects: IntArray, groups:
 
 
 def _ordered(
-    scaled: FloatArray, y: FloatArray, subjects: IntArray, groups: IntArray, *, rng: np.random.Generator
+    seen: tuple[FloatArray, FloatArray],
+    y: FloatArray,
+    subjects: IntArray,
+    groups: IntArray,
+    *,
+    rng: np.random.Generator,
 ) -> _Data:
     order = np.argsort(subjects, kind="stable")
     if order.size > SESSIONS_MAX:
@@ -142,10 +150,9 @@ def _ordered(
         order = np.argsort(rank, kind="stable")[:SESSIONS_MAX]
         order = order[np.argsort(subjects[order], kind="stable")]
     _, start, person = np.unique(subjects[order], return_index=True, return_inverse=True)
-    part = scaled[order]
-    gone = ~np.isfinite(part)
-    design = np.hstack([np.ones((order.size, 1)), np.where(gone, 0.0, part)])
-    return _Data(design, gone.astype(np.float64), y[order] - 0.5, person, start, groups)
+    kept, gone = seen[0][order], seen[1][order]
+    design = np.hstack([np.ones((order.size, 1)), kept])
+    return _Data(design, gone, y[order] - 0.5, person, start, groups)
 
 
 def _polya_gamma(log_odds: FloatArray, rng: np.random.Generator) -> FloatArray:

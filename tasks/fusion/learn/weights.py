@@ -65,6 +65,10 @@ class Fusion:
     shrinkage: Shrinkage
     best: int
 
+    def trust(self, reliability: FloatArray) -> FloatArray:
+        """Reliability (n, m) relative to what is usual, at most 1."""
+        return np.asarray(np.clip(reliability / self.usual, 0.0, 1.0))
+
     def coefficients(self, reliability: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Bias (n,) and weight (n, m) of each session, from its reliabilities (n, m), 0 where a modality is missing.
 
@@ -72,7 +76,7 @@ class Fusion:
         be believed, so that a bad recording fades smoothly into a missing one and the rest takes over its weight.
         """
         n, m = reliability.shape
-        trust = np.clip(reliability / self.usual, 0.0, 1.0)
+        trust = self.trust(reliability)
         carriers = self.carriers
         bias, weight = np.zeros(n), np.zeros((n, m))
         for entry in self.patterns:
