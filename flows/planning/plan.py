@@ -20,6 +20,7 @@ from cueflow.schemas.session import Dataset, Group, Session
 from cueflow.schemas.tables import SCHEMA_VERSION
 from cueflow.storage.stage_cache import cache_path, is_intact
 from cueflow.tasks.ingest.paths import resolve_inside
+from cueflow.tasks.ingest.transcripts import transcript_beside
 
 Hash = Callable[[Path, str], str]
 Parts = Mapping[str, Mapping[str, str]]
@@ -153,6 +154,9 @@ def _job(
     if not streams:
         return None
     hashes = {s.path: _hash_or_state(dataset.root, s.path, file_hash) for s in streams}
+    if group is Group.AUDIO:
+        beside = {transcript_beside(dataset.root, s.path) for s in streams}
+        hashes |= {path: _hash_or_state(dataset.root, path, file_hash) for path in beside if path is not None}
     own = {
         "recordings": [[asdict(stream) for stream in streams], hashes],
         "phases": [[asdict(m) for m in session.markers], [asdict(e) for e in session.exclusions]],

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cueflow.flows.work.jobs import StageJob
 from cueflow.schemas.errors import StreamError, storable
@@ -16,6 +18,9 @@ from cueflow.storage.models import ModelStore
 from cueflow.storage.stage_cache import cache_path, write_results
 from cueflow.tasks.ingest.paths import resolve_inside
 from cueflow.tasks.windows import phases_of
+
+if TYPE_CHECKING:
+    from cueflow.tasks.ingest.transcripts import Utterance
 
 Progress = Callable[[float], None]
 Analyse = Callable[[StageJob, Stream, Path, Progress], Findings]
@@ -143,18 +148,36 @@ def _audio(job: StageJob, stream: Stream, path: Path, progress: Progress) -> Fin
     from cueflow.tasks.ingest.audio import audio_blocks, audio_start_s, probe_audio
 
     length = probe_audio(path).duration_s or float("inf")
+    start_s = (stream.start_s or 0.0) + audio_start_s(path)
+    utterances, no_words = _transcript(Path(job.dataset_root), stream.path, start_s)
     return analyse_audio(
         audio_blocks(path, channel=stream.channel),
         Setting(
-            start_s=(stream.start_s or 0.0) + audio_start_s(path),
+            start_s=start_s,
             role=stream.role,
             phases=phases_of(job.markers),
             exclusions=job.exclusions,
+            utterances=utterances,
+            no_words=no_words,
         ),
         models=VoiceModels(model_path("silero_vad"), model_path("speaker_encoder")),
         config=job.config.audio,
         progress=lambda seconds: progress(min(seconds / length, 1.0)),
     )
+
+
+def _transcript(root: Path, recording: str, start_s: float) -> tuple[tuple[Utterance, ...], Reason | None]:
+    """Utterances on the session's clock, or why there are none: a bad transcript costs the words and nothing else."""
+    from cueflow.tasks.ingest.transcripts import read_transcript, transcript_beside
+
+    beside = transcript_beside(root, recording)
+    if beside is None:
+        return (), Reason.NO_TRANSCRIPT
+    try:
+        found = read_transcript(resolve_inside(root, beside))
+    except StreamError as error:
+        return (), error.reason
+    return tuple(replace(u, start_s=u.start_s + start_s, end_s=u.end_s + start_s) for u in found), None
 
 
 def _physiology(job: StageJob, stream: Stream, path: Path, progress: Progress) -> Findings:

@@ -13,6 +13,7 @@ from cueflow.schemas.biomarkers.voice_turns import VOICE_TURNS
 
 OBSERVED, SPEECH, SILENCE = "s observed", "s of speech", "s without speech"
 TURNS, PAUSES, STRETCHES = "turns", "pauses", "voiced stretches"
+WORDS, SPEAKERS = "words", "speakers"
 
 _EGEMAPS = "doi:10.1109/TAFFC.2015.2457417"
 _BOERSMA = "https://www.fon.hum.uva.nl/paul/papers/Proceedings_1993.pdf"
@@ -136,7 +137,7 @@ _TALK = (
     _timing(
         "speech_speaker_likeness", "1", "max",
         "Mean cosine between the voice prints of the two speakers most alike: from .685 on they would count as one.",
-        evidence=Evidence(3.0, SPEECH), plausible=(0.2, 0.7), how=("voice_prints", "arxiv:1710.10467"),
+        evidence=Evidence(2, SPEAKERS), plausible=(0.2, 0.8), how=("voice_prints", "arxiv:1710.10467"),
     ),
     _timing(
         "speech_time_total", "s", "sum", "Time with speech within the window.", "speech_time",
@@ -220,11 +221,24 @@ _TALK = (
     ),
 )  # fmt: skip
 
+OF_WORDS: tuple[Biomarker, ...] = (
+    _timing(
+        "speech_words_rate", "1/min", "rate", "Words of a transcript per minute of its utterances of this person.",
+        "words_per_min", evidence=Evidence(20, WORDS), plausible=(20, 400), how=("transcript", _TIMING),
+    ),
+    _timing(
+        "speech_filled_pause_rate", "1/min", "rate",
+        "Filled pauses (um, uh, äh, euh, hmm) of a transcript per minute of its utterances of this person.",
+        "filled_pauses", evidence=Evidence(20, WORDS), plausible=(0, 60), how=("transcript", _TIMING),
+    ),
+)  # fmt: skip
+
 BIOMARKERS: tuple[Biomarker, ...] = (
     *_PITCH,
     *_LOUD,
     *_RECORDER,
     *_TALK,
+    *OF_WORDS,
     *VOICE_QUALITY,
     *VOICE_SPECTRUM,
     *EGEMAPS,
@@ -233,7 +247,7 @@ BIOMARKERS: tuple[Biomarker, ...] = (
 
 _RECORDING = ("speech_speaker_", "level_noise_", "level_clipped_", "level_band_", "level_hum_", "level_offset_")
 OF_RECORDING = tuple(b for b in BIOMARKERS if b.name.startswith(_RECORDING))
-OF_ONE = tuple(b for b in BIOMARKERS if not b.name.startswith(_RECORDING) and b not in VOICE_TURNS)
+OF_ONE = tuple(b for b in BIOMARKERS if not b.name.startswith(_RECORDING) and b not in (*VOICE_TURNS, *OF_WORDS))
 
 SERIES: tuple[SeriesSpec, ...] = (
     SeriesSpec("voice_active", "audio", "1", "Share of the second with speech."),

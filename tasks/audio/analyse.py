@@ -29,7 +29,9 @@ from cueflow.tasks.audio.summary import (
 from cueflow.tasks.audio.talk.people import People, people_of
 from cueflow.tasks.audio.talk.speakers import find_speakers
 from cueflow.tasks.audio.talk.timing import Flags
+from cueflow.tasks.audio.talk.words import word_measures
 from cueflow.tasks.audio.tracks import Tracks, VoiceModels, measure_tracks
+from cueflow.tasks.ingest.transcripts import Utterance
 from cueflow.tasks.windows import excluded, measuring_windows, per_second, within
 
 VERSION = "3"
@@ -40,13 +42,16 @@ class Setting:
     """Where a recording stands in its session.
 
     `start_s` is the session time of the first sample; `role` says whose recording it is; `phases` are those of the
-    session; no measure may use the spans of `exclusions`.
+    session; no measure may use the spans of `exclusions`; `utterances` are those of a transcript, on the session's
+    clock, `no_words` says why there are none.
     """
 
     start_s: float = 0.0
     role: Role = Role.PATIENT
     phases: Sequence[Window] = ()
     exclusions: Sequence[Exclusion] = ()
+    utterances: Sequence[Utterance] = ()
+    no_words: Reason | None = Reason.NO_TRANSCRIPT
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +127,7 @@ def analyse_audio(
     windows = measuring_windows(setting.start_s, end_s, setting.phases)
     own = people.own(speech)
     whole = scene.view(own, windows[0])
-    measures = (*_own_measures(scene, own, windows), *_speaker_measures(scene, windows))
+    measures = (*_own_measures(scene, own, windows), *_speaker_measures(scene, windows), *_words(setting, windows))
     snr = next(m.value for m in measures if m.biomarker == "level_snr")
     status, reason = _state(whole, people)
     return Findings(
@@ -162,6 +167,13 @@ def _state(whole: View, people: People) -> tuple[Status, Reason | None]:
     if people.mixed:
         return Status.LOW_QUALITY, Reason.SEVERAL_SPEAKERS
     return Status.OK, None
+
+
+def _words(setting: Setting, windows: Sequence[Window]) -> list[Measure]:
+    role = "" if setting.role is Role.ROOM else setting.role.value
+    return [
+        m for window in windows for m in word_measures(setting.utterances, window, role=role, reason=setting.no_words)
+    ]
 
 
 def _own_measures(scene: _Scene, own: Flags, windows: Sequence[Window]) -> list[Measure]:

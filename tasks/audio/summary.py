@@ -166,6 +166,7 @@ def measures_of(
     tuple of Measure
     """
     values, amounts = {**values_of(view), **extra}, evidence_of(view)
+    amounts[voice.SPEAKERS] = extra.get("speech_speaker_count", 0.0)
     coverage = amounts[voice.OBSERVED] / max(window.duration_s, FRAME_S)
     quality = quality_of(values["level_snr"]) if view.speech.any() else None
     marks = _marks(view, values)

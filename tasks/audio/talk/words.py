@@ -1,0 +1,67 @@
+"""Words of a transcript as numbers: rate and filled pauses. The words themselves go no further."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from cueflow.schemas.biomarkers import voice
+from cueflow.schemas.reasons import Reason
+from cueflow.schemas.results import Measure, Window
+from cueflow.tasks.ingest.transcripts import Utterance
+
+# hesitations as transcribers write them in English, German, French, Spanish, Dutch and Italian
+_FILLED = re.compile(r"^(u+h+m*|u+m+|e+r+m*|e+h+m*|ä+h*m*|a+h+m*|h+m+|m+h*m+|eu+h*|e+m+)$")
+_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+
+
+def count_words(texts: Sequence[str]) -> tuple[int, int]:
+    """Words and filled pauses.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        Utterances.
+
+    Returns
+    -------
+    words, filled : int
+        Filled pauses ("um", "äh", "euh", "hmm") are no words.
+    """
+    tokens = [token.casefold() for text in texts for token in _WORD.findall(text)]
+    filled = sum(bool(_FILLED.match(token)) for token in tokens)
+    return len(tokens) - filled, filled
+
+
+def word_measures(
+    utterances: Sequence[Utterance], window: Window, *, role: str, reason: Reason | None
+) -> tuple[Measure, ...]:
+    """Words and filled pauses per minute of the utterances whose middle lies in a window.
+
+    Parameters
+    ----------
+    utterances : sequence of Utterance
+        On the session's clock.
+    window : Window
+        The window.
+    role : str
+        Whose utterances count, besides those of nobody in particular; empty: everybody's.
+    reason : Reason or None
+        Why there are no utterances.
+
+    Returns
+    -------
+    tuple of Measure
+    """
+    own = [
+        u
+        for u in utterances
+        if (not role or u.role in {role, ""}) and window.start_s <= (u.start_s + u.end_s) / 2.0 < window.end_s
+    ]
+    words, filled = count_words([u.text for u in own])
+    minutes = sum(u.end_s - u.start_s for u in own) / 60.0
+    values = {"speech_words_rate": words, "speech_filled_pause_rate": filled}
+    return tuple(
+        b.measure(values[b.name] / minutes if minutes > 0 else None, window, n_evidence=float(words), reason=reason)
+        for b in voice.OF_WORDS
+    )
