@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from measure import heading
 
 from cueflow.schemas.biomarkers import BIOMARKERS
-from cueflow.schemas.tables import arrow_schema
+from cueflow.schemas.tables import SCHEMA_VERSION, arrow_schema, layout
 from cueflow.storage.compaction.buckets import BUCKET, BUCKETS, ROW_GROUP, bucket_of, bucket_path
 from cueflow.storage.reading.queries import open_tables, query
 from cueflow.storage.tables import read_fingerprints, read_sessions
@@ -65,7 +65,7 @@ def _questions(root: Path, n: int) -> dict[str, Callable[[], pl.DataFrame | pa.T
         "the same, tables open (DuckDB)  ": lambda: tables.duckdb.sql(
             f"FROM biomarkers WHERE session_id = '{one}'"
         ).to_arrow_table(),
-        "the same, tables open (Polars)  ": lambda: tables.biomarkers.filter(session_id=one).collect(),
+        "the same, tables open (Polars)  ": lambda: tables.of_session(one)["biomarkers"].collect(),
         "wide, 1,000 sessions": lambda: tables.wide(sessions=ids).collect(),
         "sessions table": lambda: read_sessions(root),
         "fingerprints": lambda: pl.DataFrame({"f": list(read_fingerprints(root, _DATASET).values())}),
@@ -116,7 +116,8 @@ def _session_rows(numbers: list[int]) -> dict[str, Any]:
         "fingerprint": [_hash(f"f{i}") for i in numbers],
         "config_hash": _hash("config"),
         "cueflow_version": "0.1.0",
-        "schema_version": 1,
+        "schema_version": SCHEMA_VERSION,
+        "layout": layout(),
         "started_utc": then,
         "finished_utc": then,
     }

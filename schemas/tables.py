@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -11,7 +12,9 @@ from cueflow.schemas.biomarkers import SERIES
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = (
+    2  # 2: sessions say the layout of their files; older rows have null there, and are read beside newer ones
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ def _ids() -> tuple[Column, ...]:
     )
 
 
+_HERE, _SERIES = "cueflow:docs/tables.md", "cueflow:docs/dictionary.md#per-second-series-columns-of-windows"
 _RUN = Column("run_id", "string", "The run that wrote the row; it counts where the sessions row names the same run.")
 _ROLE = Column(
     "role", "string", "Whose recording it is: patient, clinician or room; empty for a speaker whose role is not known."
@@ -66,6 +70,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
         _RUN,
         Column("cueflow_version", "string", "Version that wrote the row."),
         Column("schema_version", "int", "Version of the table layout."),
+        Column("layout", "string", "Hash of the columns of all tables: files of one layout have the same columns."),
         Column("config_hash", "string", "Hash of the parameters that matter."),
         Column("fingerprint", "string", "Hash of inputs, parameters, methods and weights: equal means nothing to do."),
         Column("depends_on", "string", "JSON object: stage to hashes of what it depends on."),
@@ -147,7 +152,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
 
 @cache
 def arrow_schema(table: str) -> pa.Schema:
-    """Arrow schema of a table, with unit and definition in the field metadata.
+    """Arrow schema of a table, with unit, definition and source in the field metadata.
 
     Parameters
     ----------
@@ -169,8 +174,18 @@ def arrow_schema(table: str) -> pa.Schema:
         "instant": pa.timestamp("us", tz="UTC"),
         "list": pa.list_(pa.string()),
     }
-    columns = list(TABLES[table])
+    columns = [(column, _HERE) for column in TABLES[table]]
     if table == "windows":
-        columns[-1:-1] = [Column(s.name, "float", s.definition, s.unit) for s in SERIES.values()]
-    fields = [pa.field(c.name, kinds[c.kind], metadata={"unit": c.unit, "definition": c.definition}) for c in columns]
+        columns[-1:-1] = [(Column(s.name, "float", s.definition, s.unit), _SERIES) for s in SERIES.values()]
+    fields = [
+        pa.field(c.name, kinds[c.kind], metadata={"unit": c.unit, "definition": c.definition, "source": source})
+        for c, source in columns
+    ]
     return pa.schema(fields, metadata={"cueflow_table": table, "schema_version": str(SCHEMA_VERSION)})
+
+
+@cache
+def layout() -> str:
+    """Hash of the columns of all tables, 16 hexadecimal digits: what can be read without a look at each file."""
+    said = [(table, [(field.name, str(field.type)) for field in arrow_schema(table)]) for table in TABLES]
+    return hashlib.sha256(repr(said).encode()).hexdigest()[:16]

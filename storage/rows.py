@@ -15,7 +15,7 @@ from cueflow.schemas.biomarkers import BIOMARKERS, SERIES, Biomarker, of_modalit
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Aligned, FloatArray, Measure, Prediction, StreamResult
 from cueflow.schemas.session import Group, Marker, Session
-from cueflow.schemas.tables import SCHEMA_VERSION, arrow_schema
+from cueflow.schemas.tables import SCHEMA_VERSION, arrow_schema, layout
 
 Row = dict[str, Any]
 Grid = Mapping[str, tuple[FloatArray, Mapping[str, FloatArray]]]
@@ -292,6 +292,7 @@ def session_row(
         "run_id": stamp.run_id,
         "cueflow_version": __version__,
         "schema_version": SCHEMA_VERSION,
+        "layout": layout(),
         "config_hash": stamp.config_hash,
         "fingerprint": state.fingerprint,
         "depends_on": json.dumps(state.depends_on),

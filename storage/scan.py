@@ -12,8 +12,8 @@ from urllib.parse import unquote
 
 from cueflow.schemas.errors import TablesError
 from cueflow.schemas.tables import SCHEMA_VERSION, TABLES, arrow_schema
-from cueflow.storage.compaction.buckets import BUCKET, bucket_files
-from cueflow.storage.layout import PART, encoded
+from cueflow.storage.compaction.buckets import BUCKET, bucket_files, bucket_path
+from cueflow.storage.layout import PART, encoded, part_path
 from cueflow.storage.owner import is_tables
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 KEY = ("dataset", "session_id", "run_id")
 _SAME = (*KEY, "finished_utc")
+PLACED = (*_SAME, "cueflow_version", "schema_version", "layout")
+_FEW = 64  # sessions whose files are named one by one
 
 
 def raw_scan(root: Path, table: str, *, dataset: str | None = None) -> pl.LazyFrame:
@@ -47,8 +49,17 @@ def raw_scan(root: Path, table: str, *, dataset: str | None = None) -> pl.LazyFr
     return pl.concat([_parts(root, table, dataset), _buckets(root, table, dataset).drop(BUCKET)])
 
 
-def visible(root: Path, table: str, sessions: pl.DataFrame, *, dataset: str | None = None) -> pl.LazyFrame:
+def visible(
+    root: Path,
+    table: str,
+    sessions: pl.DataFrame,
+    *,
+    dataset: str | None = None,
+    without: frozenset[str] = frozenset(),
+) -> pl.LazyFrame:
     """One table, lazily: only rows that count.
+
+    Of a few sessions only their own files, or their buckets, are opened.
 
     Parameters
     ----------
@@ -60,6 +71,8 @@ def visible(root: Path, table: str, sessions: pl.DataFrame, *, dataset: str | No
         From `placed_sessions`.
     dataset : str, optional
         Only this dataset.
+    without : frozenset of str, optional
+        Sessions whose own files are not opened, since they are damaged.
 
     Returns
     -------
@@ -69,19 +82,21 @@ def visible(root: Path, table: str, sessions: pl.DataFrame, *, dataset: str | No
     import polars as pl
 
     _check(root, table)
-    loose = sessions.lazy().filter(pl.col(BUCKET).is_null()).select(KEY)
-    moved = sessions.lazy().filter(pl.col(BUCKET).is_not_null()).select(KEY)
-    own = _parts(root, table, dataset).join(loose, on=list(KEY), how="semi")
-    if sessions[BUCKET].null_count() == sessions.height:
+    loose = sessions.filter(pl.col(BUCKET).is_null()).select(KEY)
+    moved = sessions.filter(pl.col(BUCKET).is_not_null()).select(*KEY, BUCKET)
+    own = _parts(root, table, dataset, loose, without=without).join(loose.lazy(), on=list(KEY), how="semi")
+    if moved.is_empty():
         return own
-    shared = _buckets(root, table, dataset).drop(BUCKET).join(moved, on=list(KEY), how="semi")
-    if sessions[BUCKET].null_count() == 0:
+    shared = _buckets(root, table, dataset, moved).drop(BUCKET).join(moved.lazy(), on=list(KEY), how="semi")
+    if loose.is_empty():
         return shared
     return pl.concat([own, shared])
 
 
 def placed_sessions(root: Path, *, dataset: str | None = None, without: frozenset[str] = frozenset()) -> pl.DataFrame:
     """Sessions that count, and where their rows lie.
+
+    Only what that takes is read; `visible(root, "sessions", …)` has the other columns.
 
     Parameters
     ----------
@@ -95,7 +110,7 @@ def placed_sessions(root: Path, *, dataset: str | None = None, without: frozense
     Returns
     -------
     polars.DataFrame
-        The declared columns, `dataset`, and `bucket`: null where the session has its own files.
+        The columns of `PLACED`, and `bucket`: null where the session has its own files.
 
     Raises
     ------
@@ -105,8 +120,8 @@ def placed_sessions(root: Path, *, dataset: str | None = None, without: frozense
     import polars as pl
 
     _check(root, "sessions")
-    own = collected(_parts(root, "sessions", dataset, without=without))
-    shared = collected(_buckets(root, "sessions", dataset))
+    own = collected(_parts(root, "sessions", dataset, without=without).select(PLACED))
+    shared = collected(_buckets(root, "sessions", dataset).select(*PLACED, BUCKET))
     loose = own.join(shared.select(_SAME), on=list(_SAME), how="anti", nulls_equal=True)
     moved = shared.join(loose.select(KEY[:2]), on=list(KEY[:2]), how="anti")
     sessions = pl.concat([loose.with_columns(pl.lit(None, pl.Int32).alias(BUCKET)), moved])
@@ -162,11 +177,22 @@ def _check(root: Path, table: str) -> None:
         raise TablesError("This folder holds no cueflow tables: name the folder that `cueflow run` wrote.")
 
 
-def _parts(root: Path, table: str, dataset: str | None, *, without: frozenset[str] = frozenset()) -> pl.LazyFrame:
+def _parts(
+    root: Path,
+    table: str,
+    dataset: str | None,
+    of: pl.DataFrame | None = None,
+    *,
+    without: frozenset[str] = frozenset(),
+) -> pl.LazyFrame:
     import polars as pl
 
     schema = _schema(table)
-    files = [p for p in part_files(root, table, dataset=dataset) if session_of(p) not in without]
+    if of is not None and of.height <= _FEW:
+        named = sorted({part_path(root, table, d, session) for d, session in of.select(KEY[:2]).iter_rows()})
+        files = [path for path in named if path.exists()]
+    else:
+        files = [p for p in part_files(root, table, dataset=dataset) if session_of(p) not in without]
     if not files:
         return pl.LazyFrame(schema={**schema, "dataset": pl.String})
     rows = pl.scan_parquet(
@@ -181,11 +207,14 @@ def _parts(root: Path, table: str, dataset: str | None, *, without: frozenset[st
     return rows.drop("session_id").rename({"session": "session_id"}).select(*schema, "dataset")
 
 
-def _buckets(root: Path, table: str, dataset: str | None) -> pl.LazyFrame:
+def _buckets(root: Path, table: str, dataset: str | None, of: pl.DataFrame | None = None) -> pl.LazyFrame:
     import polars as pl
 
     schema = {**_schema(table), BUCKET: pl.Int32()}
     files = bucket_files(root, table, dataset=dataset)
+    if of is not None:
+        homes = {bucket_path(root, table, d, bucket) for d, bucket in of.select("dataset", BUCKET).unique().iter_rows()}
+        files = [path for path in files if path in homes]
     if not files:
         return pl.LazyFrame(schema={**_schema(table), "dataset": pl.String, BUCKET: pl.Int32})
     rows = pl.scan_parquet(

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any, Self
 from cueflow.schemas.errors import TablesError
 from cueflow.schemas.tables import TABLES, arrow_schema
 from cueflow.storage.atomic import disk_errors
-from cueflow.storage.compaction.buckets import BUCKET
 from cueflow.storage.erasing.removal import finish_removal
 from cueflow.storage.journal import commit, roll_forward
 from cueflow.storage.layout import part_path
 from cueflow.storage.owner import claim, locked, refuse_foreign_folder
 from cueflow.storage.readers import reading
-from cueflow.storage.scan import placed_sessions, visible
+from cueflow.storage.scan import collected, placed_sessions, visible
 
 if TYPE_CHECKING:
     import polars as pl
@@ -97,11 +96,11 @@ class TableStore:
             raise TablesError("The tables are not open for writing: use `with store.writing(…)`.")
         checked = _checked(session_id, tables, run_id)
         parts = {
-            name: _parquet(table)
+            name: _parquet(table, name)
             for name, table in checked.items()
             if table.num_rows or part_path(self.root, name, self.dataset, session_id).exists()
         }
-        no_session = _parquet(arrow_schema("sessions").empty_table())
+        no_session = _parquet(arrow_schema("sessions").empty_table(), "sessions")
         with disk_errors("writing a session's tables"):
             commit(self.root, self.dataset, session_id, parts=parts, no_session=no_session, run_id=run_id)
 
@@ -125,13 +124,17 @@ def read_sessions(root: Path, *, dataset: str | None = None, without: frozenset[
         a damaged file or a newer layout is a `TablesError`.
     """
     with reading(root):
-        return placed_sessions(root, dataset=dataset, without=without).drop(BUCKET)
+        placed = placed_sessions(root, dataset=dataset, without=without)
+        rows = visible(root, "sessions", placed, dataset=dataset, without=without)
+        return collected(rows).sort("dataset", "session_id")
 
 
 def read_fingerprints(root: Path, dataset: str) -> dict[str, str]:
     """Fingerprint of every visible session of a dataset, by session id; empty where the next run must try again."""
-    rows = read_sessions(root, dataset=dataset).select("session_id", "fingerprint")
-    return {session_id: fingerprint or "" for session_id, fingerprint in rows.iter_rows()}
+    with reading(root):
+        rows = visible(root, "sessions", placed_sessions(root, dataset=dataset), dataset=dataset)
+        found = collected(rows.select("session_id", "fingerprint"))
+    return {session_id: fingerprint or "" for session_id, fingerprint in found.iter_rows()}
 
 
 def scan(root: Path, table: str, *, dataset: str | None = None) -> pl.LazyFrame:
@@ -152,10 +155,7 @@ def scan(root: Path, table: str, *, dataset: str | None = None) -> pl.LazyFrame:
         The declared columns, null where an older version did not write one, and `dataset`. A folder or table that
         is not there is a `TablesError`. While it is used, hold the tables (`storage.readers.reading`).
     """
-    sessions = placed_sessions(root, dataset=dataset)
-    if table == "sessions":
-        return sessions.drop(BUCKET).lazy()
-    return visible(root, table, sessions, dataset=dataset)
+    return visible(root, table, placed_sessions(root, dataset=dataset), dataset=dataset)
 
 
 def _checked(session_id: str, tables: Mapping[str, pa.Table], run_id: str) -> dict[str, pa.Table]:
@@ -193,10 +193,20 @@ def _fitting(name: str, rows: pa.Table, session_id: str, run_id: str) -> pa.Tabl
     return fitting
 
 
-def _parquet(table: pa.Table) -> bytes:
+_ORDER = {"biomarkers": ("biomarker", "role", "channel", "phase"), "windows": ("role", "t_s"), "events": ("start_s",)}
+
+
+def _parquet(table: pa.Table, name: str) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    sorted_by = [(column, "ascending") for column in _ORDER.get(name, ())]
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd", use_dictionary=True, write_statistics=True)
+    pq.write_table(
+        table.sort_by(sorted_by) if sorted_by else table,
+        sink,
+        compression="zstd",
+        use_dictionary=True,
+        write_statistics=True,
+    )
     return bytes(sink.getvalue())

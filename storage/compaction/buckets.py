@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cueflow.schemas.tables import arrow_schema
+from cueflow.schemas.tables import SCHEMA_VERSION, arrow_schema, layout
 from cueflow.storage.atomic import sync_dir, sync_file
 from cueflow.storage.layout import encoded
 
@@ -214,4 +214,17 @@ def _conformed(rows: pa.Table, table: str) -> pa.Table:
         kind = pa.dictionary(pa.int32(), pa.string()) if field.name in texts else field.type
         known = field.name in rows.column_names
         columns.append(rows[field.name].cast(kind) if known else pa.nulls(rows.num_rows, kind))
-    return pa.table(columns, names=schema.names)
+    return _migrated(pa.table(columns, names=schema.names), table)
+
+
+def _migrated(rows: pa.Table, table: str) -> pa.Table:
+    """Rows of an older layout say, once they are written with today's columns, that they have today's."""
+    import pyarrow as pa
+
+    if table != "sessions":
+        return rows
+    now = {"schema_version": pa.repeat(SCHEMA_VERSION, rows.num_rows), "layout": pa.repeat(layout(), rows.num_rows)}
+    for name, column in now.items():
+        at = rows.column_names.index(name)
+        rows = rows.set_column(at, name, column.cast(rows.schema.field(name).type))
+    return rows

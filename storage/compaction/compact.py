@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from cueflow.schemas.errors import TablesError
+from cueflow.schemas.tables import layout
 from cueflow.storage.atomic import disk_errors, sync_dir
 from cueflow.storage.compaction.buckets import (
     BUCKET,
@@ -101,13 +102,14 @@ def compact(root: Path, *, wait_s: float = 10.0) -> Compaction:
 
 
 def _buckets_to_write(sessions: pl.DataFrame) -> Iterator[tuple[tuple[str, int], pl.DataFrame]]:
-    """Dataset, bucket and all its sessions, for every bucket that a session must move to."""
+    """Dataset, bucket and all its sessions: buckets that a session must move to, or that have an older layout."""
     import polars as pl
 
     home = pl.Series("home", [bucket_of(s) for s in sessions["session_id"]], pl.Int32)
-    placed = sessions.select("dataset", "session_id", "run_id", BUCKET).with_columns(home)
+    placed = sessions.select("dataset", "session_id", "run_id", BUCKET, "layout").with_columns(home)
     for (dataset, bucket), chosen in placed.group_by("dataset", "home", maintain_order=True):
-        if chosen[BUCKET].null_count():
+        older = chosen.filter(pl.col("layout").ne_missing(layout()))
+        if chosen[BUCKET].null_count() or older.height:
             yield (str(dataset), int(str(bucket))), chosen
 
 

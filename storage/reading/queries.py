@@ -13,10 +13,10 @@ import duckdb
 
 from cueflow.schemas.errors import QueryError, TablesError
 from cueflow.schemas.tables import TABLES
-from cueflow.storage.compaction.buckets import BUCKET
 from cueflow.storage.readers import hold, reading, release
 from cueflow.storage.reading.examples import EXAMPLES
-from cueflow.storage.reading.views import close_off, connect, wide_view
+from cueflow.storage.reading.views import close_off, connect
+from cueflow.storage.reading.wide import wide_frame
 from cueflow.storage.scan import placed_sessions, visible
 
 if TYPE_CHECKING:
@@ -65,8 +65,6 @@ class Tables:
         self.close()
 
     def __getitem__(self, name: str) -> pl.LazyFrame:
-        if name == "sessions":
-            return self._sessions.drop(BUCKET).lazy()
         return visible(self.path, name, self._sessions)
 
     def __getattr__(self, name: str) -> pl.LazyFrame:
@@ -111,12 +109,30 @@ class Tables:
         Returns
         -------
         polars.LazyFrame
-            dataset, session_id, subject_id, visit and every declared biomarker; null where the session has
-            no value with status ok. The connection's `wide` view is replaced by the same rows.
+            dataset, session_id, subject_id, visit and every declared biomarker (each has one statistic); null where
+            the session has no value with status ok. Where it has several, the one with the largest coverage.
         """
-        self.duckdb.execute(wide_view("wide", phase=phase, role=role, sessions=sessions))
-        frame: pl.DataFrame = self.duckdb.sql("FROM wide ORDER BY dataset, session_id").pl()
-        return frame.lazy()
+        return wide_frame(self["sessions"], self["biomarkers"], phase=phase, role=role, sessions_wanted=sessions)
+
+    def of_session(self, session_id: str, *, dataset: str | None = None) -> dict[str, pl.LazyFrame]:
+        """All tables of one session; only its files are opened.
+
+        Parameters
+        ----------
+        session_id : str
+            The session.
+        dataset : str, optional
+            Its dataset, where several have a session of this name.
+
+        Returns
+        -------
+        dict
+            Table name to its rows.
+        """
+        chosen = self._sessions.filter(session_id=session_id)
+        if dataset is not None:
+            chosen = chosen.filter(dataset=dataset)
+        return {name: visible(self.path, name, chosen).filter(session_id=session_id) for name in TABLES}
 
 
 def open_tables(path: str | Path) -> Tables:

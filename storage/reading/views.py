@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,19 +48,17 @@ def connect(root: Path, sessions: pl.DataFrame) -> duckdb.DuckDBPyConnection:
     """
     connection = duckdb.connect(":memory:")
     connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET parquet_metadata_cache = true")  # the footers of 64 files take longer than one session
     connection.execute("CREATE SCHEMA internal")
     connection.register("given", sessions.to_arrow())
-    connection.execute(f"CREATE TABLE internal.sessions AS SELECT * EXCLUDE ({BUCKET}) FROM given")
     connection.execute(f"CREATE TABLE internal.loose AS SELECT {_KEY} FROM given WHERE {BUCKET} IS NULL")
     connection.execute(f"CREATE TABLE internal.moved AS SELECT {_KEY}, {BUCKET} FROM given WHERE {BUCKET} IS NOT NULL")
     connection.unregister("given")
-    connection.execute("CREATE VIEW sessions AS FROM internal.sessions")
-    # Files of one version have the same columns, and reading every file's schema first takes twice as long.
-    same = sessions.select("cueflow_version", "schema_version").n_unique() <= 1
+    # Files of one layout have the same columns, and reading every file's schema first takes twice as long.
+    same = sessions["layout"].null_count() == 0 and sessions["layout"].n_unique() <= 1
     for table in TABLES:
-        if table != "sessions":
-            _create_view(connection, root, table, union_by_name=not same)
-    connection.execute(wide_view("wide"))
+        _create_view(connection, root, table, union_by_name=not same)
+    connection.execute(wide_view())
     return connection
 
 
@@ -85,36 +82,23 @@ def close_off(connection: duckdb.DuckDBPyConnection, root: Path, *, memory_limit
         connection.execute(statement)
 
 
-def wide_view(
-    name: str, *, phase: str = "session", role: str = "patient", sessions: Sequence[str] | None = None
-) -> str:
-    """Statement that makes a view with one row per session and one column per biomarker.
-
-    Parameters
-    ----------
-    name : str
-        Name of the view.
-    phase : str
-        Phase whose values are taken.
-    role : str
-        Whose recordings are taken.
-    sessions : sequence of str, optional
-        Only these session ids: much faster than to filter a view of all.
+def wide_view() -> str:
+    """Statement that makes the view `wide`: one row per session and one column per biomarker (which has one statistic).
 
     Returns
     -------
     str
-        SQL. Only values with status ok are taken; where a session has several, the one with the largest coverage.
+        SQL. Only values of patients over whole sessions with status ok are taken; where a session has several, the one
+        with the largest coverage.
     """
-    wanted = f"status = 'ok' AND value IS NOT NULL AND phase = {_quoted(phase)} AND role = {_quoted(role)}"
-    chosen = "true" if sessions is None else f"session_id IN ({', '.join(map(_quoted, sessions)) or 'NULL'})"
+    wanted = "status = 'ok' AND value IS NOT NULL AND phase = 'session' AND role = 'patient'"
     return (
-        f"CREATE OR REPLACE VIEW {name} AS\n"
+        "CREATE VIEW wide AS\n"
         "SELECT s.dataset, s.session_id, s.subject_id, s.visit, v.* EXCLUDE (dataset, session_id)\n"
-        f"FROM (FROM sessions WHERE {chosen}) s LEFT JOIN (\n"
+        "FROM sessions s LEFT JOIN (\n"
         "  SELECT * FROM (\n"
         "    SELECT dataset, session_id, biomarker, arg_max(value, coverage) AS value\n"
-        f"    FROM biomarkers WHERE {wanted} AND {chosen} GROUP BY dataset, session_id, biomarker\n"
+        f"    FROM biomarkers WHERE {wanted} GROUP BY dataset, session_id, biomarker\n"
         f"  ) PIVOT (first(value) FOR biomarker IN ({', '.join(map(_quoted, sorted(BIOMARKERS)))}))\n"
         ") v ON v.dataset = s.dataset AND v.session_id = s.session_id"
     )
@@ -133,8 +117,8 @@ def _create_view(connection: duckdb.DuckDBPyConnection, root: Path, table: str, 
         rows.append(f"SELECT {own} FROM {read} SEMI JOIN internal.loose USING ({_KEY})")
     if bucket_files(root, table):
         # With the bucket in the join, a question about one session leaves the other files unread.
-        read = _read(root, f"{table}/dataset=*/bucket=*.parquet", ("dataset",), union_by_name=True)
-        rows.append(f"SELECT * EXCLUDE ({BUCKET}) FROM {read} SEMI JOIN internal.moved USING ({_KEY}, {BUCKET})")
+        read = _read(root, f"{table}/dataset=*/bucket=*.parquet", ("dataset",), union_by_name=union_by_name)
+        rows.append(f"SELECT * EXCLUDE ({BUCKET}) FROM {read} JOIN internal.moved USING ({_KEY}, {BUCKET})")
     connection.execute(f"CREATE VIEW {table} AS SELECT {columns} FROM ({' UNION ALL BY NAME '.join(rows)})")
 
 

@@ -60,7 +60,7 @@ def session_row(**changes):
         "fusion_status": "ok",
         "run_id": "20261124-abcdef",
         "cueflow_version": "0.1.0",
-        "schema_version": 1,
+        "schema_version": 2,
         "config_hash": "c0ffee" * 10,
         "started_utc": datetime(2026, 11, 24, 2, 0, tzinfo=UTC),
         "finished_utc": datetime(2026, 11, 24, 2, 3, tzinfo=UTC),

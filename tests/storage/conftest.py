@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from cueflow.schemas.tables import TABLES, arrow_schema
+from cueflow.schemas.tables import SCHEMA_VERSION, TABLES, arrow_schema, layout
 from cueflow.storage.tables import TableStore
 
 COUNTS = {"sessions": 1, "biomarkers": 6, "windows": 4, "events": 3, "predictions": 1, "explanations": 2}
@@ -30,7 +30,8 @@ def rows_of(
                 "phase": "session", "role": "patient", "biomarker": "hrv_rmssd", "modality": "ecg", "value": mark + i,
                 "coverage": 1.0 - i / 10, "label": run, "kind": "beat", "start_s": float(i), "t_s": float(i),
                 "duration_s": 60.0, "target": "y", "contribution": mark, "fingerprint": f"f-{run}",
-                "cueflow_version": "0.1.0", "schema_version": 1, "finished_utc": datetime(2026, 1, 1, tzinfo=UTC),
+                "cueflow_version": "0.1.0", "schema_version": SCHEMA_VERSION, "layout": layout(),
+                "finished_utc": datetime(2026, 1, 1, tzinfo=UTC),
             }  # fmt: skip
             rows.append({k: v for k, v in row.items() if k in arrow_schema(name).names})
         tables[name] = pa.Table.from_pylist(rows, schema=arrow_schema(name))

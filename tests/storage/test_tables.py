@@ -45,7 +45,9 @@ def test_files_carry_units_and_definitions_and_are_compressed(write):
     path = store.root / "biomarkers" / "dataset=d" / "session=S1" / "part.parquet"
     file = pq.ParquetFile(path)
     field = file.schema_arrow.field("window_start_s")
-    assert field.metadata == {b"unit": b"s", b"definition": b"Start on the session clock."}
+    assert field.metadata[b"unit"] == b"s"
+    assert field.metadata[b"definition"] == b"Start on the session clock."
+    assert set(field.metadata) == {b"unit", b"definition", b"source"}
     column = file.metadata.row_group(0).column(0)
     assert column.compression == "ZSTD"
     assert any("DICTIONARY" in e for e in column.encodings)
