@@ -1,4 +1,4 @@
-"""Print what `cueflow check` found."""
+"""Print what `cueflow check` found, in a dataset or in tables."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from cueflow.cli.console import console, styled
 if TYPE_CHECKING:
     from cueflow.schemas.session import Problem
     from cueflow.tasks.ingest.check import SessionCheck
+
+_NAMED = 50  # sessions on a command line
 
 
 def print_check(root: Path, *, as_json: bool) -> int:
@@ -52,6 +55,43 @@ def print_check(root: Path, *, as_json: bool) -> int:
         for problem in dataset.problems:
             console().print(f"  the dataset: {problem.message} \\[{problem.reason}]")
     return 0 if not dataset.problems and all(check.state == "ok" for check in checks) else 3
+
+
+def print_table_check(tables: Path, *, as_json: bool) -> int:
+    """Check every file of the tables and print what is damaged, with the command that mends it.
+
+    Parameters
+    ----------
+    tables : Path
+        What a run wrote.
+    as_json : bool
+        JSON instead of lines.
+
+    Returns
+    -------
+    int
+        Exit code: 0 where every file is whole, 3 where some are damaged.
+    """
+    from rich.markup import escape
+
+    from cueflow.storage.reading.verify import verify_tables
+
+    n_files, found = verify_tables(tables)
+    if as_json:
+        whole = {"files": n_files, "damaged": [asdict(damage) for damage in found]}
+        sys.stdout.write(json.dumps(whole, ensure_ascii=False, indent=1) + "\n")
+        return 3 if found else 0
+    screen = console()
+    for damage in found:
+        screen.print(escape(f"  {damage.path}: {damage.what}"))
+    sessions = sorted({session for damage in found for session in damage.sessions})
+    if found:
+        screen.print(f"[bold]{len(found)} of {n_files} files are damaged; they hold {len(sessions)} sessions.[/bold]")
+        again = ",".join(sessions) if len(sessions) <= _NAMED else "…"
+        screen.print(escape(f"Mend them: cueflow run DATASET --out {tables} --sessions {again} --force"))
+    else:
+        screen.print(f"All {n_files} files are whole.")
+    return 3 if found else 0
 
 
 def _print_table(name: str, checks: Sequence[SessionCheck]) -> None:

@@ -72,10 +72,15 @@ def simulate(
 def check(
     dataset: Dataset,
     output: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
+    tables: Annotated[
+        bool, typer.Option("--tables", help="The folder holds tables: read every file and name the damaged ones.")
+    ] = False,
 ) -> None:
-    """Say what is there, what is wrong and what would run; reads headers only, writes nothing."""
-    from cueflow.cli.checking import print_check
+    """Say what is there, what is wrong and what would run; reads headers only (tables whole), writes nothing."""
+    from cueflow.cli.checking import print_check, print_table_check
 
+    if tables:
+        raise typer.Exit(print_table_check(dataset, as_json=output is Format.JSON))
     raise typer.Exit(print_check(dataset, as_json=output is Format.JSON))
 
 

@@ -61,7 +61,7 @@ def train(
     min_subjects: Least = 8,
 ) -> None:
     """Train a calibrated additive expert for each modality, and the weights of their sum."""
-    from cueflow.flows.train import biomarker_frame
+    from cueflow.flows.train import biomarker_frame, remember_training
     from cueflow.tasks.fusion import read_labels, save_model
     from cueflow.tasks.fusion import train as fit
 
@@ -78,6 +78,7 @@ def train(
             progress=tell,
         )
         save_model(model, out)
+        remember_training(tables, labels, target=target, model_sha256=model.sha256)
     screen = console()
     screen.print(f"Wrote {out}: the model and its card.")
     for warning in model.warnings:

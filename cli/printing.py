@@ -113,6 +113,10 @@ def print_erasure(erasure: Erasure) -> None:
     for table, rows in erasure.rows.items():
         screen.print(f"  {table:<14} {rows} rows")
     screen.print(erasure.sentence)
+    for sha256 in erasure.models:
+        screen.print(f"A model was trained with this subject: train it again ({sha256}).")
+    if erasure.certificate is not None:
+        screen.print(f"Signed certificate, without the identity: {erasure.certificate}", soft_wrap=True)
 
 
 def print_models_that_know(models: Mapping[str, bool]) -> None:

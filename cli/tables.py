@@ -1,4 +1,4 @@
-"""Commands that start from tables: status, query, report, dictionary, forget, maintain."""
+"""Commands that start from tables: status, query, report, dictionary, maintain."""
 
 from __future__ import annotations
 
@@ -38,7 +38,6 @@ def add_to(app: typer.Typer) -> None:
     )
     app.command(epilog="Example: `cueflow report tables S001 --out pages`")(report)
     app.command(epilog="Example: `cueflow dictionary --format json`")(dictionary)
-    app.command(epilog="Example: `cueflow forget tables --subject P01`")(forget)
     app.command(epilog="Example: `cueflow maintain tables`")(maintain)
 
 
@@ -118,27 +117,6 @@ def dictionary(
     from cueflow.cli.printing import print_dictionary
 
     print_dictionary(output.value, out)
-
-
-def forget(
-    tables: Tables,
-    subject: Annotated[str, typer.Option(help="Subject id to erase.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be erased.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    models: Annotated[
-        list[Path] | None, typer.Option("--model", help="Fusion model: say whether it must be trained again; repeat.")
-    ] = None,
-) -> None:
-    """Erase a subject from every table and prove it. Recordings and exported files are not touched."""
-    from cueflow.cli.printing import print_erasure, print_models_that_know
-    from cueflow.flows.fuse import load_fuser
-    from cueflow.storage.erasing.erasure import forget as erase
-
-    if not (dry_run or yes):
-        typer.confirm("Erase every row of this subject for good?", abort=True)
-    loaded = [(path, load_fuser(path)) for path in models or []]
-    print_erasure(erase(tables, subject, dry_run=dry_run))
-    print_models_that_know({str(path): fuser.knows(subject) for path, fuser in loaded})
 
 
 def maintain(

@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cueflow.schemas.errors import TablesError
+from cueflow.storage.erasing.pages import remember_pages
 from cueflow.storage.reading.queries import Tables, open_tables
+from cueflow.storage.records.audit import record
 from cueflow.storage.scan import collected
 from cueflow.tasks.report.cohort import cohort_page
 from cueflow.tasks.report.session import session_page
@@ -49,6 +51,8 @@ def write_pages(tables: Path, out: Path, *, session: str | None = None) -> tuple
     out.mkdir(parents=True, exist_ok=True)
     stamp = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     pages = [_write(out / page_name(row["session_id"]), _session(opened, row, stamp)) for row in chosen.to_dicts()]
+    remember_pages(tables, out)
+    record(tables, "report", pages=len(pages))
     if session is None:
         cohort = cohort_page(rows, collected(opened.biomarkers), generated=stamp)
         pages.insert(0, _write(out / "index.html", cohort))

@@ -40,3 +40,27 @@ def event_frame(source: Path) -> pl.DataFrame | None:
     from cueflow.storage.reading.queries import open_tables
 
     return open_tables(source).events.collect()
+
+
+def remember_training(source: Path, labels: Path, *, target: str, model_sha256: str) -> None:
+    """Note in the tables whom a model was trained on, so that an erasure can name it; a long table has no place for it.
+
+    Parameters
+    ----------
+    source, labels : Path
+        What the model was trained on.
+    target : str
+        What it predicts.
+    model_sha256 : str
+        Hash that names it.
+    """
+    if not source.is_dir():
+        return
+    import polars as pl
+
+    from cueflow.storage.reading.queries import open_tables
+    from cueflow.storage.records.trained import remember_model
+
+    labelled = pl.read_csv(labels, infer_schema=False).filter(target=target)["session_id"].unique().to_list()
+    sessions = open_tables(source).sessions.filter(pl.col("session_id").is_in(labelled)).collect()
+    remember_model(source, model_sha256, sessions["subject_id"].drop_nulls().to_list(), target=target)

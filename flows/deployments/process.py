@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from prefect import get_run_logger, runtime
 
@@ -21,10 +23,11 @@ from cueflow.flows.work.limits import size
 from cueflow.flows.work.pool import WorkerPool
 from cueflow.flows.work.session import Execution, SessionOutcome, SessionWork
 from cueflow.flows.work.stages import MODELS, model_store
-from cueflow.schemas.config import load_config
+from cueflow.schemas.config import Config, load_config
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.session import Dataset, Group
 from cueflow.storage.fingerprints import HashMemo, root_fingerprint
+from cueflow.storage.records.runs import record_run
 from cueflow.storage.rows import Stamp
 from cueflow.storage.tables import TableStore
 from cueflow.tasks.ingest.dataset import read_dataset
@@ -46,6 +49,7 @@ def process(dataset: Path, tables: Path, *, dataset_name: str, options: Options)
     -------
     RunSummary
     """
+    started = datetime.now(UTC)
     whole = read_dataset(dataset, name=dataset_name or None)
     loaded = chosen_sessions(whole, options.sessions)
     settings = load_config(options.config)
@@ -70,10 +74,22 @@ def process(dataset: Path, tables: Path, *, dataset_name: str, options: Options)
             computing_with(Computer(pool, at_once=options.at_once)),
         ):
             fan_out(units, works, granularity=granularity, in_flight=2 * options.workers)
+        record_run(store.root, stamp.run_id, started=started, parameters=_chosen(settings, options, request))
     summary = summarise(stamp.run_id, plan, works.outcomes, disk_full=execution.disk_full)
     get_run_logger().info("%s", summary.line)
     tell_done(summary, {why.session_id: why for why in explain_plan(plan, rows)})
     return summary
+
+
+def _chosen(settings: Config, options: Options, request: Request) -> dict[str, Any]:
+    """Everything of a run that was chosen, without a path."""
+    return {
+        "settings": settings.model_dump(mode="json"),
+        "modalities": sorted(options.groups),
+        "workers": options.workers,
+        "force": options.force,
+        "fusion_model": request.fusion_sha256,
+    }
 
 
 def _need_models(dataset: Dataset, groups: frozenset[Group]) -> None:

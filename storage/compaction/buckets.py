@@ -70,7 +70,7 @@ def read_part(path: Path, table: str) -> pa.Table:
     """
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path, read_dictionary=_texts(table)) as file:
+    with pq.ParquetFile(path, read_dictionary=_texts(table), page_checksum_verification=True) as file:
         return _conformed(file.read(), table)
 
 
@@ -78,7 +78,7 @@ def read_pieces(path: Path, table: str) -> Iterator[pa.Table]:
     """Rows of a file as `read_part` gives them, one row group at a time."""
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path, read_dictionary=_texts(table)) as file:
+    with pq.ParquetFile(path, read_dictionary=_texts(table), page_checksum_verification=True) as file:
         for number in range(file.num_row_groups):
             yield _conformed(file.read_row_group(number), table)
 
@@ -113,7 +113,7 @@ def write_bucket(path: Path, table: str, pieces: Iterable[pa.Table], *, bucket: 
     schema = arrow_schema(table).append(pa.field(BUCKET, pa.int32()))
     n = 0
     try:
-        with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=True, write_statistics=True) as file:
+        with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=True, write_page_checksum=True) as file:
             for group in _sorted_groups(pieces) if table == "biomarkers" else _groups(pieces):
                 numbers = pa.array([bucket], pa.int32()).take(pa.array([0] * group.num_rows, pa.int32()))
                 file.write_table(group.append_column(BUCKET, numbers).cast(schema), row_group_size=ROW_GROUP)

@@ -1,42 +1,64 @@
-"""Erase a subject from the tables, prove that nothing is left, and note that it was done without saying for whom."""
+"""Erase a subject, or what is too old, from the tables; prove it; certify it without saying for whom."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+from cueflow import __version__
 from cueflow.schemas.errors import TablesError
 from cueflow.schemas.tables import TABLES
-from cueflow.storage.atomic import disk_errors
+from cueflow.storage.atomic import disk_errors, replace_bytes
+from cueflow.storage.erasing.pages import pages_that_name
 from cueflow.storage.erasing.removal import finish_removal, remove_sessions
 from cueflow.storage.erasing.traces import traces
 from cueflow.storage.journal import roll_forward
-from cueflow.storage.layout import session_dir, state_dir
+from cueflow.storage.layout import session_dir
 from cueflow.storage.owner import is_tables, locked
-from cueflow.storage.scan import collected, raw_scan
+from cueflow.storage.records.audit import record
+from cueflow.storage.records.certificate import certificates_dir, is_about, new_salt, salted, sign
+from cueflow.storage.records.trained import models_of
+from cueflow.storage.scan import collected, placed_sessions, raw_scan
+
+
+@dataclass(frozen=True, slots=True)
+class Doomed:
+    """Sessions that leave, by dataset, and the subjects of whom nothing stays."""
+
+    sessions: Mapping[str, list[str]]
+    subjects: tuple[str, ...]
+
+    @property
+    def ids(self) -> list[str]:
+        """All ids that must not be found afterwards."""
+        return [*self.subjects, *(s for ids in self.sessions.values() for s in ids)]
 
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """What was erased (or would be): rows by table, sessions, files, bytes, and where traces are left."""
+    """What was erased (or would be): rows by table, sessions, files, bytes, pages, and where traces are left.
+
+    `models` are the hashes of the models that were trained with the subject and must be trained again.
+    """
 
     rows: Mapping[str, int]
     sessions: int
     files: int
     size: int
+    pages: int
+    models: tuple[str, ...]
     traces: tuple[str, ...]
     dry_run: bool
+    certificate: Path | None = None
 
     @property
     def sentence(self) -> str:
         """The erasure in one sentence."""
-        what = f"{self.sessions} sessions, {sum(self.rows.values())} rows, {self.files} files"
+        what = f"{self.sessions} sessions, {sum(self.rows.values())} rows, {self.files} files, {self.pages} pages"
         if self.dry_run:
             return f"Would erase {what}. Nothing was changed."
         if self.traces:
@@ -44,11 +66,19 @@ class Erasure:
         return f"Erased {what}. Every file that is left was searched: no trace of the subject or its sessions."
 
 
-def forget(root: Path, subject_id: str, *, dry_run: bool = False) -> Erasure:
-    """Erase a subject from every table, journal, cache, memo and log under TABLES.
+@dataclass(frozen=True, slots=True)
+class Also:
+    """What else an erasure touches: folders of pages, and what was done outside of the tables, for the certificate."""
+
+    pages: Sequence[Path] = ()
+    elsewhere: Mapping[str, Any] = field(default_factory=dict)
+
+
+def forget(root: Path, subject_id: str, *, dry_run: bool = False, also: Also | None = None) -> Erasure:
+    """Erase a subject from every table, journal, cache, memo, log and page of TABLES.
 
     Recordings, and files that were exported elsewhere, are not touched. Readers stop seeing all of it before the first
-    file goes; a killed erasure is finished by the next one, or the next run.
+    file goes; a killed erasure is finished by the next one, or the next run, and certified when it is asked for again.
 
     Parameters
     ----------
@@ -58,35 +88,153 @@ def forget(root: Path, subject_id: str, *, dry_run: bool = False) -> Erasure:
         The subject, in all datasets of the folder.
     dry_run : bool
         Only count.
+    also : Also, optional
+        Folders of pages besides those that `cueflow report` noted, and facts for the certificate.
 
     Returns
     -------
     Erasure
-        With `traces` empty where the search afterwards found nothing.
+        With `traces` empty where the search afterwards found nothing. If the folder holds no tables, nothing of the
+        subject, or is being written, it is a `TablesError`.
+    """
+    _refuse_others(root)
+    if dry_run:
+        doomed = Doomed(sessions_of(root, subject_id), (subject_id,))
+        return _measured(root, doomed, also or Also())
+    with locked(root), disk_errors("erasing"):
+        finish_removal(root)
+        roll_forward(root)
+        pending = _pending(root, subject_id)
+        doomed = Doomed({} if pending else sessions_of(root, subject_id), (subject_id,))
+        return _erase(root, doomed, also or Also(), pending=pending)
+
+
+def expire(root: Path, *, days: float, dry_run: bool = False, also: Also | None = None) -> Erasure:
+    """Erase all sessions whose tables were written longer ago than some days, in the way of `forget`.
+
+    Parameters
+    ----------
+    root : Path
+        TABLES.
+    days : float
+        Age from which sessions go, by `finished_utc`.
+    dry_run : bool
+        Only count.
+    also : Also, optional
+        As in `forget`.
+
+    Returns
+    -------
+    Erasure
 
     Raises
     ------
     TablesError
-        If the folder holds no tables, nothing of the subject, or is being written.
+        If there is nothing of that age.
     """
-    if not is_tables(root):
-        raise TablesError("This folder holds no cueflow tables: name the folder that `cueflow run` wrote.")
+    import polars as pl
+
+    _refuse_others(root)
+    until = datetime.now(UTC) - timedelta(days=days)
+    old = placed_sessions(root).filter(pl.col("finished_utc") < until).select("dataset", "session_id")
+    if old.is_empty():
+        raise TablesError(f"No session is older than {days:g} days.")
+    found: dict[str, list[str]] = {}
+    for dataset, session_id in old.iter_rows():
+        found.setdefault(dataset, []).append(session_id)
+    who = collected(raw_scan(root, "sessions").select("dataset", "session_id", "subject_id").unique())
+    stay = set(who.join(old, on=["dataset", "session_id"], how="anti")["subject_id"])
+    gone = sorted({s for s in who["subject_id"] if s is not None} - stay)
+    doomed = Doomed(found, tuple(gone))
     if dry_run:
-        return _measured(root, _sessions_of(root, subject_id), dry_run=True)
+        return _measured(root, doomed, also or Also())
     with locked(root), disk_errors("erasing"):
         finish_removal(root)
         roll_forward(root)
-        doomed = _sessions_of(root, subject_id)
-        measured = _measured(root, doomed, dry_run=False)
-        remove_sessions(root, doomed, subject_id=subject_id)
-        left = traces(root, subject_id=subject_id, sessions=doomed)
-        done = Erasure(measured.rows, measured.sessions, measured.files, measured.size, left, dry_run=False)
-        _note(root, subject_id, done)
-    return done
+        return _erase(root, doomed, also or Also(), pending=None)
 
 
-def _sessions_of(root: Path, subject_id: str) -> dict[str, list[str]]:
-    """Sessions by dataset; also such as have lost their sessions row.
+def _refuse_others(root: Path) -> None:
+    """Refuse a folder without tables.
+
+    Raises
+    ------
+    TablesError
+        If it holds none.
+    """
+    if not is_tables(root):
+        raise TablesError("This folder holds no cueflow tables: name the folder that `cueflow run` wrote.")
+
+
+def _erase(root: Path, doomed: Doomed, also: Also, *, pending: dict[str, Any] | None) -> Erasure:
+    would = _measured(root, doomed, also)
+    said = pending or _said(would, doomed)
+    replace_bytes(_pending_path(root), json.dumps(said).encode())  # a killed erasure is certified by the next one
+    for page in pages_that_name(root, doomed.ids, also.pages):
+        page.unlink()
+    remove_sessions(root, doomed.sessions, subjects=doomed.subjects)
+    left = traces(root, subjects=doomed.subjects, sessions=doomed.sessions)
+    said |= {"erased_utc": datetime.now(UTC).isoformat(timespec="seconds"), "traces": len(left), **also.elsewhere}
+    head = record(root, "erasure", **{k: said[k] for k in ("sessions", "rows", "files", "pages", "models", "traces")})
+    path = sign(root, said | {"audit_head": head})
+    _pending_path(root).unlink()
+    counts = {k: said[k] for k in ("rows", "sessions", "files", "pages")}
+    return Erasure(
+        **counts, size=said["bytes"], models=tuple(said["models"]), traces=left, dry_run=False, certificate=path
+    )
+
+
+def _said(would: Erasure, doomed: Doomed) -> dict[str, Any]:
+    """What the certificate says of what was there; who is only in a salted hash, where it is one person."""
+    salt = new_salt()
+    one = doomed.subjects[0] if len(doomed.subjects) == 1 else None
+    return {
+        "what": "erasure of a subject" if one else "erasure of sessions by age",
+        "cueflow_version": __version__,
+        "salt": salt,
+        "subject_scrypt": salted(one, salt) if one else None,
+        "sessions": would.sessions,
+        "rows": dict(would.rows),
+        "files": would.files,
+        "bytes": would.size,
+        "pages": would.pages,
+        "models": list(would.models),
+        "models_mean": "trained with the subject: train them again",
+        "searched": "rows decoded, footers, caches decompressed, every other file byte by byte, all paths",
+        "not_searched": "recordings, exports, pages in folders that nobody named, backups",
+    }
+
+
+def _pending_path(root: Path) -> Path:
+    return certificates_dir(root) / "pending.json"
+
+
+def _pending(root: Path, subject_id: str) -> dict[str, Any] | None:
+    """What a killed erasure of this subject had counted, where its rows are gone but it was not certified."""
+    try:
+        said = json.loads(_pending_path(root).read_bytes())
+    except (OSError, ValueError):
+        return None
+    try:
+        sessions_of(root, subject_id)
+    except TablesError:
+        return said if isinstance(said, dict) and is_about(said, subject_id) else None
+    return None
+
+
+def sessions_of(root: Path, subject_id: str) -> dict[str, list[str]]:
+    """Sessions of a subject by dataset; also such as have lost their sessions row.
+
+    Parameters
+    ----------
+    root : Path
+        TABLES.
+    subject_id : str
+        The subject.
+
+    Returns
+    -------
+    dict
 
     Raises
     ------
@@ -106,12 +254,20 @@ def _sessions_of(root: Path, subject_id: str) -> dict[str, list[str]]:
     return found
 
 
-def _measured(root: Path, doomed: Mapping[str, list[str]], *, dry_run: bool) -> Erasure:
-    rows = {table: sum(_count(root, table, d, ids) for d, ids in doomed.items()) for table in TABLES}
-    pairs = [(d, s) for d, ids in doomed.items() for s in ids]
+def _measured(root: Path, doomed: Doomed, also: Also) -> Erasure:
+    rows = {table: sum(_count(root, table, d, ids) for d, ids in doomed.sessions.items()) for table in TABLES}
+    pairs = [(d, s) for d, ids in doomed.sessions.items() for s in ids]
     files = [p for t in TABLES for d, s in pairs for p in session_dir(root, t, d, s).glob("*")]
-    size = sum(p.stat().st_size for p in files)
-    return Erasure(rows, len(pairs), len(files), size, (), dry_run=dry_run)
+    return Erasure(
+        rows=rows,
+        sessions=len(pairs),
+        files=len(files),
+        size=sum(p.stat().st_size for p in files),
+        pages=len(pages_that_name(root, doomed.ids, also.pages)),
+        models=tuple(models_of(root, doomed.subjects)),
+        traces=(),
+        dry_run=True,
+    )
 
 
 def _count(root: Path, table: str, dataset: str, session_ids: list[str]) -> int:
@@ -119,22 +275,3 @@ def _count(root: Path, table: str, dataset: str, session_ids: list[str]) -> int:
 
     rows = raw_scan(root, table, dataset=dataset).filter(pl.col("session_id").is_in(session_ids))
     return int(collected(rows.select(pl.len())).item())
-
-
-def _note(root: Path, subject_id: str, done: Erasure) -> None:
-    """Append to `erasures.jsonl`: with the salt, who knows the id can check it; who does not cannot list ids."""
-    salt = secrets.token_hex(16)
-    entry = {
-        "erased_utc": datetime.now(UTC).isoformat(timespec="seconds"),
-        "salt": salt,
-        "subject_scrypt": hashlib.scrypt(subject_id.encode(), salt=salt.encode(), n=2**14, r=8, p=1).hex(),
-        "sessions": done.sessions,
-        "rows": dict(done.rows),
-        "files": done.files,
-        "bytes": done.size,
-        "traces": len(done.traces),
-    }
-    with (state_dir(root) / "erasures.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps(entry) + "\n")
-        file.flush()
-        os.fsync(file.fileno())

@@ -13,12 +13,13 @@ from cueflow.storage.atomic import replace_bytes, sync_dir
 from cueflow.storage.compaction.buckets import drop_staged, remove_from_buckets
 from cueflow.storage.fingerprints import memo_path
 from cueflow.storage.layout import commits_dir, encoded, part_path, state_dir
+from cueflow.storage.records.trained import forget_in_models
 
 Doomed = Mapping[str, Sequence[str]]
 _SHORT = 4  # shorter ids are words and numbers in any text: they are looked for as whole values only
 
 
-def remove_sessions(root: Path, doomed: Doomed, *, subject_id: str) -> None:
+def remove_sessions(root: Path, doomed: Doomed, *, subjects: Sequence[str]) -> None:
     """Remove every file of some sessions; if this is killed, `finish_removal` goes on.
 
     Parameters
@@ -27,10 +28,10 @@ def remove_sessions(root: Path, doomed: Doomed, *, subject_id: str) -> None:
         TABLES; the caller holds its lock.
     doomed : mapping
         Dataset to the ids of its sessions.
-    subject_id : str
-        Whose sessions they are; lines of logs that name it go too. A file that cannot be removed raises `OSError`.
+    subjects : sequence of str
+        Those who leave altogether; lines of logs that name them go too. A file that cannot be removed raises `OSError`.
     """
-    order = {"subject_id": subject_id, "sessions": {dataset: list(ids) for dataset, ids in doomed.items()}}
+    order = {"subjects": list(subjects), "sessions": {dataset: list(ids) for dataset, ids in doomed.items()}}
     replace_bytes(_order_path(root), json.dumps(order).encode())
     finish_removal(root)
 
@@ -52,7 +53,8 @@ def finish_removal(root: Path) -> None:
     for dataset, session_id in sessions:
         _remove_files(root, dataset, session_id)
     memo_path(root).unlink(missing_ok=True)
-    _scrub_logs(root, pattern_of([order["subject_id"], *(s for _, s in sessions)]))
+    forget_in_models(root, order["subjects"])
+    _scrub_logs(root, pattern_of([*order["subjects"], *(s for _, s in sessions)]))
     path.unlink()
     sync_dir(state_dir(root))
 

@@ -16,19 +16,19 @@ from cueflow.storage.scan import collected, raw_scan
 _CHECKSUM = 64  # bytes in front of a cached stage's compressed JSON
 
 
-def traces(root: Path, *, subject_id: str, sessions: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+def traces(root: Path, *, subjects: Sequence[str], sessions: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """Search everything under TABLES for ids.
 
-    Rows of the tables are searched decoded (Parquet compresses them), cached stages decompressed, any other file byte
-    by byte, and every path. Session ids are unique within a dataset only: in files of another dataset they are not
-    looked for.
+    Rows of the tables are searched decoded (Parquet compresses them), their files' own bytes for statistics that name
+    somebody, cached stages decompressed, any other file byte by byte, and every path. Session ids are unique within a
+    dataset only: in files of another dataset they are not looked for.
 
     Parameters
     ----------
     root : Path
         TABLES.
-    subject_id : str
-        Subject.
+    subjects : sequence of str
+        Those of whom nothing may be left.
     sessions : mapping
         Dataset to its session ids.
 
@@ -37,32 +37,49 @@ def traces(root: Path, *, subject_id: str, sessions: Mapping[str, Sequence[str]]
     tuple of str
         Where a trace is left: a path inside TABLES, or a table's name.
     """
-    found = [*_in_rows(root, subject_id, sessions), *_in_files(root, subject_id, sessions)]
+    found = [*_in_rows(root, subjects, sessions), *_in_files(root, subjects, sessions)]
     return tuple(sorted(set(found)))
 
 
-def _in_rows(root: Path, subject_id: str, sessions: Mapping[str, Sequence[str]]) -> Iterator[str]:
+def _in_rows(root: Path, subjects: Sequence[str], sessions: Mapping[str, Sequence[str]]) -> Iterator[str]:
     import polars as pl
 
     datasets = {unquote(p.name.removeprefix("dataset=")) for t in TABLES for p in (root / t).glob("dataset=*")}
     for table in TABLES:
         for dataset in sorted(datasets):
-            ids = [subject_id, *sessions.get(dataset, ())]
+            ids = [*subjects, *sessions.get(dataset, ())]
+            if not ids:
+                continue
             rows = raw_scan(root, table, dataset=dataset).drop("dataset")
             named = pl.any_horizontal(pl.col(pl.String).str.contains(pattern_of(ids)).fill_null(value=False))
             if collected(rows.filter(named).select(pl.len())).item():
                 yield table
 
 
-def _in_files(root: Path, subject_id: str, sessions: Mapping[str, Sequence[str]]) -> Iterator[str]:
+def _in_files(root: Path, subjects: Sequence[str], sessions: Mapping[str, Sequence[str]]) -> Iterator[str]:
     everything = [s for ids in sessions.values() for s in ids]
     for path in sorted(p for p in root.rglob("*") if p.is_file()):
         relative = path.relative_to(root).as_posix()
         dataset = next((unquote(p.removeprefix("dataset=")) for p in path.parts if p.startswith("dataset=")), None)
-        ids = [subject_id, *(everything if dataset is None else sessions.get(dataset, ()))]
+        ids = [*subjects, *(everything if dataset is None else sessions.get(dataset, ()))]
+        if not ids:
+            continue
         named = re.compile(pattern_of(ids).encode())
-        if named.search(relative.encode()) or (not _is_table(path) and named.search(_content(path))):
+        found = _in_footer(path, ids) if _is_table(path) else named.search(_content(path)) is not None
+        if found or named.search(relative.encode()):
             yield relative
+
+
+def _in_footer(path: Path, ids: Sequence[str]) -> bool:
+    """Whether a table's file, whose rows are searched decoded, holds an id in its own bytes: as a statistic, or plain.
+
+    Parquet writes a text behind its length, as one byte in the footer and as four in a page.
+    """
+    raw = path.read_bytes()
+    texts = [name.encode() for name in ids]
+    return any(
+        bytes([len(t)]) + t in raw or len(t).to_bytes(4, "little") + t in raw for t in texts if 4 <= len(t) < 128
+    )
 
 
 def _is_table(path: Path) -> bool:

@@ -16,7 +16,8 @@ from cueflow.schemas.tables import TABLES
 from cueflow.storage.readers import hold, reading, release
 from cueflow.storage.reading.examples import EXAMPLES
 from cueflow.storage.reading.views import close_off, connect
-from cueflow.storage.reading.wide import wide_frame
+from cueflow.storage.reading.wide import described, wide_frame
+from cueflow.storage.records.audit import record, shape_of
 from cueflow.storage.scan import placed_sessions, visible
 
 if TYPE_CHECKING:
@@ -148,7 +149,9 @@ def open_tables(path: str | Path) -> Tables:
     Tables
         Lazy Polars frames by table name, and `.duckdb`. A folder without tables is a `TablesError`.
     """
-    return Tables(Path(path))
+    tables = Tables(Path(path))
+    record(tables.path, "open")
+    return tables
 
 
 def query(path: str | Path, sql: str, *, memory_limit: str = "2GB", timeout_s: float = 300.0) -> pa.Table:
@@ -182,7 +185,12 @@ def query(path: str | Path, sql: str, *, memory_limit: str = "2GB", timeout_s: f
         with reading(root), connect(root, placed_sessions(root)) as connection:
             close_off(connection, root, memory_limit=memory_limit)
             statement = _single_question(connection, sql)
-            return _answer(connection, statement, timeout_s)
+            rows = _answer(connection, statement, timeout_s)
+        record(root, "query", asked=shape_of(sql), rows=rows.num_rows)
+        return described(rows)
+    except QueryError:
+        record(root, "query", asked="refused")
+        raise
     except duckdb.InterruptException as error:
         raise QueryError(f"The query took longer than {timeout_s:g} s and was stopped: ask for less.") from error
     except duckdb.OutOfMemoryException as error:

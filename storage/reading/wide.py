@@ -12,6 +12,7 @@ from cueflow.storage.scan import collected
 
 if TYPE_CHECKING:
     import polars as pl
+    import pyarrow as pa
 
 _SESSION = ("dataset", "session_id")
 _HEAD = (*_SESSION, "subject_id", "visit")
@@ -58,3 +59,15 @@ def _turned(head: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     values = np.full((head.height, len(names)), np.nan)
     values[placed["row"].to_numpy(), placed["column"].to_numpy()] = placed["value"].to_numpy()  # the last one stays
     return pl.DataFrame(values, schema=names).fill_nan(None)
+
+
+def described(rows: pa.Table) -> pa.Table:
+    """Rows whose columns named as a biomarker carry its unit, definition and source in the field metadata."""
+    import pyarrow as pa
+
+    fields = []
+    for field in rows.schema:
+        known = BIOMARKERS.get(field.name)
+        about = {"unit": known.unit, "definition": known.definition, "source": known.source} if known else None
+        fields.append(field.with_metadata(about) if about else field)
+    return rows.cast(pa.schema(fields))

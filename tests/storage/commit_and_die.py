@@ -59,7 +59,7 @@ def _commit(root: Path) -> None:
 
 
 def _forget(root: Path) -> None:
-    removal.remove_sessions(root, {"d": ["S1"]}, subject_id="P001")
+    removal.remove_sessions(root, {"d": ["S1"]}, subjects=["P001"])
 
 
 def _maintain(root: Path) -> None:

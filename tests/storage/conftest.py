@@ -66,6 +66,12 @@ def rows() -> Callable[..., dict[str, pa.Table]]:
     return rows_of
 
 
+@pytest.fixture(scope="session")
+def rows_builder() -> Callable[..., dict[str, pa.Table]]:
+    """The same, for fixtures that live longer than a test."""
+    return rows_of
+
+
 @pytest.fixture
 def counts() -> dict[str, int]:
     """Rows per table that `write` writes."""

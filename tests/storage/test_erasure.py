@@ -12,10 +12,21 @@ import pytest
 
 from cueflow.schemas.errors import TablesError
 from cueflow.schemas.tables import TABLES
-from cueflow.storage.erasing.erasure import forget
+from cueflow.storage.erasing import erasure
+from cueflow.storage.erasing.erasure import Also, expire, forget
+from cueflow.storage.erasing.pages import remember_pages
 from cueflow.storage.erasing.traces import traces
 from cueflow.storage.fingerprints import HashMemo, memo_path
+from cueflow.storage.records.audit import read_audit, record
+from cueflow.storage.records.certificate import is_about, verify
+from cueflow.storage.records.trained import models_of, remember_model
 from cueflow.storage.tables import TableStore, read_sessions, scan
+
+
+@pytest.fixture(autouse=True)
+def signing_key(tmp_path, monkeypatch):
+    """A key of the test's own, outside of TABLES."""
+    monkeypatch.setenv("CUEFLOW_SIGNING_KEY", str(tmp_path / "keys" / "signing.pem"))
 
 
 @pytest.fixture
@@ -64,15 +75,21 @@ def test_no_byte_of_the_ids_is_left(root):
         assert "P001 " not in text, path
 
 
-def test_the_note_says_what_but_not_who(root):
+def test_the_certificate_says_what_but_not_who(root):
     forget(root, "P001")
-    text = (root / ".cueflow" / "erasures.jsonl").read_text()
-    note = json.loads(text)
+    [path] = (root / ".cueflow" / "certificates").iterdir()
+    text, note = path.read_text(), verify(path)
     assert "P001" not in text
-    assert "S9" not in text
+    assert "S9" not in json.dumps(note)
     salted = hashlib.scrypt(b"P001", salt=note["salt"].encode(), n=2**14, r=8, p=1).hex()
     assert note["subject_scrypt"] == salted
+    assert is_about(note, "P001")
+    assert not is_about(note, "P0012")
     assert (note["sessions"], note["traces"]) == (3, 0)
+    assert note["audit_head"] == read_audit(root).head
+    path.write_text(text.replace('"sessions": 3', '"sessions": 2'))
+    with pytest.raises(TablesError, match="changed after it was signed"):
+        verify(path)
 
 
 def test_a_dry_run_counts_and_changes_nothing(root):
@@ -129,21 +146,104 @@ class TestTraces:
         forget(root, "P001")
         (root / where).parent.mkdir(parents=True, exist_ok=True)
         (root / where).write_bytes(content)
-        assert traces(root, subject_id="P001", sessions={}) == (where,)
+        assert traces(root, subjects=["P001"], sessions={}) == (where,)
 
     def test_are_found_in_compressed_rows(self, root, write):
         forget(root, "P001")
         write("S3", "run-b", subject="P001")
-        assert set(traces(root, subject_id="P001", sessions={})) == {"sessions", "biomarkers", "predictions"}
+        assert set(traces(root, subjects=["P001"], sessions={})) >= {"sessions", "biomarkers", "predictions"}
 
     def test_an_id_inside_a_longer_one_is_none(self, root):
         forget(root, "P001")
-        assert traces(root, subject_id="P00", sessions={"d": ["S"]}) == ()
+        assert traces(root, subjects=["P00"], sessions={"d": ["S"]}) == ()
 
     def test_a_short_id_counts_as_a_whole_value_only(self, root, write):
         write("7", "run-a", subject="3")
         forget(root, "3")
         (root / "n.json").write_text('{"n": 3, "m": [7, 3]}')
-        assert traces(root, subject_id="3", sessions={"d": ["7"]}) == ()
+        assert traces(root, subjects=["3"], sessions={"d": ["7"]}) == ()
         (root / "n.json").write_text('{"subject": "3"}')
-        assert traces(root, subject_id="3", sessions={"d": ["7"]}) == ("n.json",)
+        assert traces(root, subjects=["3"], sessions={"d": ["7"]}) == ("n.json",)
+
+
+def test_models_that_were_trained_with_the_subject_are_named(root):
+    remember_model(root, "a" * 64, ["P001", "P0012"], target="y")
+    remember_model(root, "b" * 64, ["P0012"], target="y")
+    done = forget(root, "P001")
+    assert done.models == ("a" * 64,)
+    assert verify(done.certificate)["models"] == ["a" * 64]
+    assert models_of(root, ["P001"]) == []
+    entries = [json.loads(line) for line in (root / ".cueflow" / "models.jsonl").read_text().splitlines()]
+    assert [e["retrain"] for e in entries] == [True, False]
+    assert models_of(root, ["P0012"]) == ["a" * 64, "b" * 64]
+
+
+def test_pages_that_name_the_subject_go(root, tmp_path):
+    pages, others = tmp_path / "pages", tmp_path / "others"
+    for folder in (pages, others):
+        folder.mkdir()
+        (folder / "S1.html").write_text("<h1>S1</h1> P001")
+        (folder / "S3.html").write_text("<h1>S3</h1> P0012")
+        (folder / "index.html").write_text("S1 S3 &lt;x P001 &gt;")
+    remember_pages(root, pages)
+    assert forget(root, "P001", also=Also(pages=[others])).pages == 4
+    assert sorted(p.name for p in tmp_path.rglob("*.html")) == ["S3.html", "S3.html"]
+
+
+def test_sessions_leave_by_age_and_their_subjects_with_the_last(root):
+    with pytest.raises(TablesError, match="older than 100000 days"):
+        expire(root, days=100_000)
+    done = expire(root, days=0.5)  # all were written on the first of January
+    assert (done.sessions, done.traces) == (5, ())
+    said = verify(done.certificate)
+    assert said["what"] == "erasure of sessions by age"
+    assert said["subject_scrypt"] is None
+    assert read_sessions(root).is_empty()
+
+
+def test_an_erasure_killed_before_its_certificate_is_certified_when_asked_again(root, monkeypatch):
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(erasure, "sign", killed)
+        with pytest.raises(KeyboardInterrupt):
+            forget(root, "P001")
+    assert not list((root / ".cueflow" / "certificates").glob("[0-9a-f]*.json"))
+    with pytest.raises(TablesError, match="nothing of that subject"):
+        forget(root, "P00X")
+    done = forget(root, "P001")
+    assert (done.sessions, done.traces) == (3, ())
+    assert is_about(verify(done.certificate), "P001")
+
+
+class TestAudit:
+    def test_a_chain_of_lines(self, root):
+        for n in range(3):
+            record(root, "query", asked="SELECT ?", rows=n)
+        log = read_audit(root)
+        assert [e["rows"] for e in log.entries] == [0, 1, 2]
+        assert log.broken_at is None
+
+    @pytest.mark.parametrize("change", ["alter", "remove", "swap"])
+    def test_a_change_is_found(self, root, change):
+        for n in range(4):
+            record(root, "query", rows=n)
+        path = root / ".cueflow" / "audit.jsonl"
+        lines = path.read_text().splitlines()
+        if change == "alter":
+            lines[1] = lines[1].replace('"rows": 1', '"rows": 7')
+        elif change == "remove":
+            del lines[1]
+        else:
+            lines[1], lines[2] = lines[2], lines[1]
+        path.write_text("\n".join(lines) + "\n")
+        assert read_audit(root).broken_at == 2
+
+    def test_writers_at_once_keep_one_chain(self, root):
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda n: record(root, "query", rows=n), range(60)))
+        log = read_audit(root)
+        assert (len(log.entries), log.broken_at) == (60, None)

@@ -14,6 +14,7 @@ from cueflow.schemas.biomarkers import BIOMARKERS
 from cueflow.schemas.errors import QueryError, TablesError
 from cueflow.schemas.tables import TABLES, arrow_schema
 from cueflow.storage.reading.queries import EXAMPLES, open_tables, query
+from cueflow.storage.records.audit import read_audit
 from cueflow.storage.tables import TableStore
 
 
@@ -178,7 +179,11 @@ def test_what_is_not_reading_the_tables_is_refused(root, sql, said):
 
 
 def _everything(folder: Path) -> dict[str, str]:
-    return {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.rglob("*") if p.is_file()}
+    return {
+        str(p): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in folder.rglob("*")
+        if p.is_file() and p.name != "audit.jsonl"
+    }
 
 
 @pytest.mark.parametrize(
@@ -230,3 +235,26 @@ def test_a_damaged_table_is_not_the_questions_fault(root):
     with pytest.raises(TablesError, match="damaged") as caught:
         query(root, "SELECT count(score) FROM events")
     assert str(root) not in caught.value.message
+
+
+def test_queries_are_logged_without_what_they_name(root):
+    query(root, "SELECT value FROM biomarkers WHERE subject_id = 'P001' AND value > 12.5 -- of P001")
+    with pytest.raises(QueryError):
+        query(root, "DROP TABLE x")
+    entries = read_audit(root).entries
+    assert [(e["action"], e["asked"]) for e in entries] == [
+        ("query", "SELECT value FROM biomarkers WHERE subject_id = ? AND value > ? ?"),
+        ("query", "refused"),
+    ]
+
+
+def test_one_session_opens_its_own_files(root, counts):
+    tables = open_tables(root).of_session("S2")
+    assert {name: frame.collect().height for name, frame in tables.items()} == counts
+    assert "S1" not in tables["events"].explain()
+
+
+def test_wide_rows_say_what_their_columns_are(root):
+    field = query(root, "FROM wide").schema.field("hrv_rmssd")
+    assert field.metadata[b"unit"] == b"ms"
+    assert field.metadata[b"source"] == b"doi:10.1161/01.CIR.93.5.1043"

@@ -1,0 +1,1 @@
+"""What a paper needs of the tables: the methods paragraph, and citations."""
