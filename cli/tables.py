@@ -101,11 +101,14 @@ def report(
         str, typer.Argument(help="Session id; without one the cohort page and a page per session.")
     ] = "",
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the pages.")] = Path("report"),
+    groups: Annotated[
+        Path | None, typer.Option("--groups", help="CSV with subject_id and group, to compare groups of people.")
+    ] = None,
 ) -> None:
     """Write self-contained HTML: time lines, events, values with coverage, status and reason."""
     from cueflow.flows.pages import write_pages
 
-    for page in write_pages(tables, out, session=session or None):
+    for page in write_pages(tables, out, session=session or None, groups=groups):
         console().print(f"Wrote {page}", soft_wrap=True)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from cueflow.schemas.errors import TablesError
 from cueflow.storage.erasing.pages import remember_pages
@@ -11,13 +13,14 @@ from cueflow.storage.reading.queries import Tables, open_tables
 from cueflow.storage.records.audit import record
 from cueflow.storage.scan import collected
 from cueflow.tasks.report.cohort import cohort_page
+from cueflow.tasks.report.matrix import Matrix, make_matrix
 from cueflow.tasks.report.session import session_page
-from cueflow.tasks.report.text import page_name
+from cueflow.tasks.report.text import page_names
 
 _PARTS = ("biomarkers", "windows", "events", "predictions", "explanations")
 
 
-def write_pages(tables: Path, out: Path, *, session: str | None = None) -> tuple[Path, ...]:
+def write_pages(tables: Path, out: Path, *, session: str | None = None, groups: Path | None = None) -> tuple[Path, ...]:
     """Write the page of one session, or the cohort page and a page for every session.
 
     Parameters
@@ -28,6 +31,8 @@ def write_pages(tables: Path, out: Path, *, session: str | None = None) -> tuple
         Folder for the pages; made if it is not there.
     session : str, optional
         Session id; None for all.
+    groups : Path, optional
+        CSV with subject_id and group, for the cohort's comparison of groups.
 
     Returns
     -------
@@ -50,18 +55,38 @@ def write_pages(tables: Path, out: Path, *, session: str | None = None) -> tuple
         )
     out.mkdir(parents=True, exist_ok=True)
     stamp = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-    pages = [_write(out / page_name(row["session_id"]), _session(opened, row, stamp)) for row in chosen.to_dicts()]
+    names, biomarkers = page_names(rows["session_id"].to_list()), collected(opened.biomarkers)
+    matrix, group_of = make_matrix(rows, biomarkers), _groups(groups)
+    pages = [_write(out / names[row["session_id"]], _session(opened, row, matrix, stamp)) for row in chosen.to_dicts()]
     remember_pages(tables, out)
     record(tables, "report", pages=len(pages))
     if session is None:
-        cohort = cohort_page(rows, collected(opened.biomarkers), generated=stamp)
+        cohort = cohort_page(rows, biomarkers, groups=group_of, generated=stamp)
         pages.insert(0, _write(out / "index.html", cohort))
     return tuple(pages)
 
 
-def _session(opened: Tables, row: dict[str, object], stamp: str) -> str:
-    parts = {name: collected(opened[name].filter(session_id=row["session_id"])) for name in _PARTS}
-    return session_page(session=row, generated=stamp, **parts)
+def _session(opened: Tables, row: dict[str, Any], matrix: Matrix, stamp: str) -> str:
+    tables = opened.of_session(row["session_id"], dataset=row["dataset"])
+    parts = {name: collected(tables[name]) for name in _PARTS}
+    return session_page(session=row, cohort=matrix, generated=stamp, **parts)
+
+
+def _groups(path: Path | None) -> dict[str, str]:
+    """Subject to group, from a CSV with these two columns.
+
+    Raises
+    ------
+    TablesError
+        If a column is missing.
+    """
+    if path is None:
+        return {}
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        table = csv.DictReader(file)
+        if not {"subject_id", "group"} <= set(table.fieldnames or ()):
+            raise TablesError(f"{path.name}: needs the columns subject_id and group")
+        return {row["subject_id"]: row["group"] for row in table if row["subject_id"] and row["group"]}
 
 
 def _write(path: Path, text: str) -> Path:

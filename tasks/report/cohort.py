@@ -12,13 +12,17 @@ import numpy as np
 
 from cueflow.schemas.biomarkers import BIOMARKERS, Biomarker
 from cueflow.schemas.session import Group
+from cueflow.tasks.report.download import Download, csv_download
+from cueflow.tasks.report.findings import correlations, heat_map, outliers, quality, reliability, visits
+from cueflow.tasks.report.findings import groups as compare_all
+from cueflow.tasks.report.matrix import Matrix, make_matrix
 from cueflow.tasks.report.render import render
 from cueflow.tasks.report.text import (
     as_float,
     as_text,
     clock,
     number,
-    page_name,
+    page_names,
     percent,
     sentence_of,
     title_of,
@@ -96,7 +100,13 @@ class StripGroup:
     strips: tuple[Strip, ...]
 
 
-def cohort_page(sessions: pl.DataFrame, biomarkers: pl.DataFrame, *, generated: str | None = None) -> str:
+def cohort_page(
+    sessions: pl.DataFrame,
+    biomarkers: pl.DataFrame,
+    *,
+    groups: Mapping[str, str] | None = None,
+    generated: str | None = None,
+) -> str:
     """Render the page of a cohort.
 
     Parameters
@@ -105,6 +115,8 @@ def cohort_page(sessions: pl.DataFrame, biomarkers: pl.DataFrame, *, generated: 
         Rows of the `sessions` table.
     biomarkers : polars.DataFrame
         Rows of the `biomarkers` table.
+    groups : mapping, optional
+        Subject to group, for the comparison of groups.
     generated : str, optional
         When the page is made, as it shall be printed.
 
@@ -115,6 +127,8 @@ def cohort_page(sessions: pl.DataFrame, biomarkers: pl.DataFrame, *, generated: 
     """
     counts = Counter(as_text(status) for status in sessions["status"].to_list())
     rows = sessions.sort("session_id").head(MAX_SESSIONS)
+    pages = page_names(as_text(name) for name in sessions["session_id"].to_list())
+    matrix = make_matrix(sessions, biomarkers)
     ok = _share_ok(biomarkers)
     return render(
         "cohort.html",
@@ -124,9 +138,19 @@ def cohort_page(sessions: pl.DataFrame, biomarkers: pl.DataFrame, *, generated: 
         hours=number(round((as_float(sessions["duration_s"].sum()) or 0.0) / 3600, 1)),
         counts=[(status, word_of(status), n) for status, n in counts.most_common()],
         stages=[(g.value, title_of_modality(g.value)) for g in Group],
-        sessions=[_session(row, ok) for row in rows.iter_rows(named=True)],
+        sessions=[_session(row, ok, pages) for row in rows.iter_rows(named=True)],
         groups=_strips(biomarkers),
         max_dots=MAX_DOTS,
+        heat=heat_map(matrix, biomarkers),
+        findings=(
+            quality(biomarkers),
+            outliers(matrix),
+            reliability(matrix),
+            correlations(matrix),
+            visits(matrix),
+            compare_all(matrix, groups or {}),
+        ),
+        downloads=(csv_download(rows.drop("sync", "depends_on", "input_sha256"), "sessions.csv"), _wide(matrix)),
         generated=generated,
     )
 
@@ -138,13 +162,21 @@ def _share_ok(biomarkers: pl.DataFrame) -> dict[str, tuple[int, int]]:
     return {as_text(name): (ok, n) for name, ok, n in counted.iter_rows()}
 
 
-def _session(row: Mapping[str, Any], ok: Mapping[str, tuple[int, int]]) -> SessionRow:
+def _wide(matrix: Matrix) -> Download:
+    import polars as pl
+
+    head = {"session_id": matrix.sessions, "subject_id": matrix.subjects, "visit": matrix.visits}
+    columns = {name: pl.Series(matrix.column(name)).fill_nan(None) for name in matrix.names}
+    return csv_download(pl.DataFrame({**head, **columns}), "values.csv")
+
+
+def _session(row: Mapping[str, Any], ok: Mapping[str, tuple[int, int]], pages: Mapping[str, str]) -> SessionRow:
     name, status = as_text(row["session_id"]), as_text(row["status"])
     found, n = ok.get(name, (0, 0))
     why = as_text(row["message"]) or sentence_of(row["reason"])
     return SessionRow(
         session_id=name,
-        page=page_name(name),
+        page=pages[name],
         subject=as_text(row["subject_id"]),
         visit=as_text(row["visit"]),
         length=clock(row["duration_s"]),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from cueflow.tasks.report.compared import compare
+from cueflow.tasks.report.download import csv_download
 from cueflow.tasks.report.explanation import explain
 from cueflow.tasks.report.overview import overview
 from cueflow.tasks.report.render import render
@@ -15,8 +17,10 @@ from cueflow.tasks.report.values import WHOLE, value_groups
 if TYPE_CHECKING:
     import polars as pl
 
+    from cueflow.tasks.report.matrix import Matrix
 
-def session_page(
+
+def session_page(  # noqa: PLR0913 - the tables of a session
     *,
     session: Mapping[str, object],
     biomarkers: pl.DataFrame,
@@ -24,6 +28,7 @@ def session_page(
     events: pl.DataFrame,
     predictions: pl.DataFrame,
     explanations: pl.DataFrame,
+    cohort: Matrix | None = None,
     generated: str | None = None,
 ) -> str:
     """Render the page of one session.
@@ -34,6 +39,8 @@ def session_page(
         Row of the `sessions` table.
     biomarkers, windows, events, predictions, explanations : polars.DataFrame
         Rows of these tables for the session; may be empty.
+    cohort : Matrix, optional
+        Values of the whole cohort, to compare with.
     generated : str, optional
         When the page is made, as it shall be printed.
 
@@ -42,9 +49,10 @@ def session_page(
     str
         HTML that makes no request.
     """
-    groups = value_groups(biomarkers)
+    groups = value_groups(biomarkers, compare(cohort, as_text(session.get("session_id"))) if cohort else {})
     phases = biomarkers["phase"].drop_nulls().unique(maintain_order=True).to_list()
     explained = explain(predictions, explanations)
+    tables = {"values": biomarkers, "events": events, "seconds": windows, "explanation": explanations}
     return render(
         "session.html",
         top=overview(session, biomarkers, events),
@@ -52,6 +60,7 @@ def session_page(
         groups=groups,
         phases=[phase for phase in phases if phase != WHOLE],
         explained=explained,
+        downloads=tuple(csv_download(rows, f"{name}.csv") for name, rows in tables.items()),
         no_prediction=_no_prediction(session),
         generated=generated,
     )

@@ -5,11 +5,16 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 
 from cueflow.schemas.reasons import Reason, Status
 
 NOTHING = "–"
+_TAKEN = frozenset(
+    {"index", "con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
+)
 MODALITY_TITLES = {
     "video": "Video",
     "audio": "Voice",
@@ -51,9 +56,32 @@ def page_name(session_id: str) -> str:
         keep pages of their own, and none takes the cohort's.
     """
     safe = re.sub(r"[^A-Za-z0-9._-]", "_", session_id)
-    if safe != session_id or safe.lower() == "index":
+    if safe != session_id or safe.lower() in _TAKEN:
         safe = f"{safe}-{hashlib.sha256(session_id.encode()).hexdigest()[:8]}"
     return f"{safe}.html"
+
+
+def page_names(session_ids: Iterable[str]) -> dict[str, str]:
+    """File names of the pages of many sessions.
+
+    Parameters
+    ----------
+    session_ids : iterable of str
+        All sessions of the tables.
+
+    Returns
+    -------
+    dict
+        Those that differ only in case keep pages of their own on file systems that do not tell cases apart.
+    """
+    names = {session_id: page_name(session_id) for session_id in session_ids}
+    folded = Counter(name.lower() for name in names.values())
+    return {
+        session_id: name
+        if folded[name.lower()] == 1
+        else f"{name.removesuffix('.html')}-{hashlib.sha256(session_id.encode()).hexdigest()[:8]}.html"
+        for session_id, name in names.items()
+    }
 
 
 def as_float(value: object) -> float | None:

@@ -27,6 +27,8 @@ from cueflow.tasks.report.text import (
 if TYPE_CHECKING:
     import polars as pl
 
+    from cueflow.tasks.report.compared import Versus
+
 WHOLE = "session"
 _ORDER = {name: place for place, name in enumerate(BIOMARKERS)}
 _DOMAINS = {domain_of(name): place for name, place in reversed(_ORDER.items())}  # the first place of each
@@ -64,6 +66,7 @@ class ValueRow:
     status: str
     word: str
     reason: str
+    versus: Versus | None
     about: About | None
 
 
@@ -88,13 +91,15 @@ class ValueGroup:
     reason: str
 
 
-def value_groups(biomarkers: pl.DataFrame) -> tuple[ValueGroup, ...]:
+def value_groups(biomarkers: pl.DataFrame, compared: Mapping[str, Versus] | None = None) -> tuple[ValueGroup, ...]:
     """Arrange the rows of the `biomarkers` table of one session.
 
     Parameters
     ----------
     biomarkers : polars.DataFrame
         Rows of the `biomarkers` table.
+    compared : mapping, optional
+        Biomarker to how its value over the whole session stands against earlier visits and the cohort.
 
     Returns
     -------
@@ -102,7 +107,10 @@ def value_groups(biomarkers: pl.DataFrame) -> tuple[ValueGroup, ...]:
         In the order of the registry; measures that this version does not know come last.
     """
     rows = sorted(biomarkers.iter_rows(named=True), key=_place)
-    return tuple(_group(modality, list(part)) for modality, part in groupby(rows, lambda row: as_text(row["modality"])))
+    return tuple(
+        _group(modality, list(part), compared or {})
+        for modality, part in groupby(rows, lambda row: as_text(row["modality"]))
+    )
 
 
 def _place(row: Mapping[str, Any]) -> tuple[object, ...]:
@@ -126,10 +134,10 @@ def _first_of(modality: str) -> int:
     return next((_ORDER[b.name] for b in BIOMARKERS.values() if b.modality == modality), len(_ORDER))
 
 
-def _group(modality: str, rows: list[dict[str, Any]]) -> ValueGroup:
+def _group(modality: str, rows: list[dict[str, Any]], compared: Mapping[str, Versus]) -> ValueGroup:
     domains, seen = [], set[str]()
     for title, part in groupby(rows, _domain):
-        domains.append(Domain(title, tuple(_first_rows(part, seen))))
+        domains.append(Domain(title, tuple(_first_rows(part, seen, compared))))
     reasons = Counter(as_text(row["reason"]) for row in rows)
     return ValueGroup(
         modality=modality,
@@ -148,14 +156,17 @@ def _domain(row: Mapping[str, Any]) -> str:
     return title if role in {"", "patient"} else f"{title} ({role})"
 
 
-def _first_rows(rows: Iterable[Mapping[str, Any]], seen: set[str]) -> Iterable[ValueRow]:
+def _first_rows(
+    rows: Iterable[Mapping[str, Any]], seen: set[str], compared: Mapping[str, Versus]
+) -> Iterable[ValueRow]:
     for row in rows:
         name = as_text(row["biomarker"])
-        yield _row(row, None if name in seen else BIOMARKERS.get(name))
+        whole = as_text(row["phase"]) == WHOLE and as_text(row["role"]) in {"", "patient"} and row["status"] == "ok"
+        yield _row(row, None if name in seen else BIOMARKERS.get(name), compared.get(name) if whole else None)
         seen.add(name)
 
 
-def _row(row: Mapping[str, Any], declared: Biomarker | None) -> ValueRow:
+def _row(row: Mapping[str, Any], declared: Biomarker | None, versus: Versus | None) -> ValueRow:
     name, status = as_text(row["biomarker"]), as_text(row["status"])
     known = BIOMARKERS.get(name)
     whose = " ".join(part for part in (_unless_patient(_person(row)), as_text(row["channel"])) if part)
@@ -177,6 +188,7 @@ def _row(row: Mapping[str, Any], declared: Biomarker | None) -> ValueRow:
         status=status,
         word=word_of(status),
         reason=sentence_of(row["reason"]),
+        versus=versus,
         about=None if declared is None else _about(declared, row),
     )
 

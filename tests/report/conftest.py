@@ -241,7 +241,7 @@ def empty_parts(session):
     return {"session": session} | {name: frame(name, []) for name in names}
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def rows():
     """The builders above, for tests: files of tests cannot import each other."""
     from types import SimpleNamespace

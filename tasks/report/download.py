@@ -1,0 +1,46 @@
+"""Data behind a part of a page, as a link that needs no network."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
+
+MOST_BYTES = 1_200_000  # of one table, so that a page stays under 5 MB
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A link to a CSV inside the page; without `href` the data is too large, and the tables have it."""
+
+    name: str
+    href: str
+    rows: int
+
+
+def csv_download(rows: pl.DataFrame, name: str) -> Download:
+    """Make a table a link.
+
+    Parameters
+    ----------
+    rows : polars.DataFrame
+        Plain columns.
+    name : str
+        File name that is offered.
+
+    Returns
+    -------
+    Download
+    """
+    import polars as pl
+
+    text = io.StringIO()
+    plain = rows.with_columns(pl.col(pl.List(pl.String)).list.join(";")) if rows.width else rows
+    plain.write_csv(text)
+    raw = text.getvalue().encode()
+    href = f"data:text/csv;charset=utf-8;base64,{base64.b64encode(raw).decode()}" if len(raw) <= MOST_BYTES else ""
+    return Download(name, href, rows.height)

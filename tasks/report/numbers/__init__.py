@@ -1,0 +1,1 @@
+"""Statistics of a cohort: reliability, outliers, correlations, comparisons."""
