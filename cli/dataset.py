@@ -78,9 +78,10 @@ def check(
 ) -> None:
     """Say what is there, what is wrong and what would run; reads headers only (tables whole), writes nothing."""
     from cueflow.cli.checking import print_check, print_table_check
+    from cueflow.cli.tables import tables_folder
 
     if tables:
-        raise typer.Exit(print_table_check(dataset, as_json=output is Format.JSON))
+        raise typer.Exit(print_table_check(tables_folder(str(dataset)), as_json=output is Format.JSON))
     raise typer.Exit(print_check(dataset, as_json=output is Format.JSON))
 
 
@@ -89,7 +90,9 @@ def run(
         Path,
         typer.Argument(help="Folder with manifest.csv (or .parquet), a BIDS tree, or a long table of biomarkers."),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the tables; made if it is not there.")],
+    out: Annotated[
+        str, typer.Option("--out", "-o", help="Folder of the tables, made if it is not there, or s3://bucket/tables.")
+    ],
     sessions: Annotated[
         list[str] | None, typer.Option(help="Only these session ids; repeat or separate by commas.")
     ] = None,
@@ -125,7 +128,7 @@ def run(
             join=join,
             watcher=watcher,
         )
-    print_summary(summary, out, fused=fusion_model is not None)
+    print_summary(summary, Path(out), fused=fusion_model is not None)
     raise typer.Exit(summary.exit_code)
 
 

@@ -10,7 +10,22 @@ import typer
 
 from cueflow.cli.console import console, styled
 
-Tables = Annotated[Path, typer.Argument(help="Folder that `cueflow run` wrote.")]
+
+def tables_folder(text: str) -> Path:
+    """A folder of tables, or the mirror of an address."""
+    from cueflow.storage.remote.mirror import place
+
+    return place(text)
+
+
+Tables = Annotated[
+    Path,
+    typer.Argument(
+        help="Folder that `cueflow run` wrote, or an address (s3://bucket/tables).",
+        parser=tables_folder,
+        metavar="TABLES",
+    ),
+]
 
 
 class Rows(StrEnum):

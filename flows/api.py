@@ -86,7 +86,9 @@ def run(  # noqa: PLR0913 - each is an option of the command line
     from cueflow.flows.features import is_long_table, run_features
     from cueflow.flows.planning.options import Options, preflight
     from cueflow.flows.planning.settled import settled_run
+    from cueflow.storage.remote.mirror import place
 
+    out = place(out)
     options = Options(
         sessions=tuple(sessions or ()),
         groups=frozenset(Group(m) for m in modalities or Group),

@@ -15,18 +15,21 @@ from cueflow.schemas.tables import SCHEMA_VERSION
 from cueflow.storage.atomic import disk_errors, replace_bytes
 from cueflow.storage.compaction.buckets import written_in_buckets
 from cueflow.storage.layout import state_dir, written_datasets, written_sessions
+from cueflow.storage.remote.mirror import held
 
 _HARMLESS = frozenset({".cueflow", ".DS_Store", ".gitkeep", ".gitignore", "lost+found"})
 
 
 @contextmanager
-def locked(root: Path) -> Iterator[None]:
-    """Hold TABLES for writing; the lock dies with its process.
+def locked(root: Path, *, erasing: bool = False) -> Iterator[None]:
+    """Hold TABLES for writing; the lock dies with its process. Of a mirror the original is held, too.
 
     Parameters
     ----------
     root : Path
         TABLES; its `.cueflow` folder is made if needed.
+    erasing : bool
+        Whether sessions leave: then they disappear from `sessions` first.
 
     Raises
     ------
@@ -46,7 +49,8 @@ def locked(root: Path) -> Iterator[None]:
         except OSError as error:
             message = f"These tables cannot be locked ({error.strerror}): choose a folder on another file system."
             raise TablesError(message) from error
-        yield
+        with held(root, hide_first=erasing):
+            yield
 
 
 def refuse_foreign_folder(root: Path) -> None:

@@ -19,6 +19,7 @@ from cueflow.storage.journal import commit, roll_forward
 from cueflow.storage.layout import part_path
 from cueflow.storage.owner import claim, locked, refuse_foreign_folder
 from cueflow.storage.readers import reading
+from cueflow.storage.remote.mirror import push_session
 from cueflow.storage.scan import collected, placed_sessions, visible
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ class TableStore:
         no_session = _parquet(arrow_schema("sessions").empty_table(), "sessions")
         with disk_errors("writing a session's tables"):
             commit(self.root, self.dataset, session_id, parts=parts, no_session=no_session, run_id=run_id)
+        push_session(self.root, [part_path(self.root, name, self.dataset, session_id) for name in parts])
 
 
 def read_sessions(root: Path, *, dataset: str | None = None, without: frozenset[str] = frozenset()) -> pl.DataFrame:

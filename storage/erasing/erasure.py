@@ -101,7 +101,7 @@ def forget(root: Path, subject_id: str, *, dry_run: bool = False, also: Also | N
     if dry_run:
         doomed = Doomed(sessions_of(root, subject_id), (subject_id,))
         return _measured(root, doomed, also or Also())
-    with locked(root), disk_errors("erasing"):
+    with locked(root, erasing=True), disk_errors("erasing"):
         finish_removal(root)
         roll_forward(root)
         pending = _pending(root, subject_id)
@@ -148,7 +148,7 @@ def expire(root: Path, *, days: float, dry_run: bool = False, also: Also | None 
     doomed = Doomed(found, tuple(gone))
     if dry_run:
         return _measured(root, doomed, also or Also())
-    with locked(root), disk_errors("erasing"):
+    with locked(root, erasing=True), disk_errors("erasing"):
         finish_removal(root)
         roll_forward(root)
         return _erase(root, doomed, also or Also(), pending=None)

@@ -18,6 +18,7 @@ from cueflow.storage.reading.examples import EXAMPLES
 from cueflow.storage.reading.views import close_off, connect
 from cueflow.storage.reading.wide import described, wide_frame
 from cueflow.storage.records.audit import record, shape_of
+from cueflow.storage.remote.mirror import place
 from cueflow.storage.scan import placed_sessions, visible
 
 if TYPE_CHECKING:
@@ -142,14 +143,14 @@ def open_tables(path: str | Path) -> Tables:
     Parameters
     ----------
     path : str or Path
-        Folder of the tables.
+        Folder of the tables, or an address as `s3://bucket/tables`.
 
     Returns
     -------
     Tables
         Lazy Polars frames by table name, and `.duckdb`. A folder without tables is a `TablesError`.
     """
-    tables = Tables(Path(path))
+    tables = Tables(place(path))
     record(tables.path, "open")
     return tables
 
@@ -180,7 +181,7 @@ def query(path: str | Path, sql: str, *, memory_limit: str = "2GB", timeout_s: f
     TablesError
         If the folder holds no tables, or a file is damaged.
     """
-    root = Path(path)
+    root = place(path)
     try:
         with reading(root), connect(root, placed_sessions(root)) as connection:
             close_off(connection, root, memory_limit=memory_limit)

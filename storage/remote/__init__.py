@@ -1,0 +1,1 @@
+"""Tables in a bucket, or any other place that fsspec knows, through a local mirror."""
