@@ -18,7 +18,11 @@ def environment(tmp_path_factory):
     home = tmp_path_factory.mktemp("prefect")
     made = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
     sources = os.environ.get("CUEFLOW_MODEL_SOURCES", str(ROOT.parent / "shared" / "models"))
-    return made | {"PREFECT_HOME": str(home), "CUEFLOW_MODEL_SOURCES": sources, "COLUMNS": "200", "NO_COLOR": "1"}
+    return (
+        made
+        | {"PREFECT_HOME": str(home), "CUEFLOW_MODEL_SOURCES": sources, "COLUMNS": "200", "NO_COLOR": "1"}
+        | {"CUEFLOW_SIGNING_KEY": str(home / "signing.pem")}
+    )
 
 
 @pytest.fixture(scope="session")

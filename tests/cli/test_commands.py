@@ -8,6 +8,7 @@ import pytest
 
 COMMANDS = (
     ["simulate"], ["check"], ["run"], ["status"], ["query"], ["report"], ["dictionary"], ["forget"],
+    ["methods"], ["provenance"], ["export"], ["audit"],
     ["models"], ["models", "list"], ["models", "pull"], ["models", "verify"],
     ["maintain"], ["serve"], ["actions"], ["actions", "train"], ["actions", "evaluate"], ["actions", "detect"],
     ["fusion"], ["fusion", "train"], ["fusion", "evaluate"], ["fusion", "explain"],
