@@ -24,6 +24,9 @@ def biomarker_frame(source: Path, *, also: Sequence[str] = ()) -> pl.DataFrame:
     -------
     polars.DataFrame
     """
+    from cueflow.storage.remote.mirror import place
+
+    source = place(source)
     if source.is_dir():
         from cueflow.storage.reading.queries import open_tables
 
@@ -54,6 +57,9 @@ def remember_training(source: Path, labels: Path, *, target: str, model_sha256: 
     model_sha256 : str
         Hash that names it.
     """
+    from cueflow.storage.remote.mirror import place
+
+    source = place(source)
     if not source.is_dir():
         return
     import polars as pl

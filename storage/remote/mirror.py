@@ -57,7 +57,8 @@ def place(path: str | Path) -> Path:
     found = _URL.match(str(path))
     if found is None:
         return Path(path)
-    mirror = Mirror.of(f"{found[1]}://{found[2].rstrip('/')}")
+    slashes = "///" if found[1] == "file" else "//"  # a Path has lost some
+    mirror = Mirror.of(f"{found[1]}:{slashes}{found[2].rstrip('/')}")
     mirror.pull()
     return mirror.tables
 

@@ -48,6 +48,12 @@ def _commit(root: Path, session: str, run: str, *, dataset: str = "d", **what: A
     return store
 
 
+@pytest.fixture(autouse=True)
+def signing_key(tmp_path, monkeypatch):
+    """A key of the test's own, outside of TABLES."""
+    monkeypatch.setenv("CUEFLOW_SIGNING_KEY", str(tmp_path / "keys" / "signing.pem"))
+
+
 @pytest.fixture(scope="session")
 def commit() -> Write:
     """commit(root, "S1", "run-a", dataset=…, subject=…, counts=…) commits one session."""

@@ -23,12 +23,6 @@ from cueflow.storage.records.trained import models_of, remember_model
 from cueflow.storage.tables import TableStore, read_sessions, scan
 
 
-@pytest.fixture(autouse=True)
-def signing_key(tmp_path, monkeypatch):
-    """A key of the test's own, outside of TABLES."""
-    monkeypatch.setenv("CUEFLOW_SIGNING_KEY", str(tmp_path / "keys" / "signing.pem"))
-
-
 @pytest.fixture
 def root(write) -> Path:
     """P001 in S1 and S2 and, in another dataset, S9; P0012 in S3, and in the other dataset in its own S1."""
