@@ -45,9 +45,8 @@ def main(arguments: Sequence[str]) -> None:
         size = sum(p.stat().st_size for p in root.rglob("*.parquet")) / 1e6
         print(heading(f"Questions to compacted tables: {n:,} sessions × {_MARKERS} biomarkers"))
         print(f"{size:.0f} MB in {BUCKETS} buckets, generated in {made:.0f} s; first and median of 5 later times\n")
-        print(
-            "| what | rows × columns | first, s | median, s | processor, s | peak memory, MiB |\n|---|---|---|---|---|---|"
-        )
+        print("| what | rows × columns | first, s | median, s | processor, s | peak memory, MiB |")
+        print("|---|---|---|---|---|---|")
         for title, ask in _questions(root, n).items():
             _time(title, ask)
 
