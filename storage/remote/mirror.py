@@ -222,6 +222,7 @@ class Mirror:
                 self._fs.rm_file(place_of_lock)
 
     def _take(self, place_of_lock: str, mine: str) -> bool:
+        self._make_folder(place_of_lock)
         for _ in range(2):
             try:
                 self._fs.pipe_file(place_of_lock, _lease(mine), mode="create")
@@ -284,12 +285,15 @@ class Mirror:
 
     def _put(self, name: str, known: dict[str, dict[str, Any]]) -> None:
         local, remote = self.tables / name, self._remote(name)
-        with contextlib.suppress(OSError):  # a place without folders
-            self._fs.makedirs(remote.rsplit("/", 1)[0], exist_ok=True)
+        self._make_folder(remote)
         stamp = _stamp(local)
         self._fs.pipe_file(remote, local.read_bytes())
         self._fs.invalidate_cache()
         known[name] = {"there": _token(self._fs.info(remote)), "here": stamp}
+
+    def _make_folder(self, remote: str) -> None:
+        with contextlib.suppress(OSError):  # a place without folders
+            self._fs.makedirs(remote.rsplit("/", 1)[0], exist_ok=True)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
