@@ -155,10 +155,10 @@ def _people(root: Path) -> dict[str, list[np.ndarray]]:
 
 
 def _phrases(samples: np.ndarray) -> list[np.ndarray]:
-    """Stretches whose level stays within 30 dB of the loudest but for .12 s, at least .4 s long."""
+    """Stretches within 22 dB of the loudest but for .12 s, at least .4 s long: no breath is among them."""
     rows = samples[: len(samples) // 160 * 160].reshape(-1, 160)
     level = 10.0 * np.log10(np.maximum(np.mean(rows**2, axis=1), 1e-12))
-    loud = np.flatnonzero(level > np.quantile(level, 0.95) - 30.0)
+    loud = np.flatnonzero(level > np.quantile(level, 0.95) - 22.0)
     cuts = np.flatnonzero(np.diff(loud) > 12)
     starts, ends = loud[np.concatenate([[0], cuts + 1])], loud[np.concatenate([cuts, [len(loud) - 1]])] + 1
     return [samples[a * 160 : b * 160] for a, b in zip(starts, ends, strict=True) if b - a >= 40]

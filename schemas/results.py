@@ -88,12 +88,14 @@ class SpeakerRole:
 class Heard:
     """What the session's other recordings need to know of a recording: frames of 10 ms from `start_s` on.
 
-    `speech` (n,) of the recording's own person, `used` (n,) frames that may be used, `level_db` and `f0_hz` (n,);
-    `prints` (k, 256) the speakers' voice prints, in the order of the findings' speakers, or the one person's.
+    `speech` (n,) of the recording's own person, `anyone` (n,) of all that it hears, `used` (n,) frames that may be
+    used, `level_db` and `f0_hz` (n,); `prints` (k, 256) voice prints, in the order of the findings' speakers, or the
+    one person's.
     """
 
     start_s: float
     speech: NDArray[np.bool_]
+    anyone: NDArray[np.bool_]
     used: NDArray[np.bool_]
     level_db: NDArray[np.float32]
     f0_hz: NDArray[np.float32]

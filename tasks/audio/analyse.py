@@ -144,6 +144,7 @@ def analyse_audio(
         heard=Heard(
             setting.start_s,
             own & scene.used,
+            speech & scene.used,
             scene.used,
             decibels(tracks.frames.power),
             tracks.frames.f0_hz,

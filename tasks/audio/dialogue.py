@@ -20,6 +20,8 @@ from cueflow.tasks.audio.talk.turns import both, exchanges, joined, moments, tur
 
 Flags = NDArray[np.bool_]
 
+_SCRAP = 10  # frames
+_STANDS_OUT, _DEEPEST_DB = 0.8, -50.0  # of the way down from a person's usual level to the noise
 _BLEED_DB = 10.0  # this much further below its own usual level than the other: the other's voice, heard from afar
 _NEEDS_TWO = ("turn_overlap", "turn_interruption", "turn_backchannel")
 _TURNS = frozenset(b.name for b in vt.VOICE_TURNS)
@@ -235,18 +237,36 @@ def _apart(one: Heard, two: Heard) -> tuple[tuple[Voice, Flags], tuple[Voice, Fl
     start_s = min(one.start_s, two.start_s)
     shifts = [round((h.start_s - start_s) / FRAME_S) for h in (one, two)]
     n = max(shift + len(h.speech) for shift, h in zip(shifts, (one, two), strict=True))
-    voices, used = [], []
+    voices, used, owned = [], [], []
     for shift, heard in zip(shifts, (one, two), strict=True):
-        speech = _wide(heard.speech, shift, n, fill=False)
+        speech = _wide(heard.anyone, shift, n, fill=False)
+        owned.append(_wide(heard.speech, shift, n, fill=False))
         level = _wide(heard.level_db, shift, n, fill=-120.0)
         voices.append(Voice(start_s, speech, level, _wide(heard.f0_hz, shift, n, fill=np.nan)))
         used.append(_wide(heard.used, shift, n, fill=False))
-    below = [v.level_db - np.median(v.level_db[v.speech]) for v in voices]
+    usual = [v.level_db - np.median(v.level_db[own]) for v, own in zip(voices, owned, strict=True)]
     clean = [
-        replace(voices[i], speech=voices[i].speech & ~(voices[1 - i].speech & (below[i] < below[1 - i] - _BLEED_DB)))
+        replace(voices[i], speech=_whole(_above_noise(voices[i], usual[i]) & (usual[i] > usual[1 - i] - _BLEED_DB)))
         for i in (0, 1)
     ]
     return (clean[0], used[0] & used[1]), (clean[1], used[0] & used[1])
+
+
+def _above_noise(voice: Voice, usual_db: NDArray[np.floating]) -> Flags:
+    """Speech that stands out of the recording's own noise: between two voices there may be none of either."""
+    silence = usual_db[~voice.speech]
+    noise_db = float(np.median(silence)) if len(silence) else -np.inf
+    return np.asarray(voice.speech & (usual_db > _STANDS_OUT * max(noise_db, _DEEPEST_DB)))
+
+
+def _whole(speech: Flags) -> Flags:
+    """Without gaps and scraps of under .1 s, which comparing levels frame by frame leaves."""
+    out = speech.copy()
+    for value in (False, True):
+        for first, last in runs(out == value):
+            if first > 0 and last < len(out) and last - first < _SCRAP:
+                out[first:last] = not value
+    return out
 
 
 def _wide(track: NDArray[np.generic], shift: int, n: int, *, fill: float) -> NDArray:  # type: ignore[type-arg]

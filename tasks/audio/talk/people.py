@@ -18,6 +18,7 @@ Labels = NDArray[np.int64]
 
 OWNER_DB = 6.0  # on a person's own microphone the person is at least this much louder than anybody else
 MOST, FIRST = "patient_speaks_most", "clinician_speaks_first"
+_ABOVE_DB = 10.0  # over the usual level of the loudest other voice: louder is the owner
 _EDGE, _DIP = 15, 30  # frames: how long the owner may be below the limit at the ends of speech, and within it
 
 
@@ -85,7 +86,9 @@ def people_of(speakers: Speakers, power: NDArray[np.float32], *, role: Role, rul
         SpeakerRole(name, role.value, "own_microphone", confidence) if k == first else SpeakerRole(name)
         for k, name in enumerate(names)
     )
-    labels = _by_level(speakers.labels, power, owner=first, limit_db=float(levels[second]) + ahead_db / 2.0)
+    labels = _by_level(
+        speakers.labels, power, owner=first, limit_db=float(levels[second]) + min(ahead_db / 2.0, _ABOVE_DB)
+    )
     return People(replace(speakers, labels=labels), roles, first, mixed=False)
 
 
