@@ -13,12 +13,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from urllib.parse import unquote
 
 from cueflow.storage.atomic import sync_dir, write_synced
 from cueflow.storage.layout import ORDER, PART, commits_dir, encoded, part_path, session_dir, state_dir
+from cueflow.storage.readers import nobody_reads
 
+_PATIENCE_S = 2.0  # a reader that stays longer may miss a session that was written again meanwhile
 _STAGED = ".part-*.tmp"
 
 
@@ -101,6 +104,16 @@ def roll_forward(root: Path) -> int:
 def _finish(root: Path, dataset: str, journal: Path, *, session_id: str, run_id: str) -> None:
     sessions = session_dir(root, "sessions", dataset, session_id)
     hiding = sessions / _hiding_name(run_id)
+    # Whoever opened the tables before reads the old rows to their end, if that does not take long.
+    with nobody_reads(root, wait_s=_PATIENCE_S) if hiding.exists() else nullcontext():
+        _put_in_place(root, dataset, session_id=session_id, run_id=run_id)
+    journal.unlink()
+    sync_dir(journal.parent)
+
+
+def _put_in_place(root: Path, dataset: str, *, session_id: str, run_id: str) -> None:
+    sessions = session_dir(root, "sessions", dataset, session_id)
+    hiding = sessions / _hiding_name(run_id)
     if hiding.exists():  # its rename is the first step: while it waits, no other step has been taken
         hiding.replace(sessions / PART)
         sync_dir(sessions)
@@ -110,8 +123,6 @@ def _finish(root: Path, dataset: str, journal: Path, *, session_id: str, run_id:
         if staged.exists():
             staged.replace(folder / PART)
             sync_dir(folder)
-    journal.unlink()
-    sync_dir(journal.parent)
 
 
 def _stage(folder: Path, name: str, data: bytes) -> None:

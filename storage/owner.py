@@ -38,7 +38,8 @@ def locked(root: Path, *, erasing: bool = False) -> Iterator[None]:
     """
     with disk_errors("opening the tables for writing"):
         state_dir(root).mkdir(parents=True, exist_ok=True)
-        (state_dir(root) / "readers").touch()  # for those who may only read
+        for name in ("readers", "gate"):
+            (state_dir(root) / name).touch()  # for those who may only read
         file = (state_dir(root) / "lock").open("ab")
     with file:
         try:

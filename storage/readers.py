@@ -1,7 +1,8 @@
 """Readers say that they read, so that compaction removes no file under their eyes.
 
 A reader holds a shared lock, which the system takes back when its process ends. `cueflow maintain` removes the old
-copies of moved sessions only while nobody holds one. Where locks do not work, reading goes on without.
+copies of moved sessions only while nobody holds one, and a session that is written again waits a little for readers.
+Where locks do not work, reading goes on without.
 """
 
 from __future__ import annotations
@@ -67,7 +68,11 @@ def nobody_reads(root: Path, *, wait_s: float) -> Iterator[bool]:
     bool
         False where some still read.
     """
-    with (state_dir(root) / "readers").open("ab") as file:
+    if root.resolve() in _held:  # this process reads itself: waiting would be in vain
+        yield False
+        return
+    with (state_dir(root) / "gate").open("ab") as gate, (state_dir(root) / "readers").open("ab") as file:
+        fcntl.flock(gate, fcntl.LOCK_EX)  # whoever comes now waits; those who read already are waited for
         until = time.monotonic() + wait_s
         alone = _alone(file.fileno())
         while not alone and time.monotonic() < until:
@@ -93,6 +98,21 @@ def _shared(root: Path) -> int | None:
         with contextlib.suppress(OSError):
             handle = os.open(path, os.O_RDONLY)
     if handle is not None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), _through_the_gate(root):
             fcntl.flock(handle, fcntl.LOCK_SH)
     return handle
+
+
+@contextmanager
+def _through_the_gate(root: Path) -> Iterator[None]:
+    """Wait while a writer that has announced itself waits for the readers, or works."""
+    try:
+        gate = os.open(state_dir(root) / "gate", os.O_RDONLY)
+    except OSError:  # nobody has written since there are gates
+        yield
+        return
+    try:
+        fcntl.flock(gate, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(gate)
