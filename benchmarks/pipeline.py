@@ -1,7 +1,7 @@
 """Speed and memory of the whole way, from recordings to tables.
 
 python benchmarks/pipeline.py speed     # a simulated session of 10 minutes: each stage as a share of its length
-python benchmarks/pipeline.py memory    # peak memory for 2 and for 20 minutes
+python benchmarks/pipeline.py memory [DIR]   # peak memory for 2 and for 20 minutes; recordings are kept in DIR, if named
 python benchmarks/pipeline.py again     # a second run that has nothing to do; `cueflow --help`
 python benchmarks/pipeline.py real DIR  # the real recordings that tests/real composes into a dataset
 """
@@ -27,8 +27,8 @@ def main(arguments: Sequence[str]) -> None:
         match list(arguments):
             case ["speed"]:
                 _speed(scratch)
-            case ["memory"]:
-                _memory(scratch)
+            case ["memory", *kept] if len(kept) <= 1:
+                _memory(Path(kept[0]) if kept else scratch, scratch)
             case ["again"]:
                 _again(scratch)
             case ["real", dataset]:
@@ -39,6 +39,8 @@ def main(arguments: Sequence[str]) -> None:
 
 def _simulate(scratch: Path, minutes: float) -> Path:
     dataset = scratch / f"cohort-{minutes:g}"
+    if (dataset / "manifest.csv").is_file():
+        return dataset
     made = [*CUEFLOW, "simulate", str(dataset), "--sessions", "1", "--minutes", str(minutes), "--seed", "3"]
     cost_of(made)
     return dataset
@@ -61,12 +63,12 @@ def _stages(dataset: Path, tables: Path, title: str) -> None:
     print(f"| everything, wall clock, with start-up | {cost.seconds:.1f} | {cost.seconds / length:.3f} |\n")
 
 
-def _memory(scratch: Path) -> None:
+def _memory(recordings: Path, scratch: Path) -> None:
     print(heading("Peak memory"))
     print("| minutes | largest process, MiB | all processes, MiB |\n|---|---|---|")
     peaks = []
     for minutes in (2, 20):
-        dataset = _simulate(scratch, minutes)
+        dataset = _simulate(recordings, minutes)
         cost = cost_of([*CUEFLOW, "run", str(dataset), "--out", str(scratch / f"tables-{minutes}")])
         peaks.append(cost)
         print(f"| {minutes} | {cost.largest_mib:.0f} | {cost.tree_mib:.0f} |")
