@@ -107,6 +107,30 @@ def _xdf(path: Path, stream: Stream) -> SignalHeader:
     return SignalHeader(signal.rate or None, None, len(signals), "XDF", timed=True)
 
 
+def _acq(path: Path, stream: Stream) -> SignalHeader:
+    from cueflow.tasks.ingest.formats.acq import read_acq_signals
+
+    signals = read_acq_signals(path)
+    signal = signals[pick([s.name for s in signals], _query(stream), kind="channel")]
+    conversion(stream.modality, agreed_unit(stream.modality, stream.unit, signal.unit))
+    return SignalHeader(signal.rate, signal.n_samples / signal.rate, len(signals), "AcqKnowledge")
+
+
+def _embrace(path: Path, stream: Stream) -> SignalHeader:
+    from cueflow.tasks.ingest.formats.embrace import SENSORS, read_embrace
+
+    raw = read_embrace(path, _query(stream))  # half an hour is read in less than a second
+    times = raw.times_s
+    duration = None if times is None else float(times[-1])
+    return SignalHeader(raw.sampling_rate, duration, len(SENSORS), "EmbracePlus", timed=True)
+
+
+def _zip(path: Path, stream: Stream) -> SignalHeader:
+    from cueflow.tasks.ingest.formats.embrace import is_embrace_zip
+
+    return _embrace(path, stream) if is_embrace_zip(path) else _e4(path, stream)
+
+
 def _e4(path: Path, stream: Stream) -> SignalHeader:
     from cueflow.tasks.ingest.formats.e4 import read_e4_head
 
@@ -198,7 +222,7 @@ def _stamps(lines: list[str], layout: Layout, column: TimeColumn) -> FloatArray:
     return np.array([value for value in read if value is not None], dtype=np.float64)
 
 
-_HEADED = frozenset({".edf", ".bdf", ".hea", ".dat", ".mat", ".xdf"})
+_HEADED = frozenset({".edf", ".bdf", ".hea", ".dat", ".mat", ".xdf", ".acq", ".avro"})
 _READERS: dict[str, Callable[[Path, Stream], SignalHeader]] = {
     ".edf": _edf,
     ".bdf": _edf,
@@ -207,6 +231,8 @@ _READERS: dict[str, Callable[[Path, Stream], SignalHeader]] = {
     ".dat": _wfdb,
     ".mat": _wfdb,
     ".csv": _maybe_e4,
-    ".zip": _e4,
+    ".zip": _zip,
+    ".acq": _acq,
+    ".avro": _embrace,
     ".xdf": _xdf,
 }

@@ -19,7 +19,26 @@ NAMES: dict[str, Modality] = {
     **dict.fromkeys(("respiratory", "respiration", "resp", "rsp", "breathing"), Modality.RESPIRATION),
     **dict.fromkeys(("temperature", "temp", "skt", "skintemperature"), Modality.TEMPERATURE),
     **dict.fromkeys(("accelerometer", "acc", "accx", "accy", "accz"), Modality.ACCELEROMETER),
-    **dict.fromkeys(("intervals", "ibi", "rr", "rri", "nn", "nni"), Modality.INTERVALS),
+    **dict.fromkeys(
+        (
+            "intervals",
+            "ibi",
+            "rr",
+            "rri",
+            "nn",
+            "nni",
+            "rrinterval",
+            "rrintervals",
+            "rrintervalms",
+            "rrms",
+            "rrs",
+            "ibims",
+            "heartbeatinterval",
+            "beattobeatinterval",
+            "interbeatinterval",
+        ),
+        Modality.INTERVALS,
+    ),
 }
 """Modality by name of a column or signal, letters and digits only."""
 
@@ -38,7 +57,8 @@ class Raw:
 
     `values` (n,) in `unit`, NaN where a sample is missing; `times_s` (n,) on the file's own clock, or None;
     `sampling_rate` in Hz as the header says it, or None where it is silent; `unit` as the file writes it; `start_s` is
-    where the file itself puts its first sample on the session clock.
+    where the file itself puts its first sample on the session clock; `began_s` is its first sample (time 0 of the
+    file's clock) in seconds since 1970 by the recorder's own clock, None where it does not say.
     """
 
     values: FloatArray
@@ -46,9 +66,29 @@ class Raw:
     sampling_rate: float | None = None
     unit: str = ""
     start_s: float = 0.0
+    began_s: float | None = None
 
 
 Reader = Callable[[Path, Query], Raw]
+
+
+def extra_missing(extra: str, what: str) -> StreamError:
+    """The error of a format whose optional package is not installed.
+
+    Parameters
+    ----------
+    extra : str
+        Name of the extra.
+    what : str
+        The kind of file.
+
+    Returns
+    -------
+    StreamError
+        FORMAT_UNKNOWN, with the command that mends it.
+    """
+    message = f"{what} needs an optional package: pip install 'cueflow[{extra}]'"
+    return StreamError(message, reason=Reason.FORMAT_UNKNOWN)
 
 
 def modality_of(name: str) -> Modality | None:

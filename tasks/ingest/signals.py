@@ -17,6 +17,8 @@ from cueflow.tasks.ingest.raw import Query, Raw, Reader
 from cueflow.tasks.ingest.tabular.stamps import even_stamps, measured_rate, need_order
 from cueflow.tasks.ingest.units import agreed_unit, conversion
 
+_PACKET_SHARE = 0.02  # equal stamps of a list of intervals: several beats came in one packet
+_PAUSE_S = 3.0  # between packets that follow each other
 _SHORTEST_MS = 10.0  # a median interval below is not in ms: no heart beats 6000 times a minute
 
 
@@ -44,7 +46,8 @@ def read_signal(
     ----------
     path : Path
         .csv, .tsv, .txt (also .gz), .parquet, .edf, .bdf, BIDS physio (.tsv.gz with .json), WFDB (.hea, .dat or .mat
-        with .hea), XDF, or an Empatica E4 export (a table of its folder, or its .zip).
+        with .hea), XDF, AcqKnowledge .acq, EmbracePlus .avro (or a .zip of them), or an Empatica E4 export (a table of
+        its folder, or its .zip).
     modality : Modality
         What the signal is.
     channel : str, optional
@@ -170,8 +173,24 @@ def _intervals(values_ms: FloatArray, times_s: FloatArray | None, origin_s: floa
             raise StreamError(message, reason=Reason.NOT_A_NUMBER)
         times_s = np.cumsum(values_ms) / 1e3
     need_order(times_s)
+    times_s = _beat_times(values_ms, times_s)
     keep = np.concatenate([[True], np.diff(times_s) > 0])
     return Signal(values_ms[keep], origin_s + times_s[keep], 1e3 / middle, unit)
+
+
+def _beat_times(values_ms: FloatArray, times_s: FloatArray) -> FloatArray:
+    """Times of the beats of a list whose stamps are those of the packets that brought them, some with several beats.
+
+    Within a stretch without a pause the beats follow each other by their intervals, from the earliest place that lets
+    none come after its packet; other lists keep their stamps.
+    """
+    if len(times_s) < 2 or float(np.mean(np.diff(times_s) <= 0)) < _PACKET_SHARE or not np.isfinite(values_ms).all():
+        return times_s
+    run = np.cumsum(values_ms) / 1e3
+    late = times_s - run
+    borders = np.flatnonzero(np.abs(np.diff(late)) > _PAUSE_S) + 1
+    parts = zip(np.split(run, borders), np.split(late, borders), strict=True)
+    return np.concatenate([part + float(np.min(lateness)) for part, lateness in parts])
 
 
 def _text(path: Path, query: Query) -> Raw:
@@ -190,6 +209,24 @@ def _e4(path: Path, query: Query) -> Raw:
     from cueflow.tasks.ingest.formats.e4 import read_e4
 
     return read_e4(path, query)
+
+
+def _embrace(path: Path, query: Query) -> Raw:
+    from cueflow.tasks.ingest.formats.embrace import read_embrace
+
+    return read_embrace(path, query)
+
+
+def _zip(path: Path, query: Query) -> Raw:
+    from cueflow.tasks.ingest.formats.embrace import is_embrace_zip
+
+    return _embrace(path, query) if is_embrace_zip(path) else _e4(path, query)
+
+
+def _acq(path: Path, query: Query) -> Raw:
+    from cueflow.tasks.ingest.formats.acq import read_acq
+
+    return read_acq(path, query)
 
 
 def _wfdb(path: Path, query: Query) -> Raw:
@@ -235,6 +272,8 @@ READERS: dict[str, Reader] = {
     ".hea": _wfdb,
     ".dat": _wfdb,
     ".mat": _wfdb,
-    ".zip": _e4,
+    ".zip": _zip,
+    ".acq": _acq,
+    ".avro": _embrace,
     ".xdf": _xdf,
 }

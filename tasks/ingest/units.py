@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 
@@ -147,3 +148,22 @@ def agreed_unit(modality: Modality, declared: str, said: str) -> str:
         )
         raise StreamError(message, reason=Reason.UNIT_UNKNOWN)
     return declared
+
+
+def named_unit(modality: Modality, column: str) -> str:
+    """The unit in brackets at the end of a column's name, such as `RR-interval [ms]`.
+
+    Parameters
+    ----------
+    modality : Modality
+        A physiological one.
+    column : str
+        Name of the column.
+
+    Returns
+    -------
+    str
+        Empty where there is none that the modality knows.
+    """
+    found = re.search(r"[\[(]([^\[\]()]+)[\])]\s*$", column)
+    return found.group(1) if found and _key(found.group(1)) in _NAMES.get(modality, {}) else ""

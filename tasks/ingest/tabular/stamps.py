@@ -24,7 +24,9 @@ _UNITS = {
     **dict.fromkeys(("ns", "nanosecond", "nanoseconds"), 1e-9),
     **dict.fromkeys(("min", "minutes"), 60.0),
 }
-_TIME = re.compile(r"(elapsed_?|unix_?|lsl_?|system_?)?(time|times|t|timestamps?|time_stamps?)(_([a-zµμ]+))?")
+_TIME = re.compile(
+    r"(elapsed_?|unix_?|lsl_?|system_?|phone_?|device_?|packet_?)?(time|times|t|timestamps?|time_stamps?)(_([a-zµμ]+))?"
+)
 
 
 @dataclass(frozen=True, slots=True)

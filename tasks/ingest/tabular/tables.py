@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from cueflow.schemas.results import FloatArray
 from cueflow.tasks.ingest.raw import Query, Raw, pick
 from cueflow.tasks.ingest.tabular.stamps import in_seconds, time_column
 from cueflow.tasks.ingest.tabular.text import MISSING, Layout, head_of, layout_of
+from cueflow.tasks.ingest.units import named_unit
 
 if TYPE_CHECKING:
     import polars as pl
@@ -76,13 +78,15 @@ def text_signal(raw: bytes, query: Query, *, names: tuple[str, ...] | None = Non
     index = pick(layout.names, query, leave_out=None if stamps is None else stamps.index)
     if stamps is None:
         (values,) = _columns(raw, layout, [index])
-        return Raw(_numbers(values, layout, index), sampling_rate=layout.sampling_rate, unit=layout.unit)
+        unit = layout.unit or named_unit(query.modality, layout.names[index])
+        return Raw(_numbers(values, layout, index), sampling_rate=layout.sampling_rate, unit=unit)
     values, times = _columns(raw, layout, [index, stamps.index])
     scale = stamps.scale
     if (read := _moments(times)) is not None:
         times, scale = read, 1.0
     seconds = in_seconds(_numbers(times, layout, stamps.index), scale)
-    return _stamped(_numbers(values, layout, index), seconds, first_line=layout.skip + 1)
+    found = _stamped(_numbers(values, layout, index), seconds, first_line=layout.skip + 1)
+    return replace(found, unit=layout.unit or named_unit(query.modality, layout.names[index]))
 
 
 def read_parquet(path: Path, query: Query) -> Raw:

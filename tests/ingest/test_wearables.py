@@ -1,0 +1,172 @@
+"""AcqKnowledge, EmbracePlus and lists of beats from chest straps: files made here, as no real ones may be kept."""
+
+from __future__ import annotations
+
+import sys
+import zipfile
+
+import fastavro
+import numpy as np
+import pytest
+from bioread import headers as acq_headers
+
+from cueflow.schemas.errors import StreamError
+from cueflow.schemas.reasons import Reason
+from cueflow.schemas.session import Modality
+from cueflow.tasks.ingest.signals import read_signal
+
+REVISION = 41  # AcqKnowledge 3.8.1: the last layout that is public
+
+
+def _header(kind, **fields):
+    made = kind.for_revision(REVISION, "<")
+    packed = made._struct_class()
+    for name, value in fields.items():
+        setattr(packed, name, value)
+    return packed
+
+
+def acq(path, channels, *, rate=200.0):
+    """Write an AcqKnowledge file: name to (unit, values); samples lie interleaved as 8-byte floats."""
+    first = _header(acq_headers.GraphHeader, lVersion=REVISION, nChannels=len(channels), dSampleTime=1000.0 / rate)
+    size = len(bytes(first))
+    first.lExtItemHeaderLen = size
+    parts = [bytes(first)]
+    for number, (name, (unit, values)) in enumerate(channels.items()):
+        one = _header(acq_headers.ChannelHeader, nNum=number, szCommentText=name.encode(), szUnitsText=unit.encode(),
+                      lBufLength=len(values), dAmplScale=1.0, nVarSampleDivider=1, nChanOrder=number)  # fmt: skip
+        one.lChanHeaderLen = len(bytes(one))
+        parts.append(bytes(one))
+    parts.append(bytes(_header(acq_headers.ForeignHeader, nLength=4)))
+    parts += [bytes(_header(acq_headers.ChannelDTypeHeader, nSize=8, nType=1)) for _ in channels]
+    parts.append(np.stack([v for _, v in channels.values()], axis=1).astype("<f8").tobytes())
+    path.write_bytes(b"".join(parts))
+    return path
+
+
+SCHEMA = {
+    "type": "record", "name": "record", "fields": [
+        {"name": "enrollment", "type": {"type": "record", "name": "e", "fields": [
+            {"name": "participantID", "type": "string"}]}},
+        {"name": "rawData", "type": {"type": "record", "name": "r", "fields": [
+            {"name": "eda", "type": {"type": "record", "name": "eda", "fields": [
+                {"name": "timestampStart", "type": "long"}, {"name": "samplingFrequency", "type": "float"},
+                {"name": "values", "type": {"type": "array", "items": "float"}}]}},
+            {"name": "accelerometer", "type": {"type": "record", "name": "acc", "fields": [
+                {"name": "timestampStart", "type": "long"}, {"name": "samplingFrequency", "type": "float"},
+                {"name": "imuParams", "type": {"type": "record", "name": "imu", "fields": [
+                    {"name": "physicalMin", "type": "int"}, {"name": "physicalMax", "type": "int"},
+                    {"name": "digitalMin", "type": "int"}, {"name": "digitalMax", "type": "int"}]}},
+                *[{"name": a, "type": {"type": "array", "items": "int"}} for a in "xyz"]]}},
+            {"name": "systolicPeaks", "type": {"type": "record", "name": "sp", "fields": [
+                {"name": "peaksTimeNanos", "type": {"type": "array", "items": "long"}}]}},
+        ]}},
+    ],
+}  # fmt: skip
+
+
+def embrace(path, *, start_s=1_700_000_000.0, seconds=60.0, level=5.0, beats=()):
+    """Write an EmbracePlus file with skin conductance at 4 Hz, gravity along z, and peaks of the pulse."""
+    n = int(4 * seconds)
+    record = {
+        "enrollment": {"participantID": "Jane Doe"},
+        "rawData": {
+            "eda": {"timestampStart": int(start_s * 1e6), "samplingFrequency": 4.0, "values": [level] * n},
+            "accelerometer": {
+                "timestampStart": int(start_s * 1e6), "samplingFrequency": 32.0, "x": [0] * 8 * n, "y": [0] * 8 * n,
+                "z": [2048] * 8 * n,
+                "imuParams": {"physicalMin": -16, "physicalMax": 16, "digitalMin": -32768, "digitalMax": 32768},
+            },
+            "systolicPeaks": {"peaksTimeNanos": [int((start_s + b) * 1e9) for b in beats]},
+        },
+    }  # fmt: skip
+    with path.open("wb") as file:
+        fastavro.writer(file, fastavro.parse_schema(SCHEMA), [record])
+    return path
+
+
+def test_a_channel_of_an_acqknowledge_file(tmp_path):
+    times = np.arange(2000) / 200.0
+    file = acq(tmp_path / "a.acq", {"ECG": ("mV", np.sin(times)), "EDA100C": ("microsiemens", 5.0 + times)})
+    ecg = read_signal(file, modality=Modality.ECG)
+    np.testing.assert_allclose(ecg.values, np.sin(times))
+    assert (ecg.sampling_rate, ecg.unit) == (200.0, "mV")
+    eda = read_signal(file, modality=Modality.EDA, channel="EDA100C")
+    np.testing.assert_allclose(eda.values, 5.0 + times)
+    assert eda.unit == "µS"
+    with pytest.raises(StreamError, match="ECG, EDA100C"):
+        read_signal(file, modality=Modality.PPG)
+
+
+@pytest.mark.parametrize("keep", [0, 10, 300, 900, 0.5, 0.9])
+def test_a_cut_acqknowledge_file_is_refused(tmp_path, keep):
+    raw = acq(tmp_path / "a.acq", {"ECG": ("mV", np.zeros(2000))}).read_bytes()
+    (tmp_path / "cut.acq").write_bytes(raw[: int(keep * len(raw)) if isinstance(keep, float) else keep])
+    with pytest.raises(StreamError) as caught:
+        read_signal(tmp_path / "cut.acq", modality=Modality.ECG)
+    assert caught.value.reason in {Reason.FILE_TRUNCATED, Reason.FILE_UNREADABLE}
+
+
+def test_an_embraceplus_file(tmp_path):
+    file = embrace(tmp_path / "1-1-1_1.avro", beats=np.arange(1.0, 59.0, 0.8))
+    eda = read_signal(file, modality=Modality.EDA)
+    assert (len(eda.values), eda.sampling_rate, eda.unit) == (240, 4.0, "µS")
+    acc = read_signal(file, modality=Modality.ACCELEROMETER)
+    np.testing.assert_allclose(acc.values, 1.0)
+    np.testing.assert_allclose(read_signal(file, modality=Modality.ACCELEROMETER, channel="x").values, 0.0)
+    listed = read_signal(file, modality=Modality.INTERVALS)
+    np.testing.assert_allclose(listed.values, 800.0, atol=1e-3)
+    with pytest.raises(StreamError) as caught:
+        read_signal(file, modality=Modality.ECG)
+    assert caught.value.reason is Reason.COLUMN_MISSING
+
+
+def test_a_zip_of_embraceplus_files_keeps_the_pause_between_them(tmp_path):
+    embrace(tmp_path / "1_2.avro", start_s=1_700_000_090.0, level=7.0)
+    embrace(tmp_path / "1_1.avro")
+    with zipfile.ZipFile(tmp_path / "e.zip", "w") as archive:
+        for name in ("1_2.avro", "1_1.avro"):
+            archive.write(tmp_path / name, name)
+    eda = read_signal(tmp_path / "e.zip", modality=Modality.EDA)
+    assert eda.times_s[240] - eda.times_s[239] == pytest.approx(30.25)
+    assert (eda.values[0], eda.values[-1]) == (5.0, 7.0)
+
+
+@pytest.mark.parametrize("keep", [0, 4, 200, 0.3, 0.9])
+def test_a_cut_embraceplus_file_is_refused(tmp_path, keep):
+    raw = embrace(tmp_path / "a.avro").read_bytes()
+    (tmp_path / "cut.avro").write_bytes(raw[: int(keep * len(raw)) if isinstance(keep, float) else keep])
+    with pytest.raises(StreamError) as caught:
+        read_signal(tmp_path / "cut.avro", modality=Modality.EDA)
+    assert caught.value.reason in {Reason.FILE_UNREADABLE, Reason.COLUMN_MISSING, Reason.FILE_EMPTY}
+
+
+@pytest.mark.parametrize(("package", "suffix", "extra"), [("bioread", ".acq", "acq"), ("fastavro", ".avro", "embrace")])
+def test_a_missing_extra_is_named(tmp_path, monkeypatch, package, suffix, extra):
+    monkeypatch.setitem(sys.modules, package, None)
+    file = tmp_path / f"a{suffix}"
+    file.write_bytes(b"something")
+    with pytest.raises(StreamError, match=rf"pip install 'cueflow\[{extra}\]'") as caught:
+        read_signal(file, modality=Modality.EDA)
+    assert caught.value.reason is Reason.FORMAT_UNKNOWN
+
+
+def test_a_polar_list_whose_packets_bring_several_beats(tmp_path):
+    beats = np.cumsum(np.full(60, 0.8) + 0.02 * np.sin(np.arange(60)))
+    sent = np.ceil(beats)  # one packet each second, with what has come since
+    lines = [f"2024-05-01T10:00:{s:06.3f};{1000 * i:.0f}" for s, i in
+             zip(sent % 60, np.diff(beats, prepend=0.0), strict=True) if s < 60]  # fmt: skip
+    (tmp_path / "rr.txt").write_text("Phone timestamp;RR-interval [ms]\n" + "\n".join(lines) + "\n")
+    found = read_signal(tmp_path / "rr.txt", modality=Modality.INTERVALS)
+    assert len(found.values) == len(lines)
+    np.testing.assert_allclose(np.diff(found.times_s), np.diff(beats[: len(lines)]), atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    "text", ["812\n805\n820\n", "rr\n812\n805\n820\n", "RR (s)\n0.812\n0.805\n0.82\n",
+     "time_s,hr,RR_ms\n1,70,812\n1.8,71,805\n2.6,70,820\n"]
+)  # fmt: skip
+def test_plain_lists_of_beats(tmp_path, text):
+    (tmp_path / "rr.csv").write_text(text)
+    found = read_signal(tmp_path / "rr.csv", modality=Modality.INTERVALS)
+    np.testing.assert_allclose(found.values, [812.0, 805.0, 820.0])
