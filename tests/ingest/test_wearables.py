@@ -5,15 +5,16 @@ from __future__ import annotations
 import sys
 import zipfile
 
-import fastavro
 import numpy as np
 import pytest
-from bioread import headers as acq_headers
 
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.session import Modality
 from cueflow.tasks.ingest.signals import read_signal
+
+fastavro = pytest.importorskip("fastavro", reason="the extra embrace is not installed")
+acq_headers = pytest.importorskip("bioread.headers", reason="the extra acq is not installed")
 
 REVISION = 41  # AcqKnowledge 3.8.1: the last layout that is public
 
