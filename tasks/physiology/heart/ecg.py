@@ -13,6 +13,10 @@ REFRACTORY_S = 0.25
 ENVELOPE_S = 0.10
 LOCAL_BLOCK_S = 2.0
 LOCAL_BLOCKS = 7
+PAUSE, ROOM = 1.5, 0.4
+"""A pause of this many usual intervals is searched again, this share of one away from the beats around it."""
+WIDE_THRESHOLD = 0.12
+FEWEST_SPACINGS = 8
 THRESHOLD = 0.45
 """Share of the local level that the envelope must reach."""
 
@@ -80,8 +84,30 @@ def complexes(values: FloatArray, sampling_rate: float) -> IntArray:
     """
     envelope = qrs_envelope(values, sampling_rate)
     level = local_level(envelope, round(LOCAL_BLOCK_S * sampling_rate), LOCAL_BLOCKS)
-    found = peak_indices(envelope, distance=REFRACTORY_S * sampling_rate)
-    return found[envelope[found] >= np.maximum(THRESHOLD * level[found], np.finfo(float).tiny)]
+    peaks = peak_indices(envelope, distance=REFRACTORY_S * sampling_rate)
+    height = envelope[peaks] / np.maximum(level[peaks], np.finfo(float).tiny)
+    sure = np.flatnonzero((height >= THRESHOLD) & (envelope[peaks] > 0))
+    return peaks[_with_wide_ones(peaks, height, sure)]
+
+
+def _with_wide_ones(peaks: IntArray, height: FloatArray, sure: IntArray) -> IntArray:
+    """Numbers of the peaks that are complexes: the sure ones, and the highest in each pause that is long enough.
+
+    A ventricular beat is wide: its slope is small, and it shows as a pause of more than one and a half intervals.
+    """
+    spacing = np.diff(peaks[sure])
+    if len(spacing) < FEWEST_SPACINGS:
+        return sure
+    usual = float(np.median(spacing))
+    more = []
+    for k in np.flatnonzero(spacing > PAUSE * usual):
+        first, last = int(sure[k]), int(sure[k + 1])
+        between = np.arange(first + 1, last)
+        room = (peaks[between] - peaks[first] > ROOM * usual) & (peaks[last] - peaks[between] > ROOM * usual)
+        between = between[room & (height[between] >= WIDE_THRESHOLD)]
+        if len(between):
+            more.append(int(between[height[between].argmax()]))
+    return np.sort(np.concatenate([sure, np.array(more, dtype=np.int64)]))
 
 
 def r_peaks(values: FloatArray, sampling_rate: float, *, sign: float | None = None) -> FloatArray:

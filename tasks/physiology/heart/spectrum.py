@@ -57,8 +57,8 @@ def density(intervals: Intervals) -> tuple[FloatArray, FloatArray]:
 
     grid = np.arange(intervals.at_s[0], intervals.at_s[-1], 1.0 / RESAMPLED_HZ)
     even = sp.detrend(CubicSpline(intervals.at_s, intervals.ms)(grid))
-    half = float(np.clip(len(even) / RESAMPLED_HZ / 2, SHORTEST_SEGMENT_S, LONGEST_SEGMENT_S))
-    size = min(len(even), round(half * RESAMPLED_HZ))
+    shortest, longest = round(SHORTEST_SEGMENT_S * RESAMPLED_HZ), round(LONGEST_SEGMENT_S * RESAMPLED_HZ)
+    size = min(len(even), max(shortest, min(longest, len(even) // 2)))
     freqs, power = sp.welch(even, RESAMPLED_HZ, window="hann", nperseg=size, nfft=2 * size, detrend="linear")
     return np.asarray(freqs, dtype=np.float64), np.asarray(power, dtype=np.float64)
 

@@ -1,0 +1,298 @@
+"""Every reader on mutated files: each must be read or refused with a reason, in 5 s and bounded memory.
+
+python benchmarks/fuzz_readers.py [FILES] [FORMAT …]    # 10000 files for each of all formats
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from measure import heading
+
+from cueflow.schemas.errors import StreamError
+from cueflow.schemas.session import Modality
+from cueflow.tasks.ingest.signals import read_signal
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "ingest"))
+
+LIMIT_S = 5
+MEMORY_MIB = 512  # above what the process holds before the first file
+N = 600
+
+
+def _csv(folder: Path) -> Path:
+    times = np.arange(N) / 50
+    lines = [f"{t:.3f},{np.sin(t):.4f}" for t in times]
+    (folder / "a.csv").write_text("time_s,ecg\n" + "\n".join(lines) + "\n")
+    return folder / "a.csv"
+
+
+def _parquet(folder: Path) -> Path:
+    import polars as pl
+
+    times = np.arange(N) / 50
+    pl.DataFrame({"time_s": times, "ecg": np.sin(times)}).write_parquet(folder / "a.parquet")
+    return folder / "a.parquet"
+
+
+def _edf(folder: Path, kind: str = "FILETYPE_EDFPLUS", suffix: str = "edf") -> Path:
+    import pyedflib
+
+    file = folder / f"a.{suffix}"
+    with pyedflib.EdfWriter(str(file), 1, file_type=getattr(pyedflib, kind)) as writer:
+        writer.setSignalHeaders([pyedflib.highlevel.make_signal_header("ecg", sample_frequency=50)])
+        writer.writeSamples([np.sin(np.arange(N) / 50)])
+        writer.writeAnnotation(1.0, 0.5, "x")
+    return file
+
+
+def _edfd(folder: Path) -> Path:
+    file = _edf(folder)
+    raw = bytearray(file.read_bytes())
+    raw[192:197] = b"EDF+D"
+    file.write_bytes(bytes(raw))
+    return file
+
+
+def _bdf(folder: Path) -> Path:
+    return _edf(folder, "FILETYPE_BDFPLUS", "bdf")
+
+
+def _bids(folder: Path) -> Path:
+    file = folder / "sub-1_task-a_physio.tsv.gz"
+    file.write_bytes(gzip.compress("\n".join(f"{np.sin(i / 50):.4f}\t0" for i in range(N)).encode(), mtime=0))
+    (folder / "sub-1_task-a_physio.json").write_text(
+        json.dumps({"SamplingFrequency": 50, "StartTime": -2.5, "Columns": ["ecg", "trigger"]})
+    )
+    return file
+
+
+def _wfdb(folder: Path) -> Path:
+    (folder / "a.dat").write_bytes((500 * np.sin(np.arange(N) / 50)).astype("<i2").tobytes())
+    (folder / "a.hea").write_text(f"a 1 50 {N}\na.dat 16 200/mV 12 0 0 0 0 ecg\n")
+    return folder / "a.hea"
+
+
+def _wfdb_samples(folder: Path) -> Path:
+    _wfdb(folder)
+    (folder / "a.hea").write_text(f"a 1 50 {N * 4 // 3}\na.dat 212 200/mV 12 0 0 0 0 ecg\n")
+    return folder / "a.dat"
+
+
+def _e4(folder: Path) -> Path:
+    rows = "\n".join(f"{5 + np.sin(i / 50):.5f}" for i in range(N))
+    with zipfile.ZipFile(folder / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("EDA.csv", f"1500000000.0\n4.0\n{rows}\n")
+        archive.writestr("BVP.csv", f"1500000000.0\n64.0\n{rows}\n")
+    return folder / "a.zip"
+
+
+def _e4_table(folder: Path) -> Path:
+    rows = "\n".join(f"{5 + np.sin(i / 50):.5f}" for i in range(N))
+    (folder / "EDA.csv").write_text(f"1500000000.0\n4.0\n{rows}\n")
+    return folder / "EDA.csv"
+
+
+def _opensignals(folder: Path) -> Path:
+    head = {"0": {"sampling rate": 100, "sensor": ["ECG"], "column": ["nSeq", "A1"], "label": ["A1"], "channels": [1],
+                  "resolution": [4, 10]}}  # fmt: skip
+    rows = "\n".join(f"{i % 16}\t{512 + int(100 * np.sin(i / 50))}" for i in range(N))
+    (folder / "a.txt").write_text(f"# OpenSignals Text File Format\n# {json.dumps(head)}\n# EndOfHeader\n{rows}\n")
+    return folder / "a.txt"
+
+
+def _xdf(folder: Path) -> Path:
+    real = Path(__file__).resolve().parents[1] / ".." / "shared" / "data" / "physio_format" / "xdf" / "minimal.xdf"
+    (folder / "a.xdf").write_bytes(_small_xdf() if not real.is_file() else real.read_bytes())
+    return folder / "a.xdf"
+
+
+def _small_xdf() -> bytes:
+    def chunk(tag: int, content: bytes) -> bytes:
+        body = tag.to_bytes(2, "little") + content
+        return b"\x04" + len(body).to_bytes(4, "little") + body
+
+    info = ("<info><name>s</name><type>ECG</type><channel_count>1</channel_count><nominal_srate>50</nominal_srate>"
+            "<channel_format>float32</channel_format><desc><channels><channel><label>ecg</label></channel></channels>"
+            "</desc></info>")  # fmt: skip
+    number = (1).to_bytes(4, "little")
+    rows = b"".join(b"\x08" + np.float64(i / 50).tobytes() + np.float32(np.sin(i / 50)).tobytes() for i in range(N))
+    offsets = b"".join(chunk(4, number + np.float64([t, 0.1]).tobytes()) for t in (0.0, 5.0, 10.0))
+    samples = chunk(3, number + b"\x04" + N.to_bytes(4, "little") + rows)
+    return (
+        b"XDF:"
+        + chunk(1, b"<info><version>1.0</version></info>")
+        + chunk(2, number + info.encode())
+        + samples
+        + offsets
+    )
+
+
+def _acq(folder: Path) -> Path:
+    from test_wearables import acq
+
+    return acq(folder / "a.acq", {"ecg": ("mV", np.sin(np.arange(N) / 50))})
+
+
+def _embrace(folder: Path) -> Path:
+    from test_wearables import embrace
+
+    return embrace(folder / "a.avro", beats=np.arange(1.0, 50.0, 0.8))
+
+
+def _beats(folder: Path) -> Path:
+    lines = [f"2024-05-01T10:{i // 60 % 60:02d}:{i % 60:02d}.000;{800 + i % 7}" for i in range(N)]
+    (folder / "a.txt").write_text("Phone timestamp;RR-interval [ms]\n" + "\n".join(lines) + "\n")
+    return folder / "a.txt"
+
+
+SEEDS: dict[str, tuple[Callable[[Path], Path], Modality, str]] = {
+    "csv": (_csv, Modality.ECG, "ecg"),
+    "parquet": (_parquet, Modality.ECG, "ecg"),
+    "edf": (_edf, Modality.ECG, "ecg"),
+    "edf+d": (_edfd, Modality.ECG, "ecg"),
+    "bdf": (_bdf, Modality.ECG, "ecg"),
+    "bids": (_bids, Modality.ECG, "ecg"),
+    "wfdb .hea": (_wfdb, Modality.ECG, ""),
+    "wfdb .dat": (_wfdb_samples, Modality.ECG, ""),
+    "e4 .zip": (_e4, Modality.EDA, ""),
+    "e4 .csv": (_e4_table, Modality.EDA, ""),
+    "opensignals": (_opensignals, Modality.ECG, "ECG"),
+    "xdf": (_xdf, Modality.ECG, ""),
+    "acq": (_acq, Modality.ECG, "ecg"),
+    "avro": (_embrace, Modality.EDA, ""),
+    "beat list": (_beats, Modality.INTERVALS, ""),
+}
+
+
+def mutated(rng: np.random.Generator, raw: bytes) -> bytes:
+    """One to four changes: bits, bytes, runs cut, doubled, moved or filled, numbers made huge, the end cut off."""
+    data = bytearray(raw)
+    for _ in range(int(rng.integers(1, 5))):
+        if not data:
+            break
+        at = int(rng.integers(len(data))) if rng.random() < 0.5 else int(rng.integers(min(len(data), 400)))
+        size = int(min(rng.integers(1, 64), len(data) - at))
+        match int(rng.integers(9)):
+            case 0:
+                data[at] ^= 1 << int(rng.integers(8))
+            case 1:
+                data[at] = int(rng.integers(256))
+            case 2:
+                del data[at : at + size]
+            case 3:
+                data[at:at] = data[at : at + size] * int(rng.integers(1, 20))
+            case 4:
+                data[at : at + size] = bytes([int(rng.choice([0, 255, 32, 57]))]) * size
+            case 5:
+                data = data[:at]
+            case 6:
+                data[at:at] = rng.bytes(size)
+            case 7:
+                data[at : at + 1] = rng.choice([b"9999999999", b"-1", b"nan", b"1e308", b"0", b"\xff\xff\xff\x7f"])
+            case _:
+                other = int(rng.integers(len(data)))
+                data[at : at + size] = data[other : other + size]
+    return bytes(data)
+
+
+def fuzz(name: str, first: int, count: int) -> None:
+    """Read mutated files one after another; print each one's outcome before the next, for the process may die."""
+    make, modality, channel = SEEDS[name]
+    with tempfile.TemporaryDirectory() as scratch:
+        file = make(Path(scratch))
+        raw = file.read_bytes()
+        read_signal(file, modality=modality, channel=channel, sampling_rate=None)
+        held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        signal.signal(signal.SIGALRM, _too_long)
+        for number in range(first, first + count):
+            file.write_bytes(_changed(np.random.default_rng([number, len(raw)]), raw, packed=file.suffix == ".gz"))
+            print(f"{number} {_outcome(file, modality, channel)}", flush=True)
+        print(f"grew {(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - held) / 1024:.0f}", flush=True)
+
+
+def _changed(rng: np.random.Generator, raw: bytes, *, packed: bool) -> bytes:
+    """A mutated file; of a compressed one also what is inside, or its checksum would refuse them all."""
+    if packed and rng.random() < 0.7:
+        return gzip.compress(mutated(rng, gzip.decompress(raw)), mtime=0)
+    return mutated(rng, raw)
+
+
+def _too_long(*_: object) -> None:
+    raise TimeoutError
+
+
+def _outcome(file: Path, modality: Modality, channel: str) -> str:
+    signal.alarm(LIMIT_S)
+    try:
+        read_signal(file, modality=modality, channel=channel)
+    except StreamError as error:
+        return f"refused {error.reason}"
+    except TimeoutError:
+        return "hang"
+    except MemoryError:
+        return "memory"
+    except BaseException as error:  # noqa: BLE001 - finding these is what this is for
+        return f"crash {type(error).__name__}: {str(error)[:80]!r}"
+    finally:
+        signal.alarm(0)
+    return "read"
+
+
+def report(name: str, total: int) -> None:
+    """Run one format in processes of its own and print its row."""
+    done, counts, grew, began = 0, Counter[str](), 0, time.perf_counter()
+    odd: list[str] = []
+    while done < total:
+        made = subprocess.run(
+            [sys.executable, __file__, "_child", name, str(done), str(total - done)], capture_output=True, text=True
+        )
+        for line in made.stdout.splitlines():
+            number, _, outcome = line.partition(" ")
+            if number == "grew":
+                grew = max(grew, int(float(outcome)))
+                continue
+            done = int(number) + 1
+            counts[outcome.split()[0]] += 1
+            if outcome.split()[0] in {"crash", "hang", "memory"}:
+                odd.append(line)
+        if made.returncode != 0 and done < total:
+            counts["died"] += 1
+            odd.append(f"{done} died: {made.stderr.strip().splitlines()[-1:]}")
+            done += 1
+    cells = (name, total, counts["read"], counts["refused"], counts["crash"] + counts["died"], counts["hang"],
+             counts["memory"], grew, f"{time.perf_counter() - began:.0f}")  # fmt: skip
+    print("| " + " | ".join(map(str, cells)) + " |", flush=True)
+    for line in odd[:5]:
+        print(f"  {line}", file=sys.stderr)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Print the table."""
+    if arguments[:1] == ["_child"]:
+        limit = 6 * 2**30
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        return fuzz(arguments[1], int(arguments[2]), int(arguments[3]))
+    total = int(arguments[0]) if arguments else 10_000
+    print(heading("Readers on mutated files"))
+    print("| format | files | read | refused | crashed | over 5 s | out of memory | memory grew, MiB | s |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for name in arguments[1:] or SEEDS:
+        report(name, total)
+    return None
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
