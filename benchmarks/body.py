@@ -1,4 +1,4 @@
-"""How well physiology is measured, against independent truth. Each name prints one figure of docs/methods/physiology.md.
+"""How well physiology is measured, against independent truth; each name prints one table of the method notes.
 
 python benchmarks/body.py rpeaks   # F1 at 75 ms: clean, ectopic, muscle noise, hum, inverted, 100 to 2000 Hz
 python benchmarks/body.py rates    # heart, pulse and breathing rate by the minute against monitor and annotators
@@ -27,6 +27,7 @@ from body_data import (
     f1,
     head,
     many_ectopics,
+    matched,
     minutes,
     muscle,
     record_100,
@@ -38,7 +39,7 @@ from body_data import (
 from measure import heading
 from scipy import signal as sp
 
-from cueflow.schemas.results import FloatArray, Signal, Window
+from cueflow.schemas.results import FloatArray, Measure, Signal, Window
 
 WITHIN_S = 0.075
 TOLERANCE: tuple[tuple[str, float], ...] = (
@@ -149,12 +150,21 @@ def hrv() -> None:
             for k, (a, b) in bands.items()
         }
         _agreement("its Welch density over the whole band, windows as long", {k: (mine[k], power[k]) for k in bands})
-    report = {}
+    _against_report(ours)
+
+
+def _against_report(ours: dict[str, Callable[..., float]]) -> None:
+    from cueflow.tasks.physiology.heart.intervals import Intervals
+
+    nni = np.load(DATA / "physio_hrv" / "SampleNNISeriesLong.npy").astype(np.float64)
+    found = Intervals.of(nni)
+    report: dict[str, str] = {}
     for line in (DATA / "physio_hrv" / "SampleReport.txt").read_text().splitlines():
         title, _, value = line.partition(";")
         report.setdefault(title.strip(), value.strip())
-    said = {"meannn": "Mean NNI (ms)", "sdnn": "SDNN (ms)", "rmssd": "RMSSD (ms)", "pnn50": "pNN50 (%)", "sd1": "SD1 (ms)",
-            "sd2": "SD2 (ms)", "hti": "Triangular Index (-)", "sdnni5": "SDNN Index (ms)", "sdann5": "SDANN (ms)",
+    said = {"meannn": "Mean NNI (ms)", "sdnn": "SDNN (ms)", "rmssd": "RMSSD (ms)", "pnn50": "pNN50 (%)",
+            "sd1": "SD1 (ms)", "sd2": "SD2 (ms)", "hti": "Triangular Index (-)", "sdnni5": "SDNN Index (ms)",
+            "sdann5": "SDANN (ms)",
             "sampen": "Sample Entropy (-)"}  # fmt: skip
     _agreement(
         "pyHRV's own report of the long series", {k: (ours[k](found), float(report[n])) for k, n in said.items()}
@@ -173,8 +183,6 @@ def _agreement(series: str, pairs: dict[str, tuple[float, float]]) -> None:
 
 def scr() -> None:
     """Responses on simulated skin conductance."""
-    import neurokit2 as nk
-
     from cueflow.tasks.simulate.slow import conductance
 
     head("simulator", "rate, Hz", "noise, µS", "responses", "F1 at 1 s", "sensitivity", "predictive")
@@ -188,30 +196,14 @@ def scr() -> None:
             sizes = rng.uniform(0.08, 0.8, len(onsets))
             wave = conductance(rng, times, onsets, sizes) + rng.normal(0.0, noise, len(times))
             found = analysed("eda", signal_of(wave, rate, "µS"))
-            from body_data import matched
-
             total += matched(starts(found, "scr"), onsets, 1.0)
         _share("cueflow's own", rate, noise, total)
-    warnings.simplefilter("ignore")
-    total = np.zeros(3, dtype=int)
-    for seed in range(10):
-        count = 12 + seed
-        wave = np.asarray(
-            nk.eda_simulate(duration=180, sampling_rate=100, scr_number=count, noise=0, drift=-0.01, random_state=seed)
-        )
-        # the simulator starts one response every duration / n seconds and says not where its onset is seen
-        truth = np.linspace(0, 180, count, endpoint=False)
-        found = starts(analysed("eda", signal_of(wave, 100.0, "µS")), "scr")
-        hits = min(len(found), count)
-        total += [hits, count - hits, len(found) - hits]
-        _ = truth
-    _share("neurokit2.eda_simulate, by count", 100.0, 0.0, total)
 
 
 def _share(name: str, rate: float, noise: float, total: np.ndarray) -> None:
     hits, missed, false = (int(v) for v in total)
-    row(name, rate, noise, hits + missed, f"{2 * hits / (2 * hits + missed + false):.3f}", f"{hits / (hits + missed):.3f}",
-        f"{hits / (hits + false):.3f}")  # fmt: skip
+    shares = (2 * hits / (2 * hits + missed + false), hits / (hits + missed), hits / (hits + false))
+    row(name, rate, noise, hits + missed, *(f"{share:.3f}" for share in shares))
 
 
 def eda() -> None:
@@ -264,10 +256,10 @@ def gaps() -> None:
     ):  # fmt: skip
         truth = values_of(analysed(modality, whole))
         for share in (0.05, 0.1, 0.2, 0.4):
-            _deleted(name, modality, whole, share, truth)
+            _deleted(name, modality, whole, share=share, truth=truth)
 
 
-def _deleted(name: str, modality: str, whole: Signal, share: float, truth: dict) -> None:
+def _deleted(name: str, modality: str, whole: Signal, *, share: float, truth: dict[str, Measure]) -> None:
     kept = lost = 0
     outside: dict[str, int] = {}
     worst = 0.0
@@ -315,7 +307,7 @@ def quality() -> None:
     ]
     for name, modality, recordings in cases:
         every: tuple[list[float], list[float]] = ([], [])
-        for spoil in (_noise, _movement, _loose, _clipped):
+        for what, spoil in _SPOILERS.items():
             clean, bad = [], []
             for number, (values, rate) in enumerate(recordings):
                 rng = np.random.default_rng(number)
@@ -329,13 +321,15 @@ def quality() -> None:
                 }
                 for k, was in enumerate(touched):
                     (bad if was else clean).append(scores.get(str(k), 0.0))
-            row(name, spoil.__doc__ or "", len(clean) + len(bad), f"{_auc(np.array(clean), np.array(bad)):.3f}")
+            row(name, what, len(clean) + len(bad), f"{_auc(np.array(clean), np.array(bad)):.3f}")
             every[0] += clean
             every[1] += bad
         row(name, "all of these", len(every[0]) + len(every[1]), f"{_auc(np.array(every[0]), np.array(every[1])):.3f}")
 
 
-def _spoil(rng: np.random.Generator, values: FloatArray, rate: float, how: Callable) -> tuple[FloatArray, list[bool]]:
+def _spoil(
+    rng: np.random.Generator, values: FloatArray, rate: float, how: Callable[..., FloatArray]
+) -> tuple[FloatArray, list[bool]]:
     out, size = np.array(values, dtype=np.float64), round(10 * rate)
     touched = []
     for k in range(len(values) // size):
@@ -346,27 +340,31 @@ def _spoil(rng: np.random.Generator, values: FloatArray, rate: float, how: Calla
     return out, touched
 
 
-def _noise(rng, values, rate):
-    """Noise as strong as the signal"""
+def _noise(rng: np.random.Generator, values: FloatArray, _: float) -> FloatArray:
     return values + rng.normal(0.0, np.std(values), len(values))
 
 
-def _movement(rng, values, rate):
-    """movement: slow steps and swings of three times its range"""
-    knots = rng.normal(0.0, 3.0 * np.ptp(values) / 2, 25)
+def _movement(rng: np.random.Generator, values: FloatArray, _: float) -> FloatArray:
+    knots = rng.normal(0.0, 1.5 * np.ptp(values), 25)
     return values + np.interp(np.linspace(0, 24, len(values)), np.arange(25), knots)
 
 
-def _loose(rng, values, rate):
-    """A loose electrode: hum and noise in place of the signal"""
-    t = np.arange(len(values)) / rate
-    return np.mean(values) + np.std(values) * (np.sin(2 * np.pi * 7.3 * t) + rng.normal(0.0, 0.5, len(values)))
+def _loose(rng: np.random.Generator, values: FloatArray, rate: float) -> FloatArray:
+    hum = np.sin(2 * np.pi * 7.3 * np.arange(len(values)) / rate)
+    return np.mean(values) + np.std(values) * (hum + rng.normal(0.0, 0.5, len(values)))
 
 
-def _clipped(rng, values, rate):
-    """A saturated amplifier"""
+def _clipped(_: np.random.Generator, values: FloatArray, __: float) -> FloatArray:
     low, high = np.percentile(values, [40, 60])
     return np.clip(values, low, high)
+
+
+_SPOILERS: dict[str, Callable[[np.random.Generator, FloatArray, float], FloatArray]] = {
+    "white noise as strong as the signal": _noise,
+    "movement: steps and swings of up to three times its range": _movement,
+    "a loose electrode: hum and noise in place of the signal": _loose,
+    "a saturated amplifier": _clipped,
+}
 
 
 def _auc(clean: FloatArray, bad: FloatArray) -> float:
@@ -382,7 +380,8 @@ def speed() -> None:
     head("signal at 250 Hz", "minutes", "s", "share of the length")
     waves = {"ecg": ecg, "ppg": np.interp(times % 480.0, np.arange(60001) / 125.0, bidmc("01")[0]["PLETH"]),
              "respiration": np.sin(2 * np.pi * times / 4.0), "eda": 5.0 + 0.5 * np.sin(2 * np.pi * times / 20.0) ** 4,
-             "temperature": 33.0 + 0.1 * np.sin(times / 60.0), "accelerometer": 1.0 + 0.1 * np.sin(2 * np.pi * times)}  # fmt: skip
+             "temperature": 33.0 + 0.1 * np.sin(times / 60.0),
+             "accelerometer": 1.0 + 0.1 * np.sin(6.0 * times)}  # fmt: skip
     units = {"eda": "µS", "temperature": "°C", "accelerometer": "g"}
     for modality, values in waves.items():
         made = signal_of(values, 250.0, units.get(modality, ""))
@@ -409,24 +408,15 @@ def _day(hours: float) -> None:
 
     from cueflow.schemas.session import Modality
     from cueflow.tasks.ingest.signals import read_signal
-    from cueflow.tasks.simulate.devices import Recording, write_edf
-    from cueflow.tasks.simulate.heart import ecg_wave
 
-    rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "day.edf"
-        beats = 1.0 + np.cumsum(0.85 + rng.normal(0.0, 0.03, 700))
-        times = np.arange(0.0, 600.0, 0.004)
-        part = ecg_wave(times, beats[beats < 599])
-        child = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import body; body._write({str(path)!r}, {hours})"
-        del part
-        subprocess.run([sys.executable, "-c", child], check=True)
+        subprocess.run([sys.executable, __file__, "_write", str(path), str(hours)], check=True)
         began = time.perf_counter()
         signal = read_signal(path, modality=Modality.ECG)
         analysed("ecg", signal)
         spent = time.perf_counter() - began
         size = signal.values.nbytes / 2**20
-    _ = (Recording, write_edf)
     print(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} {size:.0f} {spent:.1f}")
 
 
@@ -451,6 +441,8 @@ def main(arguments: Sequence[str]) -> None:
     """Print the figure that was named."""
     if arguments[:1] == ["_day"]:
         return _day(float(arguments[1]))
+    if arguments[:1] == ["_write"]:
+        return _write(arguments[1], float(arguments[2]))
     for figure in _FIGURES:
         if list(arguments) in ([figure.__name__], ["all"]):
             print(heading(figure.__doc__ or ""))

@@ -38,7 +38,7 @@ def values_of(findings: Findings, phase: str = "session") -> dict[str, Measure]:
 
 
 def minutes(seconds: float) -> tuple[Window, ...]:
-    """Whole minutes as phases called 0, 1, …"""
+    """Whole minutes as phases with the names 0, 1 and so on."""
     return tuple(Window(60.0 * k, 60.0 * (k + 1), str(k)) for k in range(int(seconds // 60)))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from cueflow.schemas.biomarkers import BIOMARKERS, SERIES, Biomarker, Evidence, of_modality
+from cueflow.schemas.biomarkers import BIOMARKERS, SERIES, Biomarker, Evidence, of_modality, relations_of
 from cueflow.schemas.session import Modality
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def dictionary_markdown() -> str:
     """
     parts = [_INTRO]
     for modality in Modality:
-        declared = of_modality(modality.value)
+        declared = (*of_modality(modality.value), *relations_of(modality.value))
         if declared:
             parts.append(f"## {modality.value} ({len(declared)} biomarkers)\n")
             parts.extend(_section(biomarker) for biomarker in declared)

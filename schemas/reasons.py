@@ -38,6 +38,10 @@ class Reason(StrEnum):
     OFFSET = "offset"
     NO_TRANSCRIPT = "no_transcript"
     FLAT_SIGNAL = "flat_signal"
+    SATURATED = "saturated"
+    NO_PARTNER = "no_partner"
+    UNSYNCHRONISED = "unsynchronised"
+    NOT_MARKED = "not_marked"
     # streams
     NO_STREAM = "no_stream"
     NOT_REQUESTED = "not_requested"
@@ -112,6 +116,10 @@ SENTENCES: dict[Reason, str] = {
     Reason.FILE_TRUNCATED: "The file ends before its header says.",
     Reason.FILE_UNREADABLE: "The file cannot be decoded.",
     Reason.FORMAT_UNKNOWN: "The file format is not one that cueflow reads.",
+    Reason.SATURATED: "The signal stands at the end of its range.",
+    Reason.NO_PARTNER: "The other recording that the measure needs is not there.",
+    Reason.UNSYNCHRONISED: "The recorders' clocks are not known well enough against each other.",
+    Reason.NOT_MARKED: "The session has no baseline phase or no events for the measure.",
     Reason.NO_VIDEO_FRAMES: "The file holds no video frames.",
     Reason.NO_AUDIO_SAMPLES: "The file holds no audio samples.",
     Reason.COLUMN_MISSING: "The named column or channel is not in the file.",

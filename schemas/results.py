@@ -160,9 +160,10 @@ class Signal:
 class SyncRecord:
     """A stream's place on the session clock.
 
-    `source` is "declared" where the manifest gives start_s; "estimated" where it does not, and the heart beats that
-    another recorder saw too tell the place, with the half-width of its 95 % interval in `uncertainty_s`; else
-    "assumed": the stream is taken to start with the session, and the uncertainty is unknown (None).
+    `source` is "declared" where the manifest gives start_s; "reference" where it gives none and this recorder's clock
+    is the session's; "estimated" where what another recorder saw too tells the place, with the half-width of its 95 %
+    interval in `uncertainty_s`, the drift in ppm, and in `method` what was shared; else "unsynchronised": the stream is
+    taken to start with the session, nothing is known of the error, and no measure between streams uses it.
     """
 
     modality: str
@@ -171,6 +172,8 @@ class SyncRecord:
     offset_s: float
     uncertainty_s: float | None
     source: str
+    drift_ppm: float = 0.0
+    method: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from cueflow import __version__
-from cueflow.schemas.biomarkers import BIOMARKERS, SERIES, Biomarker, of_modality
+from cueflow.schemas.biomarkers import BIOMARKERS, SERIES, Biomarker, of_modality, relations_of
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Aligned, FloatArray, Measure, Prediction, StreamResult
 from cueflow.schemas.session import Group, Marker, Session
@@ -92,7 +92,10 @@ def biomarker_rows(
     }
     rows = [common | row for result in results for row in _stream_rows(result)]
     for modality, (status, reason) in absent.items():
-        rows += [common | _valueless(b, status=status, reason=reason) for b in of_modality(modality)]
+        rows += [
+            common | _valueless(b, status=status, reason=reason)
+            for b in (*of_modality(modality), *relations_of(modality))
+        ]
     return rows
 
 
@@ -106,7 +109,7 @@ def _stream_rows(result: StreamResult) -> Iterable[Row]:
     }
     if result.findings is None:
         reason = result.reason or Reason.UNEXPECTED
-        for declared in of_modality(result.modality):
+        for declared in (*of_modality(result.modality), *relations_of(result.modality)):
             yield _valueless(declared, status=Status.FAILED, reason=reason) | origin
         return
     roles = _roles(result)

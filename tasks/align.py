@@ -10,7 +10,7 @@ import numpy as np
 from cueflow.schemas.results import Aligned, FloatArray, StreamResult, SyncRecord
 from cueflow.schemas.session import Group, Modality, Role, Stream
 from cueflow.tasks.clock.offsets import Offset
-from cueflow.tasks.clock.place import Key
+from cueflow.tasks.clock.place import BEATING, Key, clock_of
 
 _NONE: Mapping[Key, Offset] = MappingProxyType({})
 
@@ -42,6 +42,7 @@ def align(
         share = (f.end_s - f.start_s) * f.coverage / (end - start) if end > start else 0.0
         group = Modality(result.modality).group
         coverage[group] = max(coverage[group], min(share, 1.0))
+    reference = _reference(streams, places)
     return Aligned(
         start_s=start,
         end_s=end,
@@ -49,7 +50,7 @@ def align(
         grid={
             role: _grid(of_role, start, end) for role in Role if (of_role := [r for r, _ in found if r.role == role])
         },
-        sync=tuple(_sync(s, places.get(s.key)) for s in streams),
+        sync=tuple(_sync(s, places.get(s.key), alone=clock_of(s) == reference) for s in streams),
     )
 
 
@@ -69,7 +70,19 @@ def _grid(results: Sequence[StreamResult], start_s: float, end_s: float) -> tupl
     return seconds, columns
 
 
-def _sync(stream: Stream, place: Offset | None) -> SyncRecord:
+def _reference(streams: Sequence[Stream], places: Mapping[Key, Offset]) -> str | None:
+    """The recorder whose clock is the session's where the manifest gives no start: the one others were placed on."""
+    if any(s.start_s is not None for s in streams):
+        return None
+    clocks = list(dict.fromkeys(clock_of(s) for s in streams))
+    if len(clocks) == 1:
+        return clocks[0]
+    placed = {clock_of(s) for s in streams if s.key in places}
+    hearts = [clock_of(s) for s in streams if s.modality in BEATING and clock_of(s) not in placed]
+    return hearts[0] if placed and hearts else None
+
+
+def _sync(stream: Stream, place: Offset | None, *, alone: bool) -> SyncRecord:
     declared = stream.start_s is not None
     if place is not None:
         return SyncRecord(
@@ -79,6 +92,8 @@ def _sync(stream: Stream, place: Offset | None) -> SyncRecord:
             offset_s=place.offset_s,
             uncertainty_s=place.uncertainty_s,
             source="estimated",
+            drift_ppm=place.drift_ppm,
+            method=place.method,
         )
     return SyncRecord(
         modality=stream.modality,
@@ -86,5 +101,5 @@ def _sync(stream: Stream, place: Offset | None) -> SyncRecord:
         channel=stream.channel,
         offset_s=stream.start_s or 0.0,
         uncertainty_s=None,
-        source="declared" if declared else "assumed",
+        source="declared" if declared else "reference" if alone else "unsynchronised",
     )

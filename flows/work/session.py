@@ -28,6 +28,7 @@ from cueflow.storage.stage_cache import cache_path, read_results
 from cueflow.storage.tables import TableStore
 from cueflow.tasks.align import align
 from cueflow.tasks.clock.place import estimated_places, moved
+from cueflow.tasks.relations.relate import related
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -102,6 +103,7 @@ class SessionWork:
         places = estimated_places(results, streams)
         self.results = moved(results, places)
         self.aligned = align(self.results, streams, places=places)
+        self.results = related(self.results, streams, sync=self.aligned.sync, markers=self.plan.session.markers)
 
     def tabulate(self) -> None:
         """Make the rows, and let the fusion model, if there is one, add its own."""

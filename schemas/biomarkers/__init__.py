@@ -5,13 +5,24 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TypeVar
 
-from cueflow.schemas.biomarkers import breathing, cardiac, face, motion, movement, pulse, skin, temperature, voice
+from cueflow.schemas.biomarkers import (
+    breathing,
+    cardiac,
+    face,
+    motion,
+    movement,
+    pulse,
+    relations,
+    skin,
+    temperature,
+    voice,
+)  # fmt: skip
 from cueflow.schemas.biomarkers.base import Biomarker, Evidence, SeriesSpec
 
-__all__ = ["BIOMARKERS", "SERIES", "Biomarker", "Evidence", "SeriesSpec", "of_modality"]
+__all__ = ["BIOMARKERS", "SERIES", "Biomarker", "Evidence", "SeriesSpec", "of_modality", "relations_of"]
 
 T = TypeVar("T", Biomarker, SeriesSpec)
-_MODULES = (face, motion, voice, cardiac, pulse, skin, breathing, temperature, movement)
+_MODULES = (face, motion, voice, cardiac, pulse, skin, breathing, temperature, movement, relations)
 
 
 def _unique(rows: list[T]) -> MappingProxyType[str, T]:
@@ -24,9 +35,15 @@ def _unique(rows: list[T]) -> MappingProxyType[str, T]:
 
 
 BIOMARKERS = _unique([b for module in _MODULES for b in module.BIOMARKERS])
+_RELATIONS = frozenset(b.name for b in relations.BIOMARKERS)
 SERIES = _unique([s for module in _MODULES for s in module.SERIES])
 
 
 def of_modality(modality: str) -> tuple[Biomarker, ...]:
-    """All biomarkers that a stream of this modality yields."""
-    return tuple(b for b in BIOMARKERS.values() if b.modality == modality)
+    """All biomarkers that a stream of this modality yields by itself."""
+    return tuple(b for b in BIOMARKERS.values() if b.modality == modality and b.name not in _RELATIONS)
+
+
+def relations_of(modality: str) -> tuple[Biomarker, ...]:
+    """All biomarkers that a stream of this modality yields beside others, a baseline phase, or events."""
+    return tuple(b for b in relations.BIOMARKERS if b.modality == modality)

@@ -47,13 +47,14 @@ class Offset:
     """A clock's place on another: offset in s, drift in ppm (0 where it was too short to show one).
 
     `uncertainty_s` is the half-width of the 95 % interval at the worse end of the recording; `n` what it rests on:
-    matched beats, or blocks of signal.
+    matched beats, blocks of signal, or matched marks; `method` says what was shared.
     """
 
     offset_s: float
     drift_ppm: float
     uncertainty_s: float
     n: int
+    method: str = "heart beats"
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ _WAYS: Mapping[Modality, _Way] = {
     Modality.PPG: _Way(0.30, 0.15),
     Modality.INTERVALS: _Way(0.20, 0.25),
 }
+BEATING = frozenset(_WAYS)
+"""Modalities whose recordings show single heart beats."""
 
 
 def estimated_places(results: Sequence[StreamResult], streams: Sequence[Stream]) -> dict[Key, Offset]:
@@ -55,7 +57,7 @@ def estimated_places(results: Sequence[StreamResult], streams: Sequence[Stream])
     """
     recorders: dict[tuple[str, str], list[Stream]] = defaultdict(list)
     for stream in streams:
-        recorders[stream.role, _clock_of(stream)].append(stream)
+        recorders[stream.role, clock_of(stream)].append(stream)
     beats = {(r.modality, r.role, r.channel): found for r in results if len(found := _beats(r))}
     places: dict[Key, Offset] = {}
     for (role, clock), own in recorders.items():
@@ -91,7 +93,18 @@ def moved(results: Sequence[StreamResult], places: Mapping[Key, Offset]) -> tupl
     )
 
 
-def _clock_of(stream: Stream) -> str:
+def clock_of(stream: Stream) -> str:
+    """Name of the recorder whose clock a stream has: its file, or the folder of an Empatica export.
+
+    Parameters
+    ----------
+    stream : Stream
+        As the manifest declares it.
+
+    Returns
+    -------
+    str
+    """
     path = PurePosixPath(stream.path)
     return f"{path.parent}/" if path.name.casefold() in SENSORS else stream.path
 

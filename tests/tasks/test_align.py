@@ -46,8 +46,8 @@ def test_a_stream_without_findings_takes_no_part():
     assert aligned.grid == {}
 
 
-def test_an_unknown_start_is_said_to_be_assumed():
+def test_an_unknown_start_is_said():
     streams = (Stream(Modality.ECG, "a.csv", start_s=1.5), Stream(Modality.VIDEO, "a.mp4", role=Role.ROOM))
     declared, assumed = align((), streams).sync
     assert (declared.offset_s, declared.source) == (1.5, "declared")
-    assert (assumed.offset_s, assumed.source, assumed.uncertainty_s) == (0.0, "assumed", None)
+    assert (assumed.offset_s, assumed.source, assumed.uncertainty_s) == (0.0, "unsynchronised", None)

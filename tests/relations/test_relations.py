@@ -1,0 +1,182 @@
+"""Measures between streams, against a baseline, and around events: drawn findings whose truth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cueflow.schemas.biomarkers import relations_of
+from cueflow.schemas.reasons import Reason, Status
+from cueflow.schemas.results import Event, Findings, Measure, Series, StreamResult, SyncRecord, Window
+from cueflow.schemas.session import Marker, Modality, Stream
+from cueflow.tasks.relations.gravity import posture
+from cueflow.tasks.relations.lagged import coherence_at, lagged_correlation
+from cueflow.tasks.relations.relate import related
+
+SECONDS = 600
+
+
+def follows(lag, *, strength=1.0, seed=0):
+    """Two signals by the second, the second of which follows the first after `lag` s."""
+    rng = np.random.default_rng(seed)
+    first = np.convolve(rng.normal(size=SECONDS + 100), np.hanning(7), mode="same")
+    second = strength * np.roll(first, lag) + rng.normal(size=len(first))
+    return first[50:-50], second[50:-50]
+
+
+@pytest.mark.parametrize("lag", [-12, 0, 7, 25])
+def test_the_lag_of_what_follows_is_found(lag):
+    found = lagged_correlation(*follows(lag))
+    assert found.lag_s == lag
+    assert found.r > 0.7
+    assert found.p == pytest.approx(0.01)
+
+
+def test_strangers_are_as_strong_as_chance_as_often_as_they_should_be():
+    ps = [lagged_correlation(*follows(0, strength=0.0, seed=s)).p for s in range(20)]
+    assert np.mean(np.array(ps) <= 0.05) <= 0.2
+    assert np.median(ps) > 0.2
+
+
+def test_gaps_take_no_part():
+    first, second = follows(7)
+    second[200:300] = np.nan
+    first[50:60] = np.nan
+    found = lagged_correlation(first, second)
+    assert found.lag_s == 7
+    assert found.seconds == 490.0
+    assert lagged_correlation(first[:100], second[:100]).seconds == 0.0
+
+
+def test_coherence_tells_the_shared_rhythm_from_two_of_their_own():
+    t, rng = np.arange(SECONDS), np.random.default_rng(0)
+    wave = np.sin(2 * np.pi * 0.25 * t + 0.1 * np.cumsum(rng.normal(size=SECONDS)))
+    shared = coherence_at(wave + rng.normal(0, 0.5, SECONDS), np.roll(wave, 1) + rng.normal(0, 0.5, SECONDS), 0.25)
+    assert shared.r > 0.7
+    assert shared.p <= 0.05
+    alone = coherence_at(rng.normal(size=SECONDS), wave, 0.25)
+    assert alone.r < 0.6
+    assert coherence_at(wave[:100], wave[:100], 0.25).seconds == 0.0
+
+
+def test_turning_over_is_a_change_of_posture():
+    axes = np.zeros((3, 120))
+    axes[2, :60], axes[0, 60:] = 1.0, 1.0
+    rate, tilt, seconds = posture(axes + np.random.default_rng(0).normal(0, 0.02, axes.shape))
+    assert (rate, seconds) == (0.5, 120.0)
+    assert tilt == pytest.approx(45.0, abs=2.0)
+    assert posture(np.full((3, 120), np.nan))[0] is None
+    assert posture(3.0 * axes)[2] == 0.0  # no second in which gravity alone acts
+
+
+def result(modality, *, events=(), series=(), measures=(), channel="", seconds=SECONDS):
+    whole = Window(0.0, float(seconds))
+    first = Measure("x", whole, None, Status.OK, None, 0.0, 1.0)
+    found = Findings(0.0, float(seconds), 1.0, None, Status.OK, None, (first, *measures), tuple(events), tuple(series))
+    return StreamResult(modality, "patient", channel, Status.OK, None, "", found, "1", "", "", 0.1)
+
+
+def heart():
+    """Beats whose intervals swing by 100 ms with a breath of 5 s, and slow by 40 ms for 6 s after each event."""
+    at, events, t = 0.0, [], np.arange(SECONDS) + 0.5
+    onsets = np.arange(30.0, 560.0, 60.0) + 1.25 * np.arange(9)  # at every phase of the breath
+    while at < SECONDS - 2:
+        nn = 800.0 + 50.0 * np.sin(2 * np.pi * at / 5.0) + 40.0 * float(((at - onsets >= 0) & (at - onsets < 6)).any())
+        at += nn / 1000.0
+        events.append(Event("beat", "normal", at, at, 1.0, {"nn_ms": nn}))
+    rate = 75.0 - 4.7 * np.sin(2 * np.pi * t / 5.0)
+    return result("ecg", events=events, series=[Series("heart_rate", np.arange(SECONDS), rate)]), onsets
+
+
+def breathing():
+    events = [Event("breath", "breath", s, s + 5.0) for s in np.arange(0.0, SECONDS - 5, 5.0)]
+    t = np.arange(SECONDS)
+    wave, rate = np.sin(2 * np.pi * (t + 0.5) / 5.0), np.full(SECONDS, 12.0)
+    series = [Series("respiration", t, wave), Series("respiration_rate", t, rate)]
+    return result("respiration", events=events, series=series)
+
+
+def sync(modality, source="declared", uncertainty=None):
+    return SyncRecord(modality, "patient", "", 0.0, uncertainty, source)
+
+
+def values(results, modality):
+    found = next(r for r in results if r.modality == modality).findings
+    return {m.biomarker: m for m in found.measures if m.biomarker != "x"}
+
+
+STREAMS = (Stream(Modality.ECG, "a.csv", start_s=0.0), Stream(Modality.RESPIRATION, "b.csv", start_s=0.0))
+
+
+def test_heart_and_breath_on_one_clock():
+    ecg, _ = heart()
+    made = related((ecg, breathing()), STREAMS, sync=(sync("ecg"), sync("respiration")), markers=())
+    found = values(made, "ecg")
+    assert found["rsa_p2t_mean"].value == pytest.approx(95.0, abs=12.0)
+    assert found["cardioresp_coherence_max"].value > 0.9
+    assert found["movement_hr_r"].reason is Reason.NO_PARTNER
+    assert set(found) == {b.name for b in relations_of("ecg")}
+
+
+@pytest.mark.parametrize(("source", "uncertainty"), [("unsynchronised", None), ("estimated", 2.0)])
+def test_clocks_that_are_not_known_well_enough_compare_nothing(source, uncertainty):
+    ecg, _ = heart()
+    made = related(
+        (ecg, breathing()), STREAMS, sync=(sync("ecg"), sync("respiration", source, uncertainty)), markers=()
+    )
+    found = values(made, "ecg")
+    for name in ("rsa_p2t_mean", "cardioresp_coherence_max", "cardioresp_coherence_p"):
+        assert (found[name].value, found[name].status, found[name].reason) == (None, "absent", "unsynchronised")
+
+
+def test_one_file_is_one_clock():
+    ecg, _ = heart()
+    streams = (Stream(Modality.ECG, "a.csv"), Stream(Modality.RESPIRATION, "a.csv"))
+    unknown = (sync("ecg", "unsynchronised"), sync("respiration", "unsynchronised"))
+    assert values(related((ecg, breathing()), streams, sync=unknown, markers=()), "ecg")["rsa_p2t_mean"].value > 80.0
+
+
+def test_the_heart_slows_after_events():
+    ecg, onsets = heart()
+    marks = tuple(Marker(float(o), 0.0, "tone") for o in onsets)
+    found = values(related((ecg,), STREAMS[:1], sync=(sync("ecg"),), markers=marks), "ecg")["event_heart_period_change"]
+    assert found.value == pytest.approx(40.0, abs=20.0)
+    assert found.n_evidence == len(onsets)
+    assert found.window.phase == "tone"
+    few = values(related((ecg,), STREAMS[:1], sync=(sync("ecg"),), markers=marks[:3]), "ecg")
+    assert few["event_heart_period_change"].status is Status.TOO_SHORT
+
+
+def test_responses_of_the_skin_after_events():
+    onsets = np.arange(20.0, 500.0, 40.0)
+    answered = onsets[::2]
+    events = [Event("scr", "response", o + 2.0, o + 4.0, None, {"amplitude_us": 0.3}) for o in answered]
+    events.append(Event("scr", "response", 35.0, 37.0, None, {"amplitude_us": 2.0}))  # 15 s late: nobody's answer
+    eda = result("eda", events=events, series=[Series("eda_phasic", np.arange(SECONDS), np.zeros(SECONDS))])
+    marks = tuple(Marker(float(o), 0.0, "tone") for o in onsets)
+    found = values(related((eda,), (Stream(Modality.EDA, "a.csv"),), sync=(sync("eda"),), markers=marks), "eda")
+    assert found["event_scr_share"].value == pytest.approx(50.0)
+    assert found["event_scr_amplitude_mean"].value == pytest.approx(0.15)
+    assert found["eda_motion_share"].reason is Reason.NO_PARTNER
+
+
+def test_a_phase_against_the_baseline():
+    rows = [
+        Measure("scl_mean", Window(0, 100, "rest"), 4.0, Status.OK, None, 100.0, 1.0),
+        Measure("scl_mean", Window(100, 200, "task"), 6.5, Status.OK, None, 100.0, 0.9),
+        Measure("scl_mean", Window(200, 300, "talk"), None, Status.TOO_SHORT, Reason.CONTACT_LOSS, 0.0, 0.0),
+    ]
+    made = related((result("eda", measures=rows),), (Stream(Modality.EDA, "a.csv"),), sync=(), markers=())
+    changes = [m for m in made[0].findings.measures if m.biomarker == "scl_mean_change"]
+    assert [(m.window.phase, m.value) for m in changes] == [("task", 2.5), ("talk", None)]
+    assert changes[1].reason is Reason.CONTACT_LOSS
+    scr = [m for m in made[0].findings.measures if m.biomarker == "scr_rate_change"]
+    assert [(m.status, m.reason) for m in scr] == [("absent", "not_marked")]
+
+
+def test_a_moving_wrist_is_said_beside_its_pulse():
+    activity = np.where(np.arange(SECONDS) < 150, 0.1, 0.001)
+    wrist = result("accelerometer", series=[Series("activity", np.arange(SECONDS), activity)])
+    streams = (Stream(Modality.PPG, "w.csv"), Stream(Modality.ACCELEROMETER, "w.csv"))
+    made = related((result("ppg"), wrist), streams, sync=(), markers=())
+    assert values(made, "ppg")["pulse_motion_share"].value == pytest.approx(25.0)
