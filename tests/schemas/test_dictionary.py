@@ -41,6 +41,7 @@ def registry(monkeypatch):
     monkeypatch.setattr(dictionary, "BIOMARKERS", rows)
     monkeypatch.setattr(dictionary, "SERIES", {"hr": SeriesSpec("hr", "ecg", "1/min", "Heart rate in the second.")})
     monkeypatch.setattr(dictionary, "of_modality", lambda m: tuple(b for b in rows.values() if b.modality == m))
+    monkeypatch.setattr(dictionary, "relations_of", lambda m: ())
 
 
 @pytest.mark.usefixtures("registry")
