@@ -64,7 +64,7 @@ def dictionary_json() -> list[dict[str, Any]]:
     -------
     list of dict
         Keys name, modality, unit, statistic, definition, source, range (low and high in `unit`; null where open),
-        evidence (n_min, unit, coverage_min), method and aliases; in the order of the registry.
+        evidence (n_min, unit, coverage_min), method, aliases and robustness; in the order of the registry.
     """
     return [_entry(declared) for declared in BIOMARKERS.values()]
 
@@ -85,6 +85,7 @@ def _entry(declared: Biomarker) -> dict[str, Any]:
         },
         "method": declared.method,
         "aliases": list(declared.aliases),
+        "robustness": declared.robustness,
     }
 
 
@@ -107,6 +108,7 @@ def dictionary_table() -> pa.Table:
             ("evidence", rule),
             ("method", text),
             ("aliases", pa.list_(text)),
+            ("robustness", text),
         ]
     )
     return pa.Table.from_pylist(dictionary_json(), schema=schema)
@@ -139,6 +141,8 @@ def _section(declared: Biomarker) -> str:
         f"- plausible: {low:g} to {high:g}; evidence: {evidence_rule(declared.evidence)}",
         f"- source: {_link(declared.source)}",
     ]
+    if declared.robustness:
+        lines.append(f"- robustness: {declared.robustness}")
     if declared.aliases:
         lines.append(f"- in other tools: {', '.join(f'`{alias}`' for alias in declared.aliases)}")
     return "\n".join(lines) + "\n"

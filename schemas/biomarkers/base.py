@@ -53,6 +53,8 @@ class Biomarker:
         Low and high end, in `unit`; a value outside is kept and marked `low_quality`.
     aliases : tuple of str
         Names of the same measure in other tools.
+    robustness : str
+        How far worse recordings move it, as measured; empty where that was not measured.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Biomarker:
     evidence: Evidence
     plausible: tuple[float, float]
     aliases: tuple[str, ...] = ()
+    robustness: str = ""
 
     def __post_init__(self) -> None:
         """Refuse a declaration that says too little.

@@ -6,9 +6,12 @@ Evidence is counted in seconds of what a measure rests on. "Speech" is what the 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cueflow.schemas.biomarkers.base import Biomarker, Evidence, SeriesSpec
 from cueflow.schemas.biomarkers.voice_egemaps import EGEMAPS
 from cueflow.schemas.biomarkers.voice_quality import VOICE, VOICE_QUALITY, VOICE_SPECTRUM
+from cueflow.schemas.biomarkers.voice_robustness import robustness_of
 from cueflow.schemas.biomarkers.voice_turns import VOICE_TURNS
 
 OBSERVED, SPEECH, SILENCE = "s observed", "s of speech", "s without speech"
@@ -114,7 +117,7 @@ _RECORDER = (
     _level(
         "level_band_max", "Hz", "max",
         "Frequency from which on the spectrum of speech ends (20 dB within 250 Hz); 8000 where no end was found.",
-        evidence=Evidence(1.0, SPEECH), plausible=(2500, 8000),
+        evidence=Evidence(1.0, SPEECH), plausible=(1500, 8000),
     ),
     _level(
         "level_hum_ratio", "dB", "ratio",
@@ -233,7 +236,7 @@ OF_WORDS: tuple[Biomarker, ...] = (
     ),
 )  # fmt: skip
 
-BIOMARKERS: tuple[Biomarker, ...] = (
+_DECLARED: tuple[Biomarker, ...] = (
     *_PITCH,
     *_LOUD,
     *_RECORDER,
@@ -244,6 +247,7 @@ BIOMARKERS: tuple[Biomarker, ...] = (
     *EGEMAPS,
     *VOICE_TURNS,
 )
+BIOMARKERS = tuple(replace(b, robustness=robustness_of(b.name, b.unit)) for b in _DECLARED)
 
 _RECORDING = ("speech_speaker_", "level_noise_", "level_clipped_", "level_band_", "level_hum_", "level_offset_")
 OF_RECORDING = tuple(b for b in BIOMARKERS if b.name.startswith(_RECORDING))

@@ -51,7 +51,18 @@ def test_bad_usage_is_one_line_and_exit_code_2(cueflow, arguments, message):
 def test_the_dictionary_is_printed_as_json_markdown_and_parquet(cueflow, tmp_path):
     rows = json.loads(cueflow("dictionary", "--format", "json").stdout)
     assert len(rows) >= 60
-    keys = {"name", "modality", "unit", "statistic", "definition", "source", "range", "evidence", "method", "aliases"}
+    keys = {
+        "name",
+        "modality",
+        "unit",
+        "statistic",
+        "definition",
+        "source",
+        "range",
+        "evidence",
+        "method",
+        "aliases",
+    } | {"robustness"}
     assert all(set(row) == keys for row in rows)
     assert "hr_mean" in cueflow("dictionary").stdout
     assert cueflow("dictionary", "--format", "parquet", "--out", tmp_path / "d.parquet").returncode == 0

@@ -32,7 +32,10 @@ STILL = Biomarker(
     evidence=Evidence(n_min=10, unit="s"),
     plausible=(0.0, float("inf")),
 )
-KEYS = ["name", "modality", "unit", "statistic", "definition", "source", "range", "evidence", "method", "aliases"]
+KEYS = [
+    "name", "modality", "unit", "statistic", "definition", "source", "range", "evidence", "method", "aliases",
+    "robustness",
+]  # fmt: skip
 
 
 @pytest.fixture

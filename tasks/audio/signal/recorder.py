@@ -16,7 +16,7 @@ _SIZE = 4096  # samples: bins of 3.9 Hz tell 50 from 60 Hz
 _STEP = 16  # frames between two windows
 _BIN_HZ = RATE_HZ / _SIZE
 _BAND_HZ = 250.0
-_LOWEST_EDGE_HZ = 2500.0  # no recorder of speech ends below
+_EDGES_HZ = (1500.0, 7000.0)  # nothing that is understood ends below; above, an end is that of a resampler
 _FALL_DB, _BELOW_DB = 20.0, 45.0  # an edge: so much within 250 Hz, and so far below the strongest band from there on
 _MAINS_HZ = (50.0, 60.0)
 _HARMONICS = np.arange(1, 7)
@@ -90,7 +90,7 @@ def _band_edge(spectrum: F64) -> float:
     per_band = round(_BAND_HZ / _BIN_HZ)
     bands = spectrum[: len(spectrum) // per_band * per_band].reshape(-1, per_band).mean(axis=1)
     level = 10.0 * np.log10(bands + _FLOOR)
-    for k in range(int(_LOWEST_EDGE_HZ / _BAND_HZ), len(level) - 1):
+    for k in range(int(_EDGES_HZ[0] / _BAND_HZ), int(_EDGES_HZ[1] / _BAND_HZ)):
         beyond = float(level[k + 1 :].max())
         if beyond < level[k - 1] - _FALL_DB and beyond < level.max() - _BELOW_DB:
             return k * _BAND_HZ
