@@ -1,7 +1,7 @@
 """Speed and memory of the whole way, from recordings to tables.
 
 python benchmarks/pipeline.py speed     # a simulated session of 10 minutes: each stage as a share of its length
-python benchmarks/pipeline.py memory [DIR]   # peak memory for 2 and for 20 minutes; recordings are kept in DIR, if named
+python benchmarks/pipeline.py memory [DIR]   # peak memory for 2 and for 20 minutes; DIR keeps the recordings
 python benchmarks/pipeline.py again     # a second run that has nothing to do; `cueflow --help`
 python benchmarks/pipeline.py real DIR  # the real recordings that tests/real composes into a dataset
 """
