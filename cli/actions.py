@@ -30,6 +30,7 @@ class Source(StrEnum):
     """What motion is read from."""
 
     KEYS = "keys"
+    IMAGES = "images"
     ATTENTION = "attention"
     OPTICAL = "optical"
     PIXELS = "pixels"

@@ -17,10 +17,11 @@ from cueflow.tasks.ingest.paths import resolve_inside
 
 if TYPE_CHECKING:
     from cueflow.tasks.actions.composite import Rule
-    from cueflow.tasks.actions.features import ClipFeatures, TokenBackbone
+    from cueflow.tasks.actions.features import ClipFeatures
     from cueflow.tasks.actions.labels import Action
     from cueflow.tasks.actions.model import ActionModel, FeatureSetting
     from cueflow.tasks.actions.training import Clip
+    from cueflow.tasks.video.motion.backbone import Backbone
 
 BACKBONE = "dinov2_small"
 SOURCES = ("keys", "optical")
@@ -84,7 +85,7 @@ class FeatureStore:
     def __init__(self, folder: Path, setting: FeatureSetting) -> None:
         self._folder, self._setting = folder, setting
         self._layers = VideoConfig().flow_layers
-        self._backbone: TokenBackbone | None = None
+        self._backbone: Backbone | None = None
 
     def features(self, path: Path, *, progress: Callable[[float], None] | None = None) -> ClipFeatures:
         """Features of one video file, from the cache where they are there.

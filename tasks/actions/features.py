@@ -1,13 +1,14 @@
 """What the action head reads of a recording: one row a frame from a frozen backbone, in bounded memory.
 
-Motion and appearance stay apart. Motion comes from four sources that can be compared or joined: the signed flow of the
-patch keys, the change of attention (after the idea of AM flow, arXiv:2411.02065), optical flow and pixel difference.
+Motion and appearance stay apart. Motion comes from five sources that can be compared or joined: the signed flow of the
+patch keys, that of the attention images, the change of attention (after the idea of AM flow, arXiv:2411.02065), optical
+flow and pixel difference.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from cueflow.schemas.results import FloatArray
 from cueflow.tasks.video.decode import Decoder, Gap, frames, inspect
 from cueflow.tasks.video.motion.backbone import CHUNK, Backbone
 from cueflow.tasks.video.motion.flow import (
+    Flow,
     affine_field,
     affine_fit,
     attention_flow,
@@ -31,12 +33,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-VERSION = "1"
+VERSION = "2"
 POOL = 4
 CELLS = POOL * POOL
 FIELD_COLUMNS = 3 * CELLS + 8  # residual x and y, its length, six affine numbers, two mean speeds
 SOURCES: dict[str, int] = {
     "keys": FIELD_COLUMNS,
+    "images": FIELD_COLUMNS,
     "attention": CELLS + 1,
     "optical": FIELD_COLUMNS,
     "pixels": CELLS,
@@ -67,89 +70,101 @@ class ClipFeatures:
         return len(self.times_s)
 
 
-class TokenBackbone(Backbone):
-    """A `Backbone` that keeps the last block's tokens of the frames it was shown, too."""
-
-    def __init__(self, folder: Path, *, key_layers: Sequence[int], attention_layers: Sequence[int]) -> None:
-        super().__init__(folder, key_layers=key_layers, attention_layers=attention_layers)
-        self._kept: list[Float32] = []
-        self._model.register_forward_hook(self._keep_tokens)
-
-    def _keep_tokens(self, _module: Any, _inputs: Any, output: Any) -> None:  # noqa: ANN401 - torch's hook
-        self._kept.append(output.last_hidden_state.float().numpy())
-
-    def tokens(self) -> Float32:
-        """Tokens of all frames since the last call, (n, 1 + registers + patches, channels); class token first."""
-        kept, self._kept = self._kept, []
-        return np.concatenate(kept)
-
-
 @dataclass(frozen=True, slots=True)
-class _Look:
-    """What is remembered of a frame until the next one."""
+class Looks:
+    """What is kept of n frames until they are compared, side² = P.
 
-    time_s: float
+    `times_s` (n,); `keys` (n, side, side, channels) and `images` (n, side, side, images) to follow; `attention` (n,
+    layers, P, P); `tokens` (n, 1 + P, channels): class token (the mean of the patches where the model has none), then
+    patches; `grey` (n, size, size).
+    """
+
+    times_s: FloatArray
     keys: Float32
+    images: Float32
     attention: Float32
+    tokens: Float32
     grey: Pictures
 
+    def one(self, index: int) -> Looks:
+        """A single look, with its axis kept."""
+        part = slice(index, index + 1)
+        return Looks(*(getattr(self, name)[part] for name in self.__slots__))
 
-class FeatureBuilder:
-    """Feeds frames to the backbone and collects `ClipFeatures`, keeping only numbers.
+
+def see(backbone: Backbone, times_s: FloatArray, pictures: Pictures, *, size: int) -> Looks:
+    """Show frames to the backbone.
 
     Parameters
     ----------
-    backbone : TokenBackbone
-        With `KEY_LAYERS` as key layers.
+    backbone : Backbone
+        From `make_backbone`.
+    times_s : ndarray, shape (n,)
+        Stamps, s.
+    pictures : ndarray, shape (n, height, width, 3)
+        uint8, RGB.
     size : int
         Side of the backbone's input, pixels.
+
+    Returns
+    -------
+    Looks
+    """
+    maps = backbone.maps(pictures, size=size)
+    assert maps.tokens is not None  # noqa: S101 - the backbone was made with them
+    patches = maps.tokens[:, -(maps.side**2) :]
+    first = maps.tokens[:, :1] if backbone.class_token else patches.mean(axis=1, keepdims=True)
+    images = np.concatenate([maps.images[layer] for layer in sorted(maps.images)], axis=1)
+    return Looks(
+        np.asarray(times_s, dtype=np.float64),
+        key_grid(maps),
+        images.transpose(0, 2, 1).reshape(len(images), maps.side, maps.side, -1),
+        np.stack([maps.attention[layer] for layer in sorted(maps.attention)], axis=1),
+        np.concatenate([first, patches], axis=1),
+        np.stack([grey(picture, size) for picture in pictures]),
+    )
+
+
+class FeatureBuilder:
+    """Compares each look with the one before and collects `ClipFeatures`, keeping only numbers.
+
+    Parameters
+    ----------
     aspect : float
         Width over height of the picture as shown.
     """
 
-    def __init__(self, backbone: TokenBackbone, *, size: int, aspect: float) -> None:
-        self._backbone, self._size, self._side = backbone, size, backbone.side(size)
+    def __init__(self, *, aspect: float) -> None:
         self._stretch = np.array([np.sqrt(aspect), 1 / np.sqrt(aspect)])
-        self._before: _Look | None = None
+        self._before: Looks | None = None
         self._times: list[float] = []
         self._steps: list[float] = []
         self._motion: dict[str, list[FloatArray]] = {name: [] for name in SOURCES}
         self._appearance: list[Float16] = []
         self._speed: list[Float16] = []
 
-    def add(self, times_s: FloatArray, pictures: Pictures) -> None:
-        """Take the next frames: stamps (n,) in s and uint8 RGB (n, height, width, 3)."""
-        maps = self._backbone.maps(pictures, size=self._size)
-        tokens, keys = self._backbone.tokens(), key_grid(maps)
-        attention = np.stack([maps.attention[layer] for layer in sorted(maps.attention)], axis=1)
-        for index, time in enumerate(times_s):
-            look = _Look(float(time), keys[index], attention[index], grey(pictures[index], self._size))
+    def add(self, looks: Looks) -> None:
+        """Take the next looks, in order of time."""
+        for index in range(len(looks.times_s)):
+            look = looks.one(index)
             weight = self._compare(look)
-            patches = tokens[index, -(self._side**2) :]
-            whole = np.concatenate([tokens[index, 0], weight @ patches])
+            whole = np.concatenate([look.tokens[0, 0], weight @ look.tokens[0, 1:]])
             self._appearance.append(whole.astype(np.float16))
             self._before = look
 
-    def _compare(self, look: _Look) -> FloatArray:
+    def _compare(self, look: Looks) -> FloatArray:
         """Append one row of motion; the weight of each patch (P,), summing to 1."""
-        patches, before = self._side**2, self._before
-        self._times.append(look.time_s)
-        if before is None or look.time_s - before.time_s > MAX_PAIR_S:
+        patches, before = look.tokens.shape[1] - 1, self._before
+        self._times.append(float(look.times_s[0]))
+        if before is None or look.times_s[0] - before.times_s[0] > MAX_PAIR_S:
             self._steps.append(0.0)
             self._speed.append(np.zeros(patches, np.float16))
             for name, columns in SOURCES.items():
                 self._motion[name].append(np.zeros(columns))
             return np.full(patches, 1 / patches)
-        seconds = look.time_s - before.time_s
+        seconds = float(look.times_s[0] - before.times_s[0])
         self._steps.append(seconds)
-        flow = signed_flow(before.keys, look.keys, seconds=seconds)
-        change = attention_flow(before.attention, look.attention)
-        rows = {
-            "keys": field_row(flow.residual * self._stretch, flow.field * self._stretch, flow.camera),
-            "attention": attention_row(change, attention_magnitude(before.attention, look.attention)),
-            "optical": optical_row(before.grey, look.grey, side=self._side, seconds=seconds, stretch=self._stretch),
-            "pixels": pixel_row(before.grey, look.grey),
-        }
+        rows, flow, change = compare(before, look, seconds=seconds, stretch=self._stretch)
         for name, row in rows.items():
             self._motion[name].append(row)
         self._speed.append(np.linalg.norm(flow.residual * self._stretch, axis=-1).ravel().astype(np.float16))
@@ -166,6 +181,40 @@ class FeatureBuilder:
             np.array(self._appearance, dtype=np.float16).reshape(count, -1),
             np.array(self._speed, dtype=np.float16).reshape(count, -1),
         )
+
+
+def compare(
+    before: Looks, now: Looks, *, seconds: float, stretch: FloatArray
+) -> tuple[dict[str, FloatArray], Flow, FloatArray]:
+    """Motion between two single looks, from every source.
+
+    Parameters
+    ----------
+    before, now : Looks
+        One look each.
+    seconds : float
+        Time between them.
+    stretch : ndarray, shape (2,)
+        What a patch's width and height measure in patches of a square picture of the same area.
+
+    Returns
+    -------
+    tuple
+        A row by source; the signed flow of the keys; the change of attention (layers, P).
+    """
+    keys = signed_flow(before.keys[0], now.keys[0], seconds=seconds)
+    images = signed_flow(before.images[0], now.images[0], seconds=seconds)
+    change = attention_flow(before.attention[0], now.attention[0])
+    magnitude = attention_magnitude(before.attention[0], now.attention[0])
+    side = now.keys.shape[1]
+    rows = {
+        "keys": field_row(keys.residual * stretch, keys.field * stretch, keys.camera),
+        "images": field_row(images.residual * stretch, images.field * stretch, images.camera),
+        "attention": attention_row(change, magnitude),
+        "optical": optical_row(before.grey[0], now.grey[0], side=side, seconds=seconds, stretch=stretch),
+        "pixels": pixel_row(before.grey[0], now.grey[0]),
+    }
+    return rows, keys, change
 
 
 def pooled(values: FloatArray) -> FloatArray:
@@ -241,7 +290,7 @@ def pixel_row(now: Pictures, then: Pictures) -> FloatArray:
 
 def extract(
     path: Path,
-    backbone: TokenBackbone,
+    backbone: Backbone,
     *,
     rate_hz: float,
     size: int,
@@ -253,8 +302,8 @@ def extract(
     ----------
     path : Path
         The recording.
-    backbone : TokenBackbone
-        Frozen.
+    backbone : Backbone
+        From `make_backbone`.
     rate_hz : float
         Frames a second at most.
     size : int
@@ -272,28 +321,28 @@ def extract(
         If the file cannot be decoded, or holds fewer than two frames: nothing moves in one.
     """
     shape = inspect(path)
-    builder = FeatureBuilder(backbone, size=size, aspect=shape.width / shape.height)
+    builder = FeatureBuilder(aspect=shape.width / shape.height)
     gap, waiting = Gap(rate_hz), list[tuple[float, Pictures]]()
     for batch in frames(path, decoder=Decoder.AV, max_side=2 * size, max_rate_hz=rate_hz):
         kept = zip(batch.times_s, batch.frames, strict=True)
         waiting += [(float(t), picture.copy()) for t, picture in kept if gap.keeps(float(t))]
         while len(waiting) >= CHUNK:
-            _hand_over(builder, waiting[:CHUNK])
+            builder.add(_looks(backbone, waiting[:CHUNK], size))
             del waiting[:CHUNK]
         if progress is not None and shape.duration_s:
             progress(min(1.0, float(batch.seen_s[-1]) / shape.duration_s))
     if waiting:
-        _hand_over(builder, waiting)
+        builder.add(_looks(backbone, waiting, size))
     found = builder.done()
     if len(found) < 2:
         raise StreamError("The video holds a single frame: actions need at least two", reason=Reason.FEW_EVIDENCE)
     return found
 
 
-def _hand_over(builder: FeatureBuilder, waiting: list[tuple[float, Pictures]]) -> None:
-    builder.add(np.array([time for time, _ in waiting]), np.stack([picture for _, picture in waiting]))
+def _looks(backbone: Backbone, waiting: list[tuple[float, Pictures]], size: int) -> Looks:
+    return see(backbone, np.array([t for t, _ in waiting]), np.stack([picture for _, picture in waiting]), size=size)
 
 
-def make_backbone(folder: Path, *, attention_layers: Sequence[int]) -> TokenBackbone:
-    """The backbone as this room uses it: keys of the blocks measured best, tokens kept."""
-    return TokenBackbone(folder, key_layers=KEY_LAYERS, attention_layers=attention_layers)
+def make_backbone(folder: Path, *, attention_layers: Sequence[int]) -> Backbone:
+    """The backbone as this room uses it: keys of the blocks measured best, attention images and tokens kept."""
+    return Backbone(folder, key_layers=KEY_LAYERS, attention_layers=attention_layers, images=True, tokens=True)

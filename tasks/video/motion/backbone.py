@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cueflow.schemas.errors import ModelError
+from cueflow.tasks.video.motion.vit import IMAGENET, load_vit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,33 +20,50 @@ if TYPE_CHECKING:
     import torch
 
 CHUNK = 16  # frames in one pass
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # what the published DINOv2 weights expect
+MEAN, STD = IMAGENET  # what the published DINOv2 weights expect
 
 Float32 = NDArray[np.float32]
+
+
+class HeadMode(StrEnum):
+    """What becomes of the attention of several heads."""
+
+    MEAN = "mean"
+    MAX = "max"
+    EACH = "each"
 
 
 @dataclass(frozen=True, slots=True)
 class Maps:
     """What the backbone says of n frames of `side` × `side` patches, P = side².
 
-    `keys` by block, (n, P, channels); `attention` by block, (n, P, P): mean over heads, each row (query) sums to 1
-    over the patches (class and register tokens left out).
+    `keys` by block, (n, P, channels); `attention` by block, (n, P, P), or (n, heads, P, P) with heads apart: each row
+    (query) sums to 1 over the patches (class and register tokens left out); `images` by block, (n, images, P): log of
+    the attention that each patch receives, by head, and of the class token's, where there is one; `tokens` (n, leading
+    + P, channels) after the last block that ran, where asked for.
     """
 
     side: int
     keys: dict[int, Float32]
     attention: dict[int, Float32]
+    images: dict[int, Float32] = field(default_factory=dict)
+    tokens: Float32 | None = None
 
 
 class Backbone:
-    """A frozen ViT of the DINOv2 family, read from a folder as transformers writes it.
+    """A frozen vision transformer, read from a folder as transformers writes it (see `load_vit` for the families).
 
     Parameters
     ----------
     folder : Path
         With `config.json` and `model.safetensors`.
     key_layers, attention_layers : sequence of int
-        Blocks, from 0, whose patch keys and attention maps are wanted.
+        Blocks, from 0, whose patch keys, and attention maps and images are wanted; blocks behind the last of them do
+        not run, unless tokens are wanted.
+    images, tokens : bool, optional
+        Whether attention images and the last tokens are wanted.
+    heads : HeadMode, optional
+        Mean over heads, largest of them (rows made to sum to 1 again), or each apart.
 
     Raises
     ------
@@ -52,21 +71,31 @@ class Backbone:
         If the folder holds no such model, or it has fewer blocks.
     """
 
-    def __init__(self, folder: Path, *, key_layers: Sequence[int], attention_layers: Sequence[int]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        key_layers: Sequence[int],
+        attention_layers: Sequence[int],
+        images: bool = False,
+        tokens: bool = False,
+        heads: HeadMode = HeadMode.MEAN,
+    ) -> None:
         import torch
 
-        self._model = _load(folder).eval().requires_grad_(False)  # noqa: FBT003 - torch's own signature
+        self._vit = vit = load_vit(folder)
         self._key_layers, self._attention_layers = tuple(key_layers), tuple(attention_layers)
-        config = self._model.config
-        self._heads, self._patch = int(config.num_attention_heads), int(config.patch_size)
+        self._images, self._tokens, self._mode = images, tokens, heads
         self._projected: dict[tuple[int, str], torch.Tensor] = {}
         wanted = sorted({*key_layers, *attention_layers})
-        if not wanted or wanted[-1] >= config.num_hidden_layers or wanted[0] < 0:
-            raise ModelError(f"The backbone has {config.num_hidden_layers} blocks; blocks {wanted} were asked for")
+        if not wanted or wanted[-1] >= vit.blocks or wanted[0] < 0:
+            raise ModelError(f"The backbone has {vit.blocks} blocks; blocks {wanted} were asked for")
+        if not tokens:
+            del vit.layers()[wanted[-1] + 1 :]
         for layer in wanted:
-            for name, module in _projections(self._model, layer).items():
+            for name, module in vit.projections(layer).items():
                 module.register_forward_hook(self._keeper(layer, name))
-        self._mean, self._std = (torch.tensor(x).view(1, 3, 1, 1) for x in (MEAN, STD))
+        self._mean, self._std = (torch.tensor(x).view(1, 3, 1, 1) for x in (vit.mean, vit.std))
 
     def _keeper(self, layer: int, name: str) -> Callable[[Any, Any, torch.Tensor], None]:
         def keep(_module: Any, _inputs: Any, output: torch.Tensor) -> None:  # noqa: ANN401
@@ -74,9 +103,14 @@ class Backbone:
 
         return keep
 
+    @property
+    def class_token(self) -> bool:
+        """Whether the first token stands for the whole picture."""
+        return self._vit.class_token
+
     def side(self, size: int) -> int:
         """Patches along one side of a picture of `size` pixels."""
-        return size // self._patch
+        return size // self._vit.patch
 
     def maps(self, pictures: NDArray[np.uint8], *, size: int) -> Maps:
         """Keys and attention maps of some frames.
@@ -95,81 +129,84 @@ class Backbone:
         import torch
 
         side = self.side(size)
-        parts = []
+        parts: list[Maps] = []
         with torch.inference_mode():
             for first in range(0, len(pictures), CHUNK):
                 pixels = torch.from_numpy(np.ascontiguousarray(pictures[first : first + CHUNK])).permute(0, 3, 1, 2)
                 small = torch.nn.functional.interpolate(
                     pixels.float(), size=(size, size), mode="bilinear", antialias=True, align_corners=False
                 )
-                self._model(pixel_values=(small / 255 - self._mean) / self._std)
-                parts.append(self._read(side * side))
-        return Maps(
-            side=side,
-            keys={layer: np.concatenate([p[0][layer] for p in parts]) for layer in self._key_layers},
-            attention={layer: np.concatenate([p[1][layer] for p in parts]) for layer in self._attention_layers},
-        )
+                parts.append(self._read(side, self._vit.run((small / 255 - self._mean) / self._std)))
+        return _joined(parts)
 
-    def _read(self, patches: int) -> tuple[dict[int, Float32], dict[int, Float32]]:
-        """Patch tokens are the last ones: class and register tokens come first."""
-        keys = {n: self._projected[n, "key"][:, -patches:].float().numpy() for n in self._key_layers}
-        attention = {
-            n: head_mean_attention(
-                self._projected[n, "query"][:, -patches:], self._projected[n, "key"][:, -patches:], heads=self._heads
-            ).numpy()
-            for n in self._attention_layers
-        }
+    def _read(self, side: int, tokens: torch.Tensor) -> Maps:
+        keys = {n: self._patches(n, "key").float().numpy() for n in self._key_layers}
+        attention, images = {}, {}
+        for n in self._attention_layers:
+            by_head = head_attention(self._patches(n, "query"), self._patches(n, "key"), heads=self._vit.heads)
+            attention[n] = joined_heads(by_head, self._mode).numpy()
+            if self._images:
+                images[n] = self._image(n, by_head)
         self._projected.clear()
-        return keys, attention
+        return Maps(side, keys, attention, images, tokens.float().numpy() if self._tokens else None)
+
+    def _patches(self, layer: int, name: str) -> torch.Tensor:
+        # class and register tokens come first
+        return self._projected[layer, name][:, self._vit.leading :]
+
+    def _image(self, layer: int, by_head: torch.Tensor) -> Float32:
+        import torch
+
+        shown = [by_head.sum(dim=-2)]
+        if self._vit.class_token:
+            first = self._projected[layer, "query"][:, :1]
+            patches = by_head.shape[-1]
+            shown.append(head_attention(first, self._patches(layer, "key"), heads=self._vit.heads)[:, :, 0] * patches)
+        made: Float32 = torch.cat(shown, dim=1).clamp(min=1e-6).log().numpy()
+        return made
 
 
-def head_mean_attention(query: torch.Tensor, key: torch.Tensor, *, heads: int) -> torch.Tensor:
-    """Attention among patches, averaged over heads.
+def _joined(parts: list[Maps]) -> Maps:
+    def together(name: str) -> dict[int, Float32]:
+        return {n: np.concatenate([getattr(p, name)[n] for p in parts]) for n in getattr(parts[0], name)}
+
+    tokens = [p.tokens for p in parts if p.tokens is not None]
+    return Maps(
+        parts[0].side,
+        together("keys"),
+        together("attention"),
+        together("images"),
+        np.concatenate(tokens) if tokens else None,
+    )
+
+
+def head_attention(query: torch.Tensor, key: torch.Tensor, *, heads: int) -> torch.Tensor:
+    """Attention of some tokens to the patches, head by head.
 
     The softmax over patch keys alone equals the full attention row without its class column, renormalised.
 
     Parameters
     ----------
-    query, key : Tensor, shape (n, P, channels)
-        Projected patch tokens.
+    query, key : Tensor, shape (n, Q, channels) and (n, P, channels)
+        Projected tokens.
     heads : int
         Attention heads.
 
     Returns
     -------
-    Tensor, shape (n, P, P)
+    Tensor, shape (n, heads, Q, P)
         Rows sum to 1.
     """
-    n, patches, channels = query.shape
-    q, k = (x.reshape(n, patches, heads, channels // heads).transpose(1, 2) for x in (query, key))
-    return (q @ k.transpose(-1, -2) / math.sqrt(channels // heads)).softmax(dim=-1).mean(dim=1)
+    n, _, channels = query.shape
+    q, k = (x.reshape(n, x.shape[1], heads, channels // heads).transpose(1, 2) for x in (query, key))
+    return (q @ k.transpose(-1, -2) / math.sqrt(channels // heads)).softmax(dim=-1)
 
 
-def _load(folder: Path) -> Any:  # noqa: ANN401 - transformers is untyped here
-    from safetensors import SafetensorError
-    from transformers import AutoModel
-    from transformers.utils import logging
-
-    bar = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        return AutoModel.from_pretrained(folder, attn_implementation="sdpa", local_files_only=True)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise ModelError("The backbone's folder holds no model that transformers can load") from error
-    finally:
-        if bar:
-            logging.enable_progress_bar()
-
-
-def _projections(model: Any, layer: int) -> dict[str, Any]:  # noqa: ANN401
-    # the linear layers that make queries and keys of one block, whatever the library's version calls them
-    named = {"query": ("q_proj", "query"), "key": ("k_proj", "key")}
-    found: dict[str, Any] = {}
-    for path, module in model.named_modules():
-        parts = path.split(".")
-        if str(layer) not in parts or not any(p in ("layer", "layers") for p in parts):
-            continue
-        found |= {name: module for name, tails in named.items() if parts[-1] in tails}
-    if set(found) != set(named):
-        raise ModelError("The backbone's attention has no query and key layers of its own")
-    return found
+def joined_heads(by_head: torch.Tensor, mode: HeadMode) -> torch.Tensor:
+    """Attention (n, heads, P, P) as (n, P, P), or as it is with `HeadMode.EACH`; rows sum to 1."""
+    if mode is HeadMode.EACH:
+        return by_head
+    if mode is HeadMode.MEAN:
+        return by_head.mean(dim=1)
+    most = by_head.amax(dim=1)
+    return most / most.sum(dim=-1, keepdim=True)
