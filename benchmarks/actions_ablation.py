@@ -21,8 +21,9 @@ import torch
 from measure import heading
 
 from cueflow.flows.actions import FeatureStore, feature_setting, load_clips
+from cueflow.tasks.actions.annotations import annotations_of
 from cueflow.tasks.actions.evaluate import Judged, bootstrap, cross_validate, report
-from cueflow.tasks.actions.labels import read_labels, step_labels, usable_classes
+from cueflow.tasks.actions.labels import step_labels, usable_classes
 from cueflow.tasks.actions.metrics import frame_ap, frame_map
 from cueflow.tasks.actions.model import FeatureSetting, fit_preparation
 from cueflow.tasks.actions.training import Clip, TrainOptions, positive_weights, subject_folds
@@ -129,9 +130,9 @@ def main() -> None:
     torch.manual_seed(given.seed)
     root = given.folder / f"cohort_{given.noise:g}"
     make_cohort(root, noise=given.noise, seed=0)
-    labels, started = read_labels(root / "actions.csv"), time.perf_counter()
+    data, started = read_dataset(root), time.perf_counter()
     store = FeatureStore(given.folder / "features", feature_setting(rate_hz=RATE))
-    clips, warnings = load_clips(read_dataset(root), labels, store)
+    clips, warnings = load_clips(data, annotations_of(data), store)
     print(heading("actions, simulated"))
     print(f"features of {len(clips)} sessions in {time.perf_counter() - started:.0f} s; {given.folds} folds", *warnings)
     actions = {c.session_id: c.actions for c in clips}

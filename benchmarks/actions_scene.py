@@ -17,6 +17,7 @@ import numpy as np
 
 from cueflow.tasks.actions.labels import Action
 
+Frames = Iterator[tuple[np.ndarray, np.ndarray]]
 SIZE, RATE = 84, 4.0
 CANVAS = 2 * SIZE  # drawn twice as large and averaged, so that a tenth of a pixel is to be seen
 FIRST_HAND = ("sweep", "bounce", "circle left", "circle right", "to the right", "tremble", "rest", "")
@@ -159,7 +160,9 @@ class Look:
 def make_look(pictures: list[np.ndarray], number: int, seed: int) -> Look:
     """A subject's scene from real pictures; every subject has its own picture behind."""
     rng = np.random.default_rng(seed + 77)
-    behind = cv2.resize(_square(pictures[number % len(pictures)]), (CANVAS + 40, CANVAS + 40), interpolation=cv2.INTER_AREA)
+    behind = cv2.resize(
+        _square(pictures[number % len(pictures)]), (CANVAS + 40, CANVAS + 40), interpolation=cv2.INTER_AREA
+    )
     others = rng.choice([k for k in range(len(pictures)) if k != number % len(pictures)], 3, replace=False)
     sizes = (rng.uniform(46, 56), rng.uniform(40, 48), rng.uniform(34, 44))
     cuttings = tuple(_oval(_square(pictures[k]), round(s)) for k, s in zip(others, sizes, strict=True))
@@ -230,7 +233,9 @@ def _place(script: Script, look: Look, hand: int, t: float) -> tuple[float, floa
     return x, y
 
 
-def frames(script: Script, look: Look, nuisance: Nuisance, *, batch: int = 64) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def frames(
+    script: Script, look: Look, nuisance: Nuisance, *, batch: int = 64
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The session's frames.
 
     Parameters
@@ -253,7 +258,7 @@ def frames(script: Script, look: Look, nuisance: Nuisance, *, batch: int = 64) -
     drift = _drift(rng, count)
     for first in range(0, count, batch):
         numbers = np.arange(first, min(first + batch, count))
-        pictures = [_draw(script, look, k / RATE, camera[k], drift[k]) for k in numbers]
+        pictures = [_draw(script, look, k / RATE, camera=camera[k], drift=drift[k]) for k in numbers]
         gains = 1 + nuisance.light * np.clip(light[numbers], -1, 1)
         shown = np.stack(pictures) * gains[:, None, None, None]
         shown += nuisance.flicker * rng.uniform(-0.5, 0.5, (len(numbers), 1, 1, 1))
@@ -292,7 +297,7 @@ def _drift(rng: np.random.Generator, count: int) -> np.ndarray:
     return out
 
 
-def _draw(script: Script, look: Look, t: float, camera: np.ndarray, drift: np.ndarray) -> np.ndarray:
+def _draw(script: Script, look: Look, t: float, *, camera: np.ndarray, drift: np.ndarray) -> np.ndarray:
     zoom = 1.0
     for move in script.moves:
         if move.hand == 2 and move.start_s <= t < move.end_s:
@@ -301,12 +306,13 @@ def _draw(script: Script, look: Look, t: float, camera: np.ndarray, drift: np.nd
     matrix = np.array(
         [[zoom, 0, CANVAS / 2 - zoom * middle + camera[0]], [0, zoom, CANVAS / 2 - zoom * middle + camera[1]]]
     )
-    canvas = cv2.warpAffine(look.behind, matrix, (CANVAS, CANVAS), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    flags = {"flags": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_REFLECT}
+    canvas = cv2.warpAffine(look.behind, matrix, (CANVAS, CANVAS), **flags)
     canvas = canvas.astype(np.float32)
     places = [_place(script, look, 0, t), _place(script, look, 1, t), (float(drift[0]), float(drift[1]))]
     for cutting, (x, y) in zip(look.cuttings, places, strict=True):
         if -0.3 < x < 1.3:
-            canvas = _laid(canvas, cutting, _seen(x, zoom, camera[0]), _seen(y, zoom, camera[1]), zoom)
+            canvas = _laid(canvas, cutting, x=_seen(x, zoom, camera[0]), y=_seen(y, zoom, camera[1]), zoom=zoom)
     return cv2.resize(canvas, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
 
 
@@ -314,7 +320,7 @@ def _seen(place: float, zoom: float, camera: float) -> float:
     return CANVAS / 2 + zoom * (place - 0.5) * CANVAS + camera
 
 
-def _laid(canvas: np.ndarray, cutting: np.ndarray, x: float, y: float, zoom: float) -> np.ndarray:
+def _laid(canvas: np.ndarray, cutting: np.ndarray, *, x: float, y: float, zoom: float) -> np.ndarray:
     half = zoom * cutting.shape[0] / 2
     matrix = np.array([[zoom, 0, x - half], [0, zoom, y - half]])
     moved = cv2.warpAffine(cutting, matrix, (CANVAS, CANVAS), flags=cv2.INTER_LINEAR)

@@ -37,7 +37,17 @@ class Source(StrEnum):
 
 
 DatasetFolder = Annotated[Path, typer.Argument(help="Folder with manifest.csv.")]
-Labels = Annotated[Path, typer.Option("--labels", help="CSV: session_id, onset_s, duration_s, label; may overlap.")]
+Labels = Annotated[
+    Path | None,
+    typer.Option(
+        "--labels",
+        help="Annotations: CSV (session_id, onset_s, duration_s, label; may overlap), a CSV of BORIS, an .eaf of ELAN "
+        "or a folder of them; default: rows of kind action in the dataset's events.csv.",
+    ),
+]
+BackboneName = Annotated[
+    str, typer.Option("--backbone", help="Vision transformer: dinov2_small, a folder, or a fetched name of the hub.")
+]
 Rate = Annotated[float, typer.Option("--rate", min=1, max=30, help="Frames a second; quick nods need 8.")]
 Motion = Annotated[list[Source] | None, typer.Option("--motion", help="Motion source; may be given several times.")]
 Appearance = Annotated[bool, typer.Option("--appearance/--no-appearance", help="Also read how the frames look.")]
@@ -51,11 +61,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _DEFAULT = [Source.KEYS, Source.OPTICAL]
 
 
-@app.command(epilog="Example: `cueflow actions train cohort --labels actions.csv --out model`")
+@app.command(epilog="Example: `cueflow actions train cohort --out model`")
 def train(
     dataset: DatasetFolder,
-    labels: Labels,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the model and its card.")],
+    labels: Labels = None,
+    backbone: BackboneName = "dinov2_small",
     rate: Rate = 8.0,
     motion: Motion = None,
     appearance: Appearance = True,
@@ -65,30 +76,30 @@ def train(
     cache: Cache = None,
 ) -> None:
     """Train a temporal head on the frozen backbone's features of annotated sessions."""
-    from cueflow.flows.actions import feature_setting
     from cueflow.tasks.actions.files import save_model
     from cueflow.tasks.actions.training import TrainOptions
     from cueflow.tasks.actions.training import train as fit
 
-    setting = feature_setting(rate_hz=rate, sources=_sources(motion), appearance=appearance)
+    setting = _setting(backbone, rate, _sources(motion), appearance=appearance)
     with _bar("training") as tell:
-        clips, classes, warnings = _annotated(dataset, labels, setting, cache, tell)
+        clips, classes, warnings = _annotated(dataset, labels, _store(cache, setting, backbone), tell)
         options = TrainOptions(epochs=epochs, relations=relations, seed=seed)
         model = fit(clips, classes, setting, options=options, progress=lambda share: tell(share, "training"))
         save_model(model, out)
     screen = console()
     screen.print(f"Wrote {out}: a model of {len(model.classes)} classes from {len(clips)} sessions, and its card.")
     _warn(warnings)
-    screen.print(f"Next: cueflow actions evaluate {dataset} --labels {labels} --folds 4")
-    screen.print(f"      cueflow actions detect DATASET --model {out}")
+    screen.print(f"Next: cueflow actions evaluate OTHER_DATASET --model {out}")
+    screen.print(f"      cueflow run DATASET --out tables --action-model {out}")
 
 
-@app.command(epilog="Example: `cueflow actions evaluate cohort --labels actions.csv --folds 4 --json`")
+@app.command(epilog="Example: `cueflow actions evaluate cohort --model model --json`")
 def evaluate(
     dataset: DatasetFolder,
-    labels: Labels,
     model: Annotated[Path | None, typer.Option("--model", help="Folder from `cueflow actions train`.")] = None,
+    labels: Labels = None,
     folds: Annotated[int | None, typer.Option("--folds", min=2, help="Train anew in folds by subject.")] = None,
+    backbone: BackboneName = "",
     rate: Rate = 8.0,
     motion: Motion = None,
     appearance: Appearance = True,
@@ -99,7 +110,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure a model on other sessions, or the method itself in folds by subject."""
-    from cueflow.flows.actions import evaluate_model, feature_setting, load_action_model
+    from cueflow.flows.actions import evaluate_model, load_action_model
     from cueflow.schemas.errors import ConfigError
     from cueflow.tasks.actions.evaluate import cross_validate, report
     from cueflow.tasks.actions.training import TrainOptions
@@ -108,13 +119,14 @@ def evaluate(
         raise ConfigError("give either --model or --folds")
     with _bar("evaluating") as tell:
         if model is not None:
-            ready = load_action_model(model)
-            clips, _, warnings = _annotated(dataset, labels, ready.setting, cache, tell)
+            ready = load_action_model(model, backbone=backbone)
+            clips, _, warnings = _annotated(dataset, labels, _store(cache, ready.setting, backbone), tell)
             warnings += [f"{name}: not in the model; left out" for name in _foreign(clips, ready.classes)]
+            warnings += _met(clips, ready.card)
             found = evaluate_model(ready, clips)
         else:
-            setting = feature_setting(rate_hz=rate, sources=_sources(motion), appearance=appearance)
-            clips, classes, warnings = _annotated(dataset, labels, setting, cache, tell)
+            setting = _setting(backbone, rate, _sources(motion), appearance=appearance)
+            clips, classes, warnings = _annotated(dataset, labels, _store(cache, setting, backbone), tell)
             judged = cross_validate(
                 clips,
                 classes,
@@ -133,20 +145,23 @@ def detect(
     dataset: DatasetFolder,
     model: Annotated[Path, typer.Option("--model", help="Folder from `cueflow actions train`.")],
     session: Annotated[list[str] | None, typer.Option("--session", help="Session id; default: all.")] = None,
-    rules: Annotated[Path | None, typer.Option("--rules", help="YAML or JSON: composite actions.")] = None,
+    rules: Annotated[
+        Path | None, typer.Option("--rules", help="YAML or JSON: composite actions; default: rules.yaml of the model.")
+    ] = None,
+    backbone: BackboneName = "",
     cache: Cache = None,
 ) -> None:
     """Print the actions of sessions as JSON lines: when, how sure, where in the picture, because of what."""
-    from cueflow.flows.actions import load_action_model, session_actions
+    from cueflow.flows.actions import load_action_model, model_rules, session_actions
     from cueflow.schemas.errors import DatasetError, StreamError
     from cueflow.tasks.actions.composite import read_rules
     from cueflow.tasks.ingest.dataset import read_dataset
 
-    ready, data = load_action_model(model), read_dataset(dataset)
-    composites = read_rules(rules) if rules else ()
+    ready, data = load_action_model(model, backbone=backbone), read_dataset(dataset)
+    composites = read_rules(rules) if rules else model_rules(model)
     if unknown := set(session or ()) - {s.session_id for s in data.sessions}:
         raise DatasetError(f"{min(unknown)!r} is no session of the dataset")
-    store = _store(cache, ready.setting)
+    store = _store(cache, ready.setting, backbone)
     for one in data.sessions:
         if session and one.session_id not in session:
             continue
@@ -161,29 +176,73 @@ def detect(
             sys.stdout.write(json.dumps(line) + "\n")
 
 
+@app.command(epilog="Example: `cueflow actions show cohort s001 --model model --start 12 --end 18 --out pictures`")
+def show(
+    dataset: DatasetFolder,
+    session: Annotated[str, typer.Argument(help="Session id.")],
+    model: Annotated[Path, typer.Option("--model", help="Folder from `cueflow actions train`.")],
+    start: Annotated[float, typer.Option("--start", help="Start of the interval on the session clock, s.")],
+    end: Annotated[float, typer.Option("--end", help="Its end, s.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the picture (PNG) and the video (MP4).")],
+    backbone: BackboneName = "",
+    cache: Cache = None,
+) -> None:
+    """Show an interval: the frame, where it moves, and the scores of the classes along time."""
+    from cueflow.flows.actions import load_action_model, show_interval
+    from cueflow.schemas.errors import ConfigError, DatasetError
+    from cueflow.tasks.ingest.dataset import read_dataset
+
+    if not 0 < end - start <= 120:
+        raise ConfigError("the interval must be longer than 0 and not longer than 120 s")
+    ready, data = load_action_model(model, backbone=backbone), read_dataset(dataset)
+    chosen = next((s for s in data.sessions if s.session_id == session), None)
+    if chosen is None:
+        raise DatasetError(f"{session!r} is no session of the dataset")
+    store = _store(cache, ready.setting, backbone)
+    name = out / f"{session}_{start:g}_{end:g}s".replace(".", "p")
+    for path in show_interval(data, chosen, ready, store, span=(start, end), out=name):
+        console().print(f"Wrote {path}")
+
+
 def _sources(motion: Sequence[Source] | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(s.value for s in (motion or _DEFAULT)))
 
 
-def _store(cache: Path | None, setting: FeatureSetting) -> FeatureStore:
+def _setting(backbone: str, rate: float, sources: Sequence[str], *, appearance: bool) -> FeatureSetting:
+    from cueflow.flows.actions import BACKBONE, feature_setting
+
+    return feature_setting(rate_hz=rate, sources=sources, appearance=appearance, backbone=backbone or BACKBONE)
+
+
+def _store(cache: Path | None, setting: FeatureSetting, backbone: str) -> FeatureStore:
     from cueflow.flows.actions import FeatureStore
 
-    return FeatureStore(cache or Path.home() / ".cache" / "cueflow" / "action_features", setting)
+    folder = cache or Path.home() / ".cache" / "cueflow" / "action_features"
+    return FeatureStore(folder, setting, backbone=backbone)
 
 
 def _annotated(
-    folder: Path, labels: Path, setting: FeatureSetting, cache: Path | None, tell: Callable[[float, str], None]
+    folder: Path, labels: Path | None, store: FeatureStore, tell: Callable[[float, str], None]
 ) -> tuple[list[Clip], tuple[str, ...], list[str]]:
     from cueflow.flows.actions import load_clips
-    from cueflow.tasks.actions.labels import read_labels, usable_classes
+    from cueflow.tasks.actions.annotations import annotations_of, read_annotations
+    from cueflow.tasks.actions.labels import usable_classes
     from cueflow.tasks.ingest.dataset import read_dataset
 
     data: Dataset = read_dataset(folder)
-    clips, warnings = load_clips(data, read_labels(labels), _store(cache, setting), progress=tell)
+    given, left = (annotations_of(data), ()) if labels is None else read_annotations(labels)
+    clips, warnings = load_clips(data, given, store, progress=tell)
     classes, rare = usable_classes(
         {c.session_id: c.actions for c in clips}, {c.session_id: c.subject_id for c in clips}
     )
-    return clips, classes, [*warnings, *rare]
+    return clips, classes, [*left, *warnings, *rare]
+
+
+def _met(clips: Sequence[Clip], card: dict[str, Any]) -> list[str]:
+    from cueflow.tasks.actions.training import subject_digest
+
+    known = sorted({c.subject_id for c in clips if subject_digest(c.subject_id) in card.get("met", ())})
+    return [f"{len(known)} subject(s) were trained on: the figures flatter"] if known else []
 
 
 def _foreign(clips: Sequence[Clip], classes: Sequence[str]) -> list[str]:
@@ -199,7 +258,7 @@ def _warn(warnings: Sequence[str]) -> None:
 def _text(found: dict[str, Any]) -> str:
     low, high = found["ci"]["frame_map"] or (None, None)
     lines = [
-        f"{found['sessions']} sessions of {found['subjects']} subjects",
+        f"{found['subjects']} subjects",
         f"frame mAP         {found['frame_map']}   (95 % over subjects: {low} to {high})",
         f"event mAP         .3: {found['event_map']['0.3']}   .5: {found['event_map']['0.5']}"
         f"   mean of .1 to .9: {found['event_map']['mean']}",

@@ -104,6 +104,7 @@ def run(
         int | None, typer.Option(min=1, max=256, help="Worker processes; default: one per core.")
     ] = None,
     fusion_model: Annotated[Path | None, typer.Option(help="Model from `cueflow fusion train` to apply.")] = None,
+    action_model: Annotated[Path | None, typer.Option(help="Model from `cueflow actions train` to apply.")] = None,
     dataset_name: Annotated[str, typer.Option(help="Name of the dataset in the tables; default: the folder's.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Compute again what has not changed.")] = False,
     join: Annotated[bool, typer.Option("--join", help="Add to tables that hold another dataset.")] = False,
@@ -123,6 +124,7 @@ def run(
             config=config,
             workers=workers,
             fusion_model=fusion_model,
+            action_model=action_model,
             dataset_name=dataset_name,
             force=force,
             join=join,

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cueflow.flows.work.stages import model_path, model_store
-from cueflow.schemas.config import VideoConfig
-from cueflow.schemas.errors import ConfigError, DatasetError, StreamError
-from cueflow.schemas.results import Event
+from cueflow.schemas.errors import ConfigError, DatasetError, ModelError, StreamError
+from cueflow.schemas.results import Event, Findings
 from cueflow.schemas.session import Dataset, Modality, Role, Session, Stream
 from cueflow.storage.fingerprints import sha256_file
 from cueflow.tasks.actions.files import feature_key, read_features, write_features
 from cueflow.tasks.ingest.paths import resolve_inside
+from cueflow.tasks.windows import phases_of
 
 if TYPE_CHECKING:
+    from cueflow.flows.work.jobs import StageJob
+    from cueflow.tasks.actions.apply import ActionFeed
     from cueflow.tasks.actions.composite import Rule
     from cueflow.tasks.actions.features import ClipFeatures
     from cueflow.tasks.actions.labels import Action
@@ -36,8 +39,9 @@ def feature_setting(
     size: int = 112,
     sources: Sequence[str] = SOURCES,
     appearance: bool = True,
+    backbone: str = BACKBONE,
 ) -> FeatureSetting:
-    """What features are made and read; the backbone is the one of the lock file.
+    """What features are made and read.
 
     Parameters
     ----------
@@ -49,6 +53,8 @@ def feature_setting(
         Motion sources: keys, attention, optical, pixels.
     appearance : bool, optional
         Whether the head sees what the frames look like, too.
+    backbone : str, optional
+        Name or folder, see `find_backbone`.
 
     Returns
     -------
@@ -66,9 +72,60 @@ def feature_setting(
         raise ConfigError(f"{unknown[0]!r} is no motion source; known are {', '.join(KNOWN)}")
     if not sources and not appearance:
         raise ConfigError("neither motion nor appearance is left: choose a motion source")
-    if not 1 <= rate_hz <= 30 or size % 14 or not 56 <= size <= 518:
-        raise ConfigError("the rate must be 1 to 30 frames/s, the size 56 to 518 pixels and a multiple of 14")
-    return FeatureSetting(model_store().sha256(BACKBONE), rate_hz, size, tuple(sources), appearance)
+    if not 1 <= rate_hz <= 30 or not 56 <= size <= 518:
+        raise ConfigError("the rate must be 1 to 30 frames/s, the size 56 to 518 pixels")
+    name = "" if Path(backbone).is_dir() else backbone
+    return FeatureSetting(backbone_sha256(backbone), rate_hz, size, tuple(sources), appearance, name)
+
+
+def find_backbone(name: str) -> Path:
+    """Folder of a backbone.
+
+    Parameters
+    ----------
+    name : str
+        A name of the lock file; a folder as transformers writes it; or a name of the hub (`facebook/dinov2-base`) whose
+        files are on this machine already: nothing is fetched.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    ModelError
+        If it is none of these.
+    """
+    if name == BACKBONE:
+        return model_path(name)
+    if Path(name).is_dir():
+        return Path(name)
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, local_files_only=True))
+    except (HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise ModelError(
+            f"the backbone {Path(name).name!r} is not on this machine: give {BACKBONE}, a folder with config.json and "
+            "model.safetensors, or a name of the hub that was fetched before"
+        ) from error
+
+
+def backbone_sha256(name: str) -> str:
+    """Hash of a backbone's weights.
+
+    Raises
+    ------
+    ModelError
+        If there is no such backbone, or its folder has no safetensors file.
+    """
+    if name == BACKBONE:
+        return model_store().sha256(BACKBONE)
+    weights = find_backbone(name) / "model.safetensors"
+    if not weights.is_file():
+        raise ModelError("the backbone's folder has no model.safetensors")
+    return sha256_file(weights)
 
 
 class FeatureStore:
@@ -80,11 +137,13 @@ class FeatureStore:
         The cache; safe to delete.
     setting : FeatureSetting
         Rate and size.
+    backbone : str, optional
+        Name or folder; default: the setting's.
     """
 
-    def __init__(self, folder: Path, setting: FeatureSetting) -> None:
+    def __init__(self, folder: Path, setting: FeatureSetting, *, backbone: str = "") -> None:
         self._folder, self._setting = folder, setting
-        self._layers = VideoConfig().flow_layers
+        self._name = backbone or setting.backbone
         self._backbone: Backbone | None = None
 
     def features(self, path: Path, *, progress: Callable[[float], None] | None = None) -> ClipFeatures:
@@ -109,7 +168,6 @@ class FeatureStore:
             backbone_sha256=self._setting.backbone_sha256,
             rate_hz=self._setting.rate_hz,
             size=self._setting.size,
-            layers=self._layers,
         )
         file = self._folder / key[:2] / f"{key}.safetensors"
         known = read_features(file)
@@ -117,7 +175,7 @@ class FeatureStore:
             return known
         probe_video(path)
         if self._backbone is None:
-            self._backbone = make_backbone(model_path(BACKBONE), attention_layers=self._layers)
+            self._backbone = make_backbone(find_backbone(self._name))
         made = extract(path, self._backbone, rate_hz=self._setting.rate_hz, size=self._setting.size, progress=progress)
         write_features(file, made)
         return made
@@ -125,9 +183,14 @@ class FeatureStore:
 
 def patient_video(session: Session) -> Stream | None:
     """The session's video of the patient; the only video where none is marked so."""
-    videos = [s for s in session.streams if s.modality is Modality.VIDEO]
+    return patient_stream(session.streams)
+
+
+def patient_stream(streams: Sequence[Stream]) -> Stream | None:
+    """The video of the patient among streams; the first one where none is marked so."""
+    videos = [s for s in streams if s.modality is Modality.VIDEO]
     own = [s for s in videos if s.role is Role.PATIENT]
-    return (own or videos or [None])[0]  # type: ignore[list-item]
+    return next(iter(own or videos), None)
 
 
 def load_clips(
@@ -193,12 +256,78 @@ def _tell(progress: Progress | None, share: float, what: str) -> None:
         progress(share, what)
 
 
-def load_action_model(folder: Path) -> ActionModel:
-    """A trained model for the backbone of the lock file; a changed or foreign one raises `ModelError`."""
-    from cueflow.tasks.actions.files import load_model
+def load_action_model(folder: Path, *, backbone: str = "") -> ActionModel:
+    """A trained model for its backbone; a changed or foreign one raises `ModelError`.
 
-    model: ActionModel = load_model(folder, backbone_sha256=model_store().sha256(BACKBONE))
+    Parameters
+    ----------
+    folder : Path
+        From `cueflow actions train`.
+    backbone : str, optional
+        Name or folder of the backbone; default: the one the model names.
+
+    Returns
+    -------
+    ActionModel
+
+    Raises
+    ------
+    ModelError
+        If the model was trained on a folder, and none is given.
+    """
+    from cueflow.tasks.actions.files import backbone_of, load_model
+
+    name = backbone or backbone_of(folder)
+    if not name:
+        raise ModelError(f"{folder.name}: was trained on a backbone from a folder: name that folder with --backbone")
+    model: ActionModel = load_model(folder, backbone_sha256=backbone_sha256(name))
     return model
+
+
+class RunActions:
+    """An action model inside a run: shared by all recordings that a worker reads."""
+
+    def __init__(self, folder: Path, *, backbone: str = "") -> None:
+        from cueflow.tasks.actions.features import make_backbone
+
+        self._model = load_action_model(folder, backbone=backbone)
+        self._rules = model_rules(folder)
+        self._backbone = make_backbone(find_backbone(backbone or self._model.setting.backbone))
+
+    def feed(self) -> ActionFeed:
+        """Where the frames of one recording go."""
+        from cueflow.tasks.actions.apply import ActionFeed
+
+        return ActionFeed(self._backbone, rate_hz=self._model.setting.rate_hz, size=self._model.setting.size)
+
+    def add(self, findings: Findings, features: ClipFeatures, *, job: StageJob, start_s: float) -> Findings:
+        """The recording's findings with its actions among them."""
+        from cueflow.tasks.actions.apply import add_actions
+
+        return add_actions(
+            findings,
+            features,
+            self._model,
+            rules=self._rules,
+            start_s=start_s,
+            phases=phases_of(job.markers),
+            exclusions=job.exclusions,
+        )
+
+
+@cache
+def run_actions(folder: str, backbone: str) -> RunActions:
+    """The model of a run; loaded once in each process."""
+    return RunActions(Path(folder), backbone=backbone)
+
+
+def model_rules(folder: Path) -> tuple[Rule, ...]:
+    """The composite actions that stand beside a model, in a file that people edit; none where there is no such file."""
+    from cueflow.tasks.actions.composite import read_rules
+    from cueflow.tasks.actions.files import RULES_FILE
+
+    file = folder / RULES_FILE
+    return read_rules(file) if file.is_file() else ()
 
 
 def session_actions(
@@ -225,23 +354,41 @@ def session_actions(
         Kind "action", then kind "composite"; empty where there is no video or nothing was found. `StreamError` comes up
         where the video cannot be used.
     """
-    from cueflow.tasks.actions.composite import find_composites
-    from cueflow.tasks.actions.detect import events
-    from cueflow.tasks.actions.model import curves
+    from cueflow.tasks.actions.apply import found_actions, without
 
     stream = patient_video(session)
     if stream is None:
         return ()
     features = store.features(resolve_inside(dataset.root, stream.path))
     steps = model.preparation.apply(features, model.setting, start_s=stream.start_s or 0.0)
-    found = _allowed(events(model, curves(model, steps)), session)
-    return (*found, *find_composites(rules, found))
+    return found_actions(model, without(steps, session.exclusions), rules)
 
 
-def _allowed(found: Sequence[Event], session: Session) -> tuple[Event, ...]:
-    """Events that touch no excluded span."""
-    spans = [(x.onset_s, x.onset_s + x.duration_s) for x in session.exclusions]
-    return tuple(e for e in found if not any(e.start_s < end and e.end_s > start for start, end in spans))
+def show_interval(
+    dataset: Dataset,
+    session: Session,
+    model: ActionModel,
+    store: FeatureStore,
+    *,
+    span: tuple[float, float],
+    out: Path,
+) -> tuple[Path, Path]:
+    """Write a picture and a short video of an interval, see `write_overlay`.
+
+    Raises
+    ------
+    DatasetError
+        If the session has no video.
+    """
+    from cueflow.tasks.actions.model import curves
+    from cueflow.tasks.actions.overlay import write_overlay
+
+    stream = patient_video(session)
+    if stream is None:
+        raise DatasetError("the session has no video")
+    path, start = resolve_inside(dataset.root, stream.path), stream.start_s or 0.0
+    steps = model.preparation.apply(store.features(path), model.setting, start_s=start)
+    return write_overlay(path, curves(model, steps), model.classes, span=span, start_s=start, out=out)
 
 
 def evaluate_model(model: ActionModel, clips: Sequence[Clip]) -> dict[str, Any]:

@@ -39,6 +39,7 @@ def run(  # noqa: PLR0913 - each is an option of the command line
     config: str | Path | None = None,
     workers: int | None = None,
     fusion_model: str | Path | None = None,
+    action_model: str | Path | None = None,
     dataset_name: str = "",
     force: bool = False,
     join: bool = False,
@@ -62,6 +63,8 @@ def run(  # noqa: PLR0913 - each is an option of the command line
         Worker processes; default: one per core, at most eight.
     fusion_model : path, optional
         Model from `cueflow fusion train`; without one no prediction is made, and the sessions say so.
+    action_model : path, optional
+        Model from `cueflow actions train`: its actions join the events and biomarkers.
     dataset_name : str, optional
         Name of the dataset in the tables; default: the folder's name.
     force : bool, optional
@@ -95,6 +98,7 @@ def run(  # noqa: PLR0913 - each is an option of the command line
         config=Path(config).resolve() if config else None,
         workers=workers or default_workers(),
         fusion_model=Path(fusion_model).resolve() if fusion_model else None,
+        action_model=Path(action_model).resolve() if action_model else None,
         force=force,
         join=join,
     )
@@ -114,6 +118,7 @@ def run(  # noqa: PLR0913 - each is an option of the command line
 
     # Prefect keeps parameters: they name roots, and only this process knows where those are.
     roots = {"dataset": Path(dataset), "tables": Path(out), "config": options.config, "model": options.fusion_model}
+    roots |= {"actions": options.action_model}
     with watched_by(told), rooted({name: path.resolve() for name, path in roots.items() if path}):
         state = extract(
             dataset="dataset",
@@ -124,6 +129,7 @@ def run(  # noqa: PLR0913 - each is an option of the command line
             config="config" if options.config else "",
             workers=options.workers,
             fusion_model="model" if options.fusion_model else "",
+            action_model="actions" if options.action_model else "",
             force=force,
             join=join,
             return_state=True,

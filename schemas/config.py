@@ -37,6 +37,10 @@ class VideoConfig(_Section):
         description="Residual speed, patches per second, below which a second is still; for flow_size 112, where "
         "a motionless face gives .012 to .017 (up to .036 under noise of 15 grey levels) and people .043 and more.",
     )
+    action_model: str = Field(default="", description="Folder of an action model to apply; empty: none.")
+    action_backbone: str = Field(
+        default="", description="Name or folder of the action model's backbone, where it is not the usual one."
+    )
     face_rate_hz: float = Field(
         default=30.0, ge=5, le=120, description="At most this many frames per second are searched."
     )
@@ -79,7 +83,10 @@ class Config(_Section):
     @property
     def sha256(self) -> str:
         """Hash of all parameters, independent of the order they were written in."""
-        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+        files = {"video": {"action_model", "action_backbone"}}  # known by the hashes of their content instead
+        return hashlib.sha256(
+            json.dumps(self.model_dump(mode="json", exclude=files), sort_keys=True).encode()
+        ).hexdigest()
 
 
 def load_config(path: Path | None) -> Config:

@@ -5,7 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from cueflow.schemas.biomarkers import BIOMARKERS, SERIES, Biomarker, Evidence, of_modality, relations_of
+from cueflow.schemas.biomarkers import (
+    ACTION_FORMS,
+    BIOMARKERS,
+    SERIES,
+    Biomarker,
+    Evidence,
+    of_modality,
+    relations_of,
+)
 from cueflow.schemas.session import Modality
 
 if TYPE_CHECKING:
@@ -128,6 +136,7 @@ def dictionary_markdown() -> str:
         if declared:
             parts.append(f"## {modality.value} ({len(declared)} biomarkers)\n")
             parts.extend(_section(biomarker) for biomarker in declared)
+    parts.append(_action_section())
     parts.append(_series_section())
     return "\n".join(part for part in parts if part)
 
@@ -146,6 +155,14 @@ def _section(declared: Biomarker) -> str:
     if declared.aliases:
         lines.append(f"- in other tools: {', '.join(f'`{alias}`' for alias in declared.aliases)}")
     return "\n".join(lines) + "\n"
+
+
+def _action_section() -> str:
+    head = (
+        "## Actions of your own model\n\nWritten by `cueflow run --action-model`; `label` and `other` stand for the "
+        "labels that the model was trained on.\n"
+    )
+    return "\n".join([head, *(_section(form) for form in ACTION_FORMS.values())])
 
 
 def _link(source: str) -> str:

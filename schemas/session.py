@@ -82,11 +82,15 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """A row of events.csv: a phase (duration_s > 0) or an instant, on the session clock."""
+    """A row of events.csv: a phase (duration_s > 0), an instant, or an annotated action, on the session clock.
+
+    `kind` is empty where the file does not say; "action" marks what a person saw somebody do: it is no phase.
+    """
 
     onset_s: float
     duration_s: float
     label: str
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from cueflow import __version__
-from cueflow.schemas.biomarkers import BIOMARKERS, SERIES, Biomarker, of_modality, relations_of
+from cueflow.schemas.biomarkers import SERIES, Biomarker, declared_as, of_modality, relations_of
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Aligned, FloatArray, Measure, Prediction, StreamResult
 from cueflow.schemas.session import Group, Marker, Session
@@ -114,7 +114,7 @@ def _stream_rows(result: StreamResult) -> Iterable[Row]:
         return
     roles = _roles(result)
     for measure in result.findings.measures:
-        yield _measure_row(BIOMARKERS[measure.biomarker], measure) | origin | {"role": roles[measure.speaker]}
+        yield _measure_row(declared_as(measure.biomarker), measure) | origin | {"role": roles[measure.speaker]}
 
 
 def _roles(result: StreamResult) -> dict[str, str]:
@@ -205,7 +205,7 @@ def event_rows(session: Session, results: Sequence[StreamResult], markers: Seque
         rows.append(
             common
             | {
-                "kind": "phase" if marker.duration_s > 0 else "marker",
+                "kind": "annotation" if marker.kind == "action" else ("phase" if marker.duration_s > 0 else "marker"),
                 "label": marker.label,
                 "start_s": marker.onset_s,
                 "end_s": marker.onset_s + marker.duration_s,

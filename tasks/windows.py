@@ -12,7 +12,7 @@ from cueflow.schemas.session import Exclusion, Marker
 
 
 def phases_of(markers: Sequence[Marker]) -> tuple[Window, ...]:
-    """Markers with a duration are phases; the others are instants and give no window.
+    """Markers with a duration are phases; instants and annotated actions give no window.
 
     Parameters
     ----------
@@ -24,7 +24,9 @@ def phases_of(markers: Sequence[Marker]) -> tuple[Window, ...]:
     tuple of Window
         One per phase, in their order.
     """
-    return tuple(Window(m.onset_s, m.onset_s + m.duration_s, m.label) for m in markers if m.duration_s > 0)
+    return tuple(
+        Window(m.onset_s, m.onset_s + m.duration_s, m.label) for m in markers if m.duration_s > 0 and m.kind != "action"
+    )
 
 
 def measuring_windows(start_s: float, end_s: float, phases: Sequence[Window]) -> tuple[Window, ...]:

@@ -39,6 +39,7 @@ def extract(  # noqa: PLR0913, PLR0917 - flat parameters become the form in Pref
     config: str = "",
     workers: Annotated[int, Field(ge=1, le=256)] = 2,
     fusion_model: str = "",
+    action_model: str = "",
     granularity: Granularity = Granularity.AUTO,
     *,
     force: bool = False,
@@ -64,6 +65,8 @@ def extract(  # noqa: PLR0913, PLR0917 - flat parameters become the form in Pref
         Worker processes, 1 to 256.
     fusion_model : str
         Fusion model to apply, below a root; empty: none.
+    action_model : str
+        Action model to apply, below a root; empty: none.
     granularity : Granularity
         What one task is; auto: a modality of a session up to 1,000 sessions, a session up to 10,000, then 25 sessions.
     force : bool
@@ -83,6 +86,7 @@ def extract(  # noqa: PLR0913, PLR0917 - flat parameters become the form in Pref
             config=optional(config),
             workers=workers,
             fusion_model=optional(fusion_model),
+            action_model=optional(action_model),
             force=force,
             join=join,
             granularity=granularity,

@@ -23,7 +23,7 @@ from cueflow.flows.work.limits import size
 from cueflow.flows.work.pool import WorkerPool
 from cueflow.flows.work.session import Execution, SessionOutcome, SessionWork
 from cueflow.flows.work.stages import MODELS, model_store
-from cueflow.schemas.config import Config, load_config
+from cueflow.schemas.config import Config
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.session import Dataset, Group
 from cueflow.storage.fingerprints import HashMemo, root_fingerprint
@@ -52,7 +52,7 @@ def process(dataset: Path, tables: Path, *, dataset_name: str, options: Options)
     started = datetime.now(UTC)
     whole = read_dataset(dataset, name=dataset_name or None)
     loaded = chosen_sessions(whole, options.sessions)
-    settings = load_config(options.config)
+    settings = options.settings()
     fuser = load_matching(options.fusion_model, options.groups) if options.fusion_model else None
     _need_models(loaded, options.groups)
     store = TableStore(tables, loaded.name)

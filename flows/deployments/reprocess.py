@@ -24,7 +24,6 @@ from cueflow.flows.planning.plan import Request
 from cueflow.flows.planning.why import Why, explain_run
 from cueflow.flows.roots import allowed, optional
 from cueflow.flows.summary import RunSummary
-from cueflow.schemas.config import load_config
 from cueflow.schemas.errors import ConfigError, CueflowError
 from cueflow.schemas.session import Group
 from cueflow.tasks.ingest.dataset import read_dataset
@@ -136,5 +135,5 @@ def _stages(modalities: Sequence[Group], biomarkers: Sequence[Family]) -> frozen
 def _explained(dataset: Path, tables: Path, dataset_name: str, options: Options) -> tuple[Why, ...]:
     loaded = read_dataset(dataset, name=dataset_name or None)
     fusion = load_fuser(options.fusion_model).sha256 if options.fusion_model else ""
-    request = Request(tables, load_config(options.config), options.groups, options.force, fusion)
+    request = Request(tables, options.settings(), options.groups, options.force, fusion)
     return explain_run(loaded, request)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from cueflow.flows.fuse import load_matching
-from cueflow.schemas.config import load_config
+from cueflow.schemas.config import Config, load_config
 from cueflow.schemas.errors import DatasetError
 from cueflow.schemas.session import Dataset, Group
 from cueflow.tasks.ingest.dataset import read_dataset
@@ -50,6 +50,22 @@ class Options:
     join: bool
     granularity: Granularity = Granularity.AUTO
     at_once: Mapping[Group, int] = field(default_factory=dict)
+    action_model: Path | None = None
+
+    def settings(self) -> Config:
+        """Parameters of the run: those of the file, with what the command line says in their place.
+
+        Raises
+        ------
+        ConfigError
+            If the file cannot be used.
+        """  # noqa: DOC502  raised by the reader
+        found = load_config(self.config)
+        if self.action_model is None:
+            return found
+        return found.model_copy(
+            update={"video": found.video.model_copy(update={"action_model": str(self.action_model)})}
+        )
 
 
 def preflight(dataset: Path, *, dataset_name: str, options: Options) -> None:
@@ -65,7 +81,10 @@ def preflight(dataset: Path, *, dataset_name: str, options: Options) -> None:
         What the run was asked for.
     """
     chosen_sessions(read_dataset(dataset, name=dataset_name or None), options.sessions)
-    load_config(options.config)
+    if model := options.settings().video.action_model:
+        from cueflow.tasks.actions.files import model_digest
+
+        model_digest(Path(model))
     if options.fusion_model:
         load_matching(options.fusion_model, options.groups)
 

@@ -16,7 +16,7 @@ from cueflow.schemas.config import Config
 from cueflow.schemas.errors import StreamError, storable
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import StreamResult
-from cueflow.schemas.session import Dataset, Group, Session
+from cueflow.schemas.session import Dataset, Group, Marker, Session
 from cueflow.schemas.tables import SCHEMA_VERSION
 from cueflow.storage.stage_cache import cache_path, is_intact
 from cueflow.tasks.ingest.paths import resolve_inside
@@ -130,6 +130,7 @@ def _plan_session(
         "ids": [session.subject_id, session.visit],
         "fusion": request.fusion_sha256,
         "schema": SCHEMA_VERSION,
+        "annotations": [asdict(m) for m in session.markers if m.kind == "action"],
     }
     fingerprint = _digest({"stages": {str(g): k for g, k in keys.items()}, **own})
     parts["session"] = _short(own)
@@ -159,7 +160,7 @@ def _job(
         hashes |= {path: _hash_or_state(dataset.root, path, file_hash) for path in beside if path is not None}
     own = {
         "recordings": [[asdict(stream) for stream in streams], hashes],
-        "phases": [[asdict(m) for m in session.markers], [asdict(e) for e in session.exclusions]],
+        "phases": [[asdict(m) for m in _phases(session)], [asdict(e) for e in session.exclusions]],
     }
     parts = _method_parts(group, request.config) | _short(own)
     key = _digest([group, sorted(parts.items())])
@@ -172,11 +173,16 @@ def _job(
         key=key,
         streams=streams,
         input_sha256=hashes,
-        markers=session.markers,
+        markers=_phases(session),
         exclusions=session.exclusions,
         config=request.config,
     )
     return job, parts
+
+
+def _phases(session: Session) -> tuple[Marker, ...]:
+    """What the stages see of events.csv: annotated actions change no measure."""
+    return tuple(m for m in session.markers if m.kind != "action")
 
 
 @cache
@@ -185,9 +191,9 @@ def _method_parts(group: Group, config: Config) -> dict[str, str]:
     return _short(
         {
             "method": method_version(group),
-            "weights": weights_hash(group),
+            "weights": weights_hash(group, config),
             "libraries": [f"{name}=={version(name)}" for name in _LIBRARIES[group]],
-            "config": getattr(config, group.value).model_dump(mode="json"),
+            "config": getattr(config, group.value).model_dump(mode="json", exclude={"action_model", "action_backbone"}),
         }
     )
 

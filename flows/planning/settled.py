@@ -10,7 +10,6 @@ from cueflow.flows.planning.options import Options, chosen_sessions
 from cueflow.flows.planning.plan import Request, plan_run
 from cueflow.flows.planning.why import fingerprints, session_rows
 from cueflow.flows.summary import RunSummary
-from cueflow.schemas.config import load_config
 from cueflow.storage.fingerprints import HashMemo, root_fingerprint
 from cueflow.storage.owner import is_tables
 from cueflow.storage.tables import TableStore
@@ -44,7 +43,7 @@ def settled_run(dataset: Path, tables: Path, *, dataset_name: str, options: Opti
     ids = [session.session_id for session in whole.sessions]
     with store.writing(root_fingerprint=root_fingerprint(whole.root), session_ids=ids, join=options.join):
         memo = HashMemo(store.root)
-        request = Request(store.root, load_config(options.config), options.groups, force=False, fusion_sha256=fusion)
+        request = Request(store.root, options.settings(), options.groups, force=False, fusion_sha256=fusion)
         written = fingerprints(session_rows(store.root, store.dataset))
         plan = plan_run(chosen_sessions(whole, options.sessions), request, written=written, file_hash=memo.sha256)
         memo.save()

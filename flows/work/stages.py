@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cueflow.flows.work.jobs import StageJob
+from cueflow.schemas.config import Config
 from cueflow.schemas.errors import StreamError, storable
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Findings, StreamResult
@@ -20,6 +21,7 @@ from cueflow.tasks.ingest.paths import resolve_inside
 from cueflow.tasks.windows import phases_of
 
 if TYPE_CHECKING:
+    from cueflow.flows.actions import RunActions
     from cueflow.tasks.ingest.transcripts import Utterance
 
 Progress = Callable[[float], None]
@@ -104,15 +106,20 @@ def _stream(job: StageJob, stream: Stream, *, progress: Progress) -> StreamResul
         message=message,
         findings=found,
         method_version=method_version(job.group),
-        model_sha256=weights_hash(job.group),
+        model_sha256=weights_hash(job.group, job.config),
         input_sha256=job.input_sha256.get(stream.path, ""),
         seconds=time.monotonic() - started,
     )
 
 
-def weights_hash(group: Group) -> str:
-    """Hashes of the weights of a stage, as the lock file has them; empty for a stage without."""
-    return "+".join(model_store().sha256(name) for name in MODELS[group])
+def weights_hash(group: Group, config: Config) -> str:
+    """Hashes of a stage's weights, as the lock file has them, and of the action model; empty for a stage without."""
+    hashes = [model_store().sha256(name) for name in MODELS[group]]
+    if group is Group.VIDEO and config.video.action_model:
+        from cueflow.tasks.actions.files import model_digest
+
+        hashes.append(model_digest(Path(config.video.action_model)))
+    return "+".join(hashes)
 
 
 def _video(job: StageJob, stream: Stream, path: Path, progress: Progress) -> Findings:
@@ -121,8 +128,11 @@ def _video(job: StageJob, stream: Stream, path: Path, progress: Progress) -> Fin
 
     probe_video(path)  # says cut off, text or no frames, where a decoder only says no
 
+    actions = _actions_of(job, stream)
+
     def decode_with(decoder: str) -> Findings:
-        return analyse_video(
+        feed = None if actions is None else actions.feed()
+        found = analyse_video(
             path,
             start_s=stream.start_s or 0.0,
             phases=phases_of(job.markers),
@@ -131,8 +141,13 @@ def _video(job: StageJob, stream: Stream, path: Path, progress: Progress) -> Fin
             backbone_dir=model_path("dinov2_small"),
             config=job.config.video,
             decoder=decoder,
+            also=feed,
             progress=progress,
         )
+        features = None if feed is None else feed.features()
+        if actions is None or features is None:
+            return found
+        return actions.add(found, features, job=job, start_s=stream.start_s or 0.0)
 
     try:
         return decode_with(job.decoder)
@@ -140,6 +155,17 @@ def _video(job: StageJob, stream: Stream, path: Path, progress: Progress) -> Fin
         if job.decoder == "decord" or error.reason is not Reason.FILE_UNREADABLE:
             raise
         return decode_with("decord")  # what the first decoder cannot read, the second may
+
+
+def _actions_of(job: StageJob, stream: Stream) -> RunActions | None:
+    """The action model for this stream: the patient's video, or the only one."""
+    if not job.config.video.action_model:
+        return None
+    from cueflow.flows.actions import patient_stream, run_actions
+
+    if patient_stream(job.streams) != stream:
+        return None
+    return run_actions(job.config.video.action_model, job.config.video.action_backbone)
 
 
 def _audio(job: StageJob, stream: Stream, path: Path, progress: Progress) -> Findings:

@@ -17,9 +17,21 @@ from cueflow.schemas.biomarkers import (
     temperature,
     voice,
 )  # fmt: skip
+from cueflow.schemas.biomarkers.actions import ACTION_FORMS, action_biomarker, action_slug
 from cueflow.schemas.biomarkers.base import Biomarker, Evidence, SeriesSpec
 
-__all__ = ["BIOMARKERS", "SERIES", "Biomarker", "Evidence", "SeriesSpec", "of_modality", "relations_of"]
+__all__ = [
+    "ACTION_FORMS",
+    "BIOMARKERS",
+    "SERIES",
+    "Biomarker",
+    "Evidence",
+    "SeriesSpec",
+    "action_slug",
+    "declared_as",
+    "of_modality",
+    "relations_of",
+]
 
 T = TypeVar("T", Biomarker, SeriesSpec)
 _MODULES = (face, motion, voice, cardiac, pulse, skin, breathing, temperature, movement, relations)
@@ -47,3 +59,26 @@ def of_modality(modality: str) -> tuple[Biomarker, ...]:
 def relations_of(modality: str) -> tuple[Biomarker, ...]:
     """All biomarkers that a stream of this modality yields beside others, a baseline phase, or events."""
     return tuple(b for b in relations.BIOMARKERS if b.modality == modality)
+
+
+def declared_as(name: str) -> Biomarker:
+    """Declaration of any measure, those of a user's own actions too.
+
+    Parameters
+    ----------
+    name : str
+        As in the `biomarkers` table.
+
+    Returns
+    -------
+    Biomarker
+
+    Raises
+    ------
+    KeyError
+        If nothing of that name is declared.
+    """
+    found = BIOMARKERS.get(name) or action_biomarker(name)
+    if found is None:
+        raise KeyError(name)
+    return found

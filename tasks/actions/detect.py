@@ -129,7 +129,9 @@ def candidates(model: ActionModel, found: Curves) -> dict[str, list[Span]]:
     for c, label in enumerate(model.classes):
         curve, merge, drop = _curve(model, found, c)
         spans = {ab for level in LEVELS for ab in hysteresis(curve, level, merge=merge, drop=drop)}
-        ranked[label] = soft_nms([Span(a, b, span_score(curve, a, b)) for a, b in sorted(spans)])
+        heat = found.heat[:, c]
+        scored = [Span(a, b, span_score(curve, a, b) * (1 + heat[a : b + 1].max()) / 2) for a, b in sorted(spans)]
+        ranked[label] = soft_nms(scored)
     return ranked
 
 

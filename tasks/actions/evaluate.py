@@ -141,30 +141,28 @@ def report(judged: Sequence[Judged], classes: Sequence[str], *, rate_hz: float, 
     Returns
     -------
     dict
-        `frame_map` (over classes that occur), `frame_map_all_classes`, `event_map` by tIoU and their mean,
-        `segment_f1` by tIoU, `conditional` by lag in s, `per_class` (frame AP, chance, examples), `subjects`, `ci`
-        (2.5 and 97.5 percentile of frame_map over resampled subjects). None where a figure is undefined.
+        `frame_map` (over classes that occur), `event_map` at tIoU .3, .5 and the mean over .1 to .9, `segment_f1` by
+        tIoU, `conditional` by lag in s, `per_class` (frame AP, chance, examples), `subjects`, `ci` (2.5 and 97.5
+        percentile of frame_map over resampled subjects). None where a figure is undefined.
     """
     scores, truth = (np.concatenate([getattr(j, n) for j in judged]) for n in ("probability", "truth"))
     on = np.concatenate([j.on for j in judged])
     which = np.repeat(np.arange(len(judged)), [len(j.truth) for j in judged])
     ranked, reported, true = ([x for j in judged for x in getattr(j, n)] for n in ("ranked", "reported", "true"))
-    by_tiou = {f"{t:g}": event_map(ranked, true, classes, least=t) for t in TIOU}
+    by_tiou = {t: event_map(ranked, true, classes, least=t) for t in TIOU}
     conditional = {}
     for lag in LAGS_S:
         values = conditional_scores(on, truth > 0, which, tau=round(lag * rate_hz))
         conditional[f"{lag:g}"] = dict(zip(("precision", "recall", "f1"), values, strict=True))
     found = {
         "frame_map": frame_map(scores, truth),
-        "frame_map_all_classes": frame_map(scores, truth, present_only=False),
-        "event_map": by_tiou | {"mean": float(np.mean(list(by_tiou.values())))},
+        "event_map": {"0.3": by_tiou[0.3], "0.5": by_tiou[0.5], "mean": float(np.mean(list(by_tiou.values())))},
         "segment_f1": {f"{t:g}": segment_f1(reported, true, classes, least=t) for t in SEGMENT_TIOU},
         "conditional": conditional,
         "per_class": {
             name: {"frame_ap": ap, "chance": share, "examples": sum(x.label == name for x in true)}
             for name, ap, share in zip(classes, frame_ap(scores, truth).tolist(), truth.mean(0).tolist(), strict=True)
         },
-        "sessions": len(judged),
         "subjects": len({j.subject_id for j in judged}),
         "ci": {"frame_map": bootstrap(judged, seed=seed)},
     }

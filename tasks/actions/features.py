@@ -7,13 +7,14 @@ flow and pixel difference.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cueflow.schemas.errors import StreamError
+from cueflow.schemas.errors import ModelError, StreamError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import FloatArray
 from cueflow.tasks.video.decode import Decoder, Gap, frames, inspect
@@ -30,7 +31,7 @@ from cueflow.tasks.video.motion.flow import (
 from cueflow.tasks.video.motion.track import KEY_LAYERS, MAX_PAIR_S, key_grid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
 VERSION = "2"
@@ -343,6 +344,29 @@ def _looks(backbone: Backbone, waiting: list[tuple[float, Pictures]], size: int)
     return see(backbone, np.array([t for t, _ in waiting]), np.stack([picture for _, picture in waiting]), size=size)
 
 
-def make_backbone(folder: Path, *, attention_layers: Sequence[int]) -> Backbone:
-    """The backbone as this room uses it: keys of the blocks measured best, attention images and tokens kept."""
-    return Backbone(folder, key_layers=KEY_LAYERS, attention_layers=attention_layers, images=True, tokens=True)
+def make_backbone(folder: Path) -> Backbone:
+    """The backbone as this room uses it: keys of the blocks measured best, attention images and tokens kept.
+
+    Parameters
+    ----------
+    folder : Path
+        As in `Backbone`.
+
+    Returns
+    -------
+    Backbone
+        Keys of the blocks at 5 and 8 twelfths of the depth, attention of the last third, four blocks at most.
+
+    Raises
+    ------
+    ModelError
+        If the folder holds no model.
+    """
+    try:
+        said = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        blocks = int((said.get("vision_config") or said)["num_hidden_layers"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError("The backbone's folder holds no model that transformers can load") from error
+    keys = sorted({min(layer * blocks // 12, blocks - 1) for layer in KEY_LAYERS})
+    last = max(1, min(4, blocks // 3))
+    return Backbone(folder, key_layers=keys, attention_layers=range(blocks - last, blocks), images=True, tokens=True)

@@ -15,13 +15,14 @@ from cueflow.schemas.reasons import Reason
 from cueflow.tasks.actions.features import SOURCES, ClipFeatures
 from cueflow.tasks.actions.features import VERSION as FEATURE_VERSION
 
-FORMAT, VERSION = "cueflow-actions", 1
+FORMAT, VERSION = "cueflow-actions", 2
 MODEL_FILE, WEIGHTS_FILE, CARD_FILE = "model.json", "model.safetensors", "MODEL_CARD.md"
+RULES_FILE = "rules.yaml"  # composite actions; for people to edit
 
 
-def feature_key(*, input_sha256: str, backbone_sha256: str, rate_hz: float, size: int, layers: tuple[int, ...]) -> str:
+def feature_key(*, input_sha256: str, backbone_sha256: str, rate_hz: float, size: int) -> str:
     """Name of cached features: a hash of the recording, the weights and everything that changes a value."""
-    what = [FEATURE_VERSION, input_sha256, backbone_sha256, rate_hz, size, list(layers)]
+    what = [FEATURE_VERSION, input_sha256, backbone_sha256, rate_hz, size]
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 
 
@@ -105,6 +106,17 @@ def save_model(model: Any, folder: Path) -> Path:  # noqa: ANN401 - importing it
     return folder / MODEL_FILE
 
 
+def backbone_of(folder: Path) -> str:
+    """Name of the backbone that a model was trained on; empty where it was a folder.
+
+    Raises
+    ------
+    ModelError
+        If there is no model, or its description was changed.
+    """  # noqa: DOC502  raised by the reader
+    return str(_content(folder)["setting"].get("backbone", ""))
+
+
 def load_model(folder: Path, *, backbone_sha256: str) -> Any:  # noqa: ANN401
     """Read a model and check that it is the one that was written, for this backbone.
 
@@ -136,12 +148,38 @@ def load_model(folder: Path, *, backbone_sha256: str) -> Any:  # noqa: ANN401
             f"{folder.name}: the weights were changed after they were written; restore or train them again",
             reason=Reason.MODEL_HASH,
         )
-    if content["setting"]["backbone_sha256"] != backbone_sha256 or content["feature_version"] != FEATURE_VERSION:
+    if content["setting"]["backbone_sha256"] != backbone_sha256:
         raise ModelError(
-            f"{folder.name}: was trained on another backbone or other features; train it again",
+            f"{folder.name}: was trained on another backbone; name it with --backbone or train again",
             reason=Reason.MODEL_HASH,
         )
+    if content["feature_version"] != FEATURE_VERSION:
+        raise ModelError(f"{folder.name}: was trained on other features; train it again", reason=Reason.MODEL_HASH)
     return _assembled(content, load(weights))
+
+
+def model_digest(folder: Path) -> str:
+    """Hash of a model and of the rules beside it, without loading it.
+
+    Parameters
+    ----------
+    folder : Path
+        From `save_model`.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ModelError
+        If there is no model, or its description was changed.
+    """  # noqa: DOC502  raised by the reader
+    digest = hashlib.sha256(_digest(_content(folder)).encode())
+    rules = folder / RULES_FILE
+    if rules.is_file():
+        digest.update(rules.read_bytes())
+    return digest.hexdigest()
 
 
 def _assembled(content: dict[str, Any], arrays: dict[str, Any]) -> Any:  # noqa: ANN401
@@ -150,8 +188,11 @@ def _assembled(content: dict[str, Any], arrays: dict[str, Any]) -> Any:  # noqa:
     from cueflow.tasks.actions.head import ActionHead, HeadShape
     from cueflow.tasks.actions.model import ActionModel, FeatureSetting, Preparation
 
-    shape, classes = HeadShape(**content["shape"]), tuple(content["classes"])
-    head = ActionHead(shape, torch.zeros(len(classes), len(classes)))
+    classes = tuple(content["classes"])
+    shape = HeadShape(**content["shape"] | {"lags": tuple((a, b) for a, b in content["shape"]["lags"])})
+    head = ActionHead(
+        shape, torch.zeros(len(classes), len(classes)), torch.zeros(len(shape.lags), len(classes), len(classes))
+    )
     own = {name.removeprefix("head."): x for name, x in arrays.items() if name.startswith("head.")}
     head.load_state_dict({name: torch.from_numpy(x) for name, x in own.items()})
     prepared = {name.removeprefix("prepare."): x for name, x in arrays.items() if name.startswith("prepare.")}

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cueflow.schemas.errors import DatasetError
+from cueflow.schemas.biomarkers import action_slug
 from cueflow.schemas.results import FloatArray
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-COLUMNS = ("session_id", "onset_s", "duration_s", "label")
 MIN_SUBJECTS = 2
 MIN_EXAMPLES = 2
 
@@ -29,51 +22,6 @@ class Action:
     label: str
     start_s: float
     end_s: float
-
-
-def read_labels(path: Path) -> dict[str, tuple[Action, ...]]:
-    """Read annotations.
-
-    Parameters
-    ----------
-    path : Path
-        CSV with session_id, onset_s, duration_s, label.
-
-    Returns
-    -------
-    dict of str to tuple of Action
-        By session, in order of time.
-
-    Raises
-    ------
-    DatasetError
-        If the file cannot be read, lacks a column, holds no row, or a row has no label or no positive span.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            if missing := [name for name in COLUMNS if name not in (reader.fieldnames or ())]:
-                raise DatasetError(f"{path.name}: the column {missing[0]} is missing; it needs {', '.join(COLUMNS)}")
-            rows = [(reader.line_num, row) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(f"{path.name}: cannot be read as a CSV file in UTF-8") from error
-    if not rows:
-        raise DatasetError(f"{path.name}: holds no annotation; write one row an action")
-    found: dict[str, list[Action]] = {}
-    for line, row in rows:
-        found.setdefault((row["session_id"] or "").strip(), []).append(_action(path.name, line, row))
-    return {session: tuple(sorted(a, key=lambda x: (x.start_s, x.label))) for session, a in found.items()}
-
-
-def _action(name: str, line: int, row: Mapping[str, str]) -> Action:
-    label = (row["label"] or "").strip()
-    try:
-        onset, duration = float(row["onset_s"]), float(row["duration_s"])
-    except (TypeError, ValueError):
-        onset = duration = math.nan
-    if not label or not math.isfinite(onset) or not math.isfinite(duration) or duration <= 0:
-        raise DatasetError(f"{name}: line {line} needs a label, an onset in s and a duration above 0 s")
-    return Action(label, onset, onset + duration)
 
 
 def usable_classes(
@@ -91,7 +39,8 @@ def usable_classes(
     Returns
     -------
     tuple
-        The classes in order of the alphabet, and a warning for each that was left out: seen once, or in one subject.
+        The classes in order of the alphabet, and a warning for each that was left out: seen once, in one subject, or
+        under a name that no biomarker can have or that another label's gives, too.
     """
     count: Counter[str] = Counter()
     who: dict[str, set[str]] = {}
@@ -99,8 +48,12 @@ def usable_classes(
         for action in actions:
             count[action.label] += 1
             who.setdefault(action.label, set()).add(subjects[session])
-    classes, warnings = [], []
+    classes, warnings, names = list[str](), list[str](), set[str]()
     for label in sorted(count):
+        if not (slug := action_slug(label)) or slug in names:
+            warnings.append(f"{label}: left out: it needs letters or digits that no other label has")
+            continue
+        names.add(slug)
         if count[label] >= MIN_EXAMPLES and len(who[label]) >= MIN_SUBJECTS:
             classes.append(label)
         else:

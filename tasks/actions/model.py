@@ -23,13 +23,17 @@ Float32 = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class FeatureSetting:
-    """What the features were made with; a model is refused on others. `sources` are the motion sources it reads."""
+    """What the features were made with; a model is refused on others.
+
+    `sources` are the motion sources it reads; `backbone` the name of the backbone, empty where it was a folder.
+    """
 
     backbone_sha256: str
     rate_hz: float
     size: int
     sources: tuple[str, ...]
     appearance: bool
+    backbone: str = "dinov2_small"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,10 +181,23 @@ class ActionModel:
 
 @dataclass(frozen=True, slots=True)
 class Curves:
-    """What the model says of a recording: `probability` (T, C); `support` (T, C, C) or None without relations."""
+    """What the model says of a recording.
+
+    `probability` and `heat` (T, C), 0 to 1; `support` (T, C, C) or None without relations.
+    """
 
     steps: Steps
     probability: FloatArray
+    support: FloatArray | None
+    heat: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class WindowScores:
+    """Hann-weighted means over windows: `logits` and `heat` (T, C), `support` (T, C, C) or None without relations."""
+
+    logits: FloatArray
+    heat: FloatArray
     support: FloatArray | None
 
 
@@ -201,15 +218,33 @@ def curves(model: ActionModel, steps: Steps, *, window: int = WINDOW) -> Curves:
     Curves
         Probability 0 where nothing was seen.
     """
-    logits, support = window_logits(model.head, steps, window=window)
+    found = window_logits(model.head, steps, window=window)
     seen = steps.mask.astype(np.float64)[:, None]
-    return Curves(steps, seen / (1 + np.exp(-np.clip(logits / model.temperatures, -60, 60))), support)
+    return Curves(steps, seen * _sigmoid(found.logits / model.temperatures), found.support, seen * _sigmoid(found.heat))
 
 
-def window_logits(head: ActionHead, steps: Steps, *, window: int = WINDOW) -> tuple[FloatArray, FloatArray | None]:
-    """Hann-weighted mean of the logits (T, C), and of who supported whom (T, C, C), over half-overlapping windows."""
+def _sigmoid(logits: FloatArray) -> FloatArray:
+    return np.asarray(1 / (1 + np.exp(-np.clip(logits, -60, 60))))
+
+
+def window_logits(head: ActionHead, steps: Steps, *, window: int = WINDOW) -> WindowScores:
+    """What a head says of a recording of any length, a window at a time.
+
+    Parameters
+    ----------
+    head : ActionHead
+        Trained.
+    steps : Steps
+        The recording.
+    window : int, optional
+        Steps the head sees at once; windows overlap by half.
+
+    Returns
+    -------
+    WindowScores
+    """
     count, classes = len(steps.times_s), head.shape.classes
-    total, logits = np.zeros(count), np.zeros((count, classes))
+    total, logits, heat = np.zeros(count), np.zeros((count, classes)), np.zeros((count, classes))
     support = np.zeros((count, classes, classes)) if head.shape.relations else None
     head.eval()
     for first in range(0, max(1, count - window // 2), window // 2):
@@ -220,7 +255,12 @@ def window_logits(head: ActionHead, steps: Steps, *, window: int = WINDOW) -> tu
             given = [torch.from_numpy(x[part])[None] for x in (steps.motion, steps.appearance, steps.mask)]
             scores = head(*given)
         logits[part] += weight[:, None] * scores.final[0].double().numpy()
+        heat[part] += weight[:, None] * scores.heat[0].double().numpy()
         if support is not None and scores.adjacency is not None:
             support[part] += weight[:, None, None] * scores.adjacency[0].double().numpy()
         total[part] += weight
-    return logits / total[:, None], None if support is None else support / total[:, None, None]
+    return WindowScores(
+        logits / total[:, None],
+        heat / total[:, None],
+        None if support is None else support / total[:, None, None],
+    )

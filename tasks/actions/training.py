@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from cueflow.schemas.errors import ModelError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import FloatArray
 from cueflow.tasks.actions.features import SOURCES, ClipFeatures
-from cueflow.tasks.actions.head import ActionHead, HeadShape, action_loss, class_prior
+from cueflow.tasks.actions.head import ActionHead, HeadShape, action_loss
 from cueflow.tasks.actions.labels import Action, step_labels
 from cueflow.tasks.actions.metrics import frame_map
 from cueflow.tasks.actions.model import (
@@ -26,10 +27,11 @@ from cueflow.tasks.actions.model import (
     fit_preparation,
     window_logits,
 )
+from cueflow.tasks.actions.relations import class_prior, lag_steps, lagged_prior
+from cueflow.tasks.actions.trunk import heat_target
 
 MIN_TRAIN_SUBJECTS = 3
-LENGTH = 128  # steps of a training window
-BATCH = 8
+LENGTH = 256  # steps of a training window
 HELD_OUT = 0.2
 TEMPERATURES = (0.5, 0.7, 1.0, 1.4, 2.0)
 THRESHOLDS = tuple(round(0.05 * k, 2) for k in range(2, 19))
@@ -50,7 +52,11 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class TrainOptions:
-    """How to train; equal seeds give equal models on one machine."""
+    """How to train; equal seeds give equal models on one machine.
+
+    `unit` is the temporal adapter before the head, empty for none; `cover` how often an epoch's windows cover each
+    recording; `batch` windows make a step.
+    """
 
     epochs: int = 60
     patience: int = 12
@@ -58,15 +64,19 @@ class TrainOptions:
     weight_decay: float = 0.05
     width: int = 48
     relations: bool = True
+    unit: str = ""
+    cover: float = 2.0
+    batch: int = 8
     seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class _Data:
-    """Prepared recordings and their labels (T, C), side by side."""
+    """Prepared recordings, their labels (T, C) and what the heat map should be (T, C), side by side."""
 
     steps: list[Steps]
     labels: list[FloatArray]
+    heat: list[FloatArray]
 
 
 def subject_folds(subjects: Sequence[str], folds: int, *, seed: int) -> list[frozenset[str]]:
@@ -156,6 +166,8 @@ def train(
         classes=len(classes),
         width=options.width,
         relations=options.relations,
+        unit=options.unit,
+        lags=lag_steps(setting.rate_hz),
     )
     head, best, epochs = _fit(shape, taught, judged, options=options, progress=progress)
     temperatures, thresholds = _calibrate(head, judged)
@@ -166,6 +178,7 @@ def train(
         "held_out_frame_map": None if math.isnan(best) else round(best, 4),
         "epochs": epochs,
         "seed": options.seed,
+        "met": sorted(subject_digest(s) for s in subjects),
         "examples": {c: sum(a.label == c for clip in clips for a in clip.actions) for c in classes},
     }
     return ActionModel(
@@ -182,11 +195,17 @@ def train(
     )
 
 
+def subject_digest(subject_id: str) -> str:
+    """A subject in a model's card: enough to say later that the model has met them, not who they are."""
+    return hashlib.sha256(f"cueflow action model {subject_id}".encode()).hexdigest()[:16]
+
+
 def _prepared(
     clips: Sequence[Clip], classes: Sequence[str], setting: FeatureSetting, preparation: Preparation
 ) -> _Data:
     steps = [preparation.apply(c.features, setting, start_s=c.start_s) for c in clips]
-    return _Data(steps, [step_labels(c.actions, s.times_s, classes) for c, s in zip(clips, steps, strict=True)])
+    labels = [step_labels(c.actions, s.times_s, classes) for c, s in zip(clips, steps, strict=True)]
+    return _Data(steps, labels, [heat_target(torch.from_numpy(x)).numpy() for x in labels])
 
 
 def _fit(
@@ -197,14 +216,16 @@ def _fit(
     tables = [torch.from_numpy(x).float() for x in taught.labels]
     with torch.random.fork_rng():
         torch.manual_seed(options.seed)
-        head = ActionHead(shape, class_prior(tables))
+        head = ActionHead(shape, class_prior(tables), lagged_prior(tables, shape.lags))
         weights = positive_weights(torch.cat(tables))
         optimiser = torch.optim.AdamW(head.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
         best, kept, when = -math.inf, head.state_dict(), 0
         for epoch in range(options.epochs):
             head.train()
-            for batch in _batches(taught, rng):
-                loss = action_loss(head(*batch[:3]), batch[3], batch[2], weights)
+            for group in optimiser.param_groups:
+                group["lr"] = options.learning_rate * _rate(epoch, options.epochs)
+            for batch in _batches(taught, rng, options):
+                loss = action_loss(head(*batch[:3]), batch[3], batch[2], weights=weights, heat=batch[4])
                 optimiser.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 torch.nn.utils.clip_grad_norm_(head.parameters(), 1.0)
@@ -222,7 +243,7 @@ def _fit(
 
 
 def _judge(head: ActionHead, data: _Data) -> float:
-    logits = np.concatenate([window_logits(head, s)[0][s.mask > 0] for s in data.steps])
+    logits = np.concatenate([window_logits(head, s).logits[s.mask > 0] for s in data.steps])
     truth = np.concatenate([x[s.mask > 0] for x, s in zip(data.labels, data.steps, strict=True)])
     return frame_map(logits, truth)
 
@@ -233,23 +254,31 @@ def positive_weights(table: Tensor) -> Tensor:
     return ((1 - share) / share).sqrt().clamp(1.0, 5.0)
 
 
-def _batches(data: _Data, rng: np.random.Generator) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
-    """Random windows that cover each recording about twice, in random order, BATCH at a time."""
+def _rate(epoch: int, epochs: int) -> float:
+    """Share of the learning rate: a tenth of the epochs to warm up, then down along a cosine."""
+    warm = max(1, epochs // 10)
+    if epoch < warm:
+        return (epoch + 1) / (warm + 1)
+    return 0.02 + 0.98 * (0.5 + 0.5 * math.cos(math.pi * (epoch - warm) / max(1, epochs - warm)))
+
+
+def _batches(data: _Data, rng: np.random.Generator, options: TrainOptions) -> list[tuple[Tensor, ...]]:
+    """Random windows that cover each recording about `cover` times, in random order, some at a time."""
     parts = []
     for index, steps in enumerate(data.steps):
         room = max(0, len(steps.times_s) - LENGTH)
-        for _ in range(max(1, math.ceil(2 * len(steps.times_s) / LENGTH))):
+        for _ in range(max(1, math.ceil(options.cover * len(steps.times_s) / LENGTH))):
             parts.append((index, int(rng.integers(room + 1))))
     order = rng.permutation(len(parts))
     windows = [_window(data, *parts[i]) for i in order]
-    groups = [windows[k : k + BATCH] for k in range(0, len(windows), BATCH)]
-    return [tuple(torch.stack(column) for column in zip(*g, strict=True)) for g in groups]  # type: ignore[misc]
+    groups = [windows[k : k + options.batch] for k in range(0, len(windows), options.batch)]
+    return [tuple(torch.stack(column) for column in zip(*g, strict=True)) for g in groups]
 
 
-def _window(data: _Data, index: int, first: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _window(data: _Data, index: int, first: int) -> tuple[Tensor, ...]:
     steps, part = data.steps[index], slice(first, first + LENGTH)
-    columns = (steps.motion, steps.appearance, steps.mask, data.labels[index])
-    return tuple(_padded(torch.from_numpy(x[part]).float()) for x in columns)  # type: ignore[return-value]
+    columns = (steps.motion, steps.appearance, steps.mask, data.labels[index], data.heat[index])
+    return tuple(_padded(torch.from_numpy(x[part]).float()) for x in columns)
 
 
 def _padded(rows: Tensor) -> Tensor:
@@ -259,7 +288,7 @@ def _padded(rows: Tensor) -> Tensor:
 
 def _calibrate(head: ActionHead, data: _Data) -> tuple[FloatArray, FloatArray]:
     """Temperature of each class by cross-entropy, then its threshold by frame F1, both on held-out subjects."""
-    logits = np.concatenate([window_logits(head, s)[0][s.mask > 0] for s in data.steps])
+    logits = np.concatenate([window_logits(head, s).logits[s.mask > 0] for s in data.steps])
     truth = np.concatenate([x[s.mask > 0] for x, s in zip(data.labels, data.steps, strict=True)])
     temperatures, thresholds = np.ones(truth.shape[1]), np.full(truth.shape[1], 0.5)
     for c in np.flatnonzero(truth.any(axis=0)):

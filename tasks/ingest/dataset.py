@@ -19,6 +19,7 @@ NEEDED = ("session_id", "subject_id", "modality", "path")
 _SPAN = ("session_id", "onset_s", "duration_s")
 _ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}", re.ASCII)
 _MODALITIES = frozenset(m.value for m in Modality)
+KINDS = frozenset({"", "phase", "marker", "action"})
 _ROLES = frozenset(r.value for r in Role)
 
 
@@ -184,7 +185,10 @@ def _markers(root: Path) -> dict[str, list[Marker]]:
     for row, onset, duration in _spans(root, "events", "label"):
         if not row.get("label"):
             raise DatasetError(f"events line {row.number}: label is empty")
-        found[row.get("session_id")].append(Marker(onset, duration, row.get("label")))
+        kind = row.get("kind").casefold()
+        if kind not in KINDS:
+            raise DatasetError(f"events line {row.number}: kind must be phase, marker, action or empty")
+        found[row.get("session_id")].append(Marker(onset, duration, row.get("label"), kind))
     return found
 
 

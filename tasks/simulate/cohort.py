@@ -271,12 +271,12 @@ def _tables(out: Path, plans: Sequence[Plan], written: Sequence[_Written]) -> No
     _table(out / "manifest.csv", MANIFEST, (row for result in written for row in result.manifest))
     phases: list[Row] = []
     for p in good:
-        phases.append((p.session_id, "0.000", f"{p.rest_s:.3f}", "rest"))
-        phases.append((p.session_id, f"{p.rest_s:.3f}", f"{p.duration_s - p.rest_s:.3f}", "interview"))
-    _table(out / "events.csv", ("session_id", "onset_s", "duration_s", "label"), phases)
+        phases.append((p.session_id, "0.000", f"{p.rest_s:.3f}", "rest", "phase"))
+        phases.append((p.session_id, f"{p.rest_s:.3f}", f"{p.duration_s - p.rest_s:.3f}", "interview", "phase"))
+    actions: list[Row] = [(*row, "action") for row in action_rows(good)]
+    _table(out / "events.csv", ("session_id", "onset_s", "duration_s", "label", "kind"), [*phases, *actions])
     labels: list[Row] = [(p.session_id, "distress", p.latents.label) for p in good]
     _table(out / "labels.csv", ("session_id", "target", "value"), labels)
-    _table(out / "actions.csv", ("session_id", "onset_s", "duration_s", "label"), action_rows(good))
     people: list[Row] = [(s.subject_id, s.age, s.sex) for s in subjects.values()]
     _table(out / "subjects.csv", ("subject_id", "age", "sex"), people)
     spans: list[Row] = [

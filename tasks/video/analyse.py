@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,15 @@ MIN_VISIBLE = 0.05  # share of frames with a face below which the recording as a
 Progress = Callable[[float], None]
 
 
+class FrameTaker(Protocol):
+    """Somebody else who wants the decoded frames, so that the file is decoded once."""
+
+    rate_hz: float
+
+    def take(self, times_s: FloatArray, pictures: NDArray[np.uint8]) -> None:
+        """Take frames: stamps (n,) on the file's clock, uint8 RGB (n, height, width, 3)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tracks:
     """What one pass over the file gave, on the file's clock: stamps of all its frames (n,), the face, the motion.
@@ -58,6 +67,7 @@ def analyse_video(  # noqa: PLR0913 - the contract of a stage
     backbone_dir: Path,
     config: VideoConfig,
     decoder: str = "av",
+    also: FrameTaker | None = None,
     progress: Progress | None = None,
 ) -> Findings:
     """Face and motion of one video.
@@ -80,6 +90,8 @@ def analyse_video(  # noqa: PLR0913 - the contract of a stage
         Rates, sizes, layers, thresholds.
     decoder : {"av", "decord"}
         Which decoder to use; decord may have to be killed by the caller.
+    also : FrameTaker, optional
+        Who else is shown the decoded frames.
     progress : callable, optional
         Told the share that is done, 0 to 1.
 
@@ -95,6 +107,7 @@ def analyse_video(  # noqa: PLR0913 - the contract of a stage
         backbone_dir=backbone_dir,
         config=config,
         decoder=Decoder(decoder),
+        also=also,
         progress=progress or (lambda _: None),
     )
     return findings(
@@ -103,7 +116,14 @@ def analyse_video(  # noqa: PLR0913 - the contract of a stage
 
 
 def follow(
-    path: Path, *, face_model: Path, backbone_dir: Path, config: VideoConfig, decoder: Decoder, progress: Progress
+    path: Path,
+    *,
+    face_model: Path,
+    backbone_dir: Path,
+    config: VideoConfig,
+    decoder: Decoder,
+    progress: Progress,
+    also: FrameTaker | None = None,
 ) -> Tracks:
     """Decode a video once and follow face and motion through it, in bounded memory.
 
@@ -119,6 +139,8 @@ def follow(
         Which one.
     progress : callable
         Told the share that is done, 0 to 1.
+    also : FrameTaker, optional
+        Who else is shown the decoded frames.
 
     Returns
     -------
@@ -133,9 +155,11 @@ def follow(
     seen: list[FloatArray] = []
     with ExitStack() as stack:
         feed = _Feed(stack.enter_context(FaceTracker(face_model)), TrackBuilder(height, width), motion, config=config)
-        rate = max(config.face_rate_hz, config.flow_rate_hz)
+        rate = max(config.face_rate_hz, config.flow_rate_hz, also.rate_hz if also is not None else 0.0)
         for batch in frames(path, decoder=decoder, max_side=config.face_side, max_rate_hz=rate):
             feed.take(batch)
+            if also is not None:
+                also.take(batch.times_s, batch.frames)
             seen.append(batch.seen_s)
             if shape.duration_s:
                 progress(min(1.0, float(batch.seen_s[-1]) / shape.duration_s))

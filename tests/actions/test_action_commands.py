@@ -35,8 +35,7 @@ def command(monkeypatch, tiny_folder, tmp_path):
 
 
 def test_train_evaluate_and_detect(command, cohort, tmp_path):
-    labels = cohort / "actions.csv"
-    common = ("--labels", labels, "--cache", tmp_path / "cache")
+    common = ("--cache", tmp_path / "cache")
     done = command("train", cohort, *common, "--out", tmp_path / "m", "--epochs", 3, "--rate", 4, "--motion", "pixels")
     assert done.exit_code == 0, done.output
     assert "classes from" in done.output
@@ -45,6 +44,12 @@ def test_train_evaluate_and_detect(command, cohort, tmp_path):
 
     done = command("evaluate", cohort, *common, "--model", tmp_path / "m", "--json")
     found = json.loads(done.stdout)
+    assert set(found) == {
+        "frame_map", "event_map", "segment_f1", "conditional", "per_class", "subjects", "ci",
+    }  # fmt: skip
+    assert set(found["event_map"]) == {"0.3", "0.5", "mean"}
+    assert set(found["segment_f1"]) == {"0.1", "0.25", "0.5"}
+    assert "4 subject(s) were trained on" in done.stderr
     assert set(found["per_class"]) <= {"nod", "shake", "hand sideways", "hand up_down"}
     assert len(found["per_class"]) >= 2
     assert 0 <= found["ci"]["frame_map"][0] <= found["frame_map"] <= found["ci"]["frame_map"][1] <= 1
@@ -59,11 +64,10 @@ def test_train_evaluate_and_detect(command, cohort, tmp_path):
 
 
 def test_folds_by_subject(command, cohort, tmp_path):
-    labels = cohort / "actions.csv"
-    common = ("evaluate", cohort, "--labels", labels, "--epochs", 1, "--cache", tmp_path, "--rate", 4)
+    common = ("evaluate", cohort, "--epochs", 1, "--cache", tmp_path, "--rate", 4)
     done = command(*common, "--motion", "pixels", "--no-appearance", "--folds", 4)
     assert done.exit_code == 0, done.output
-    assert "8 sessions of 4 subjects" in done.output
+    assert "4 subjects" in done.output
     assert "frame mAP" in done.output
     done = command(*common, "--motion", "pixels", "--folds", 2)
     assert "2 annotated subject(s) are too few" in done.exception.message
@@ -72,16 +76,16 @@ def test_folds_by_subject(command, cohort, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("evaluate", "{cohort}", "--labels", "{labels}"), "either --model or --folds"),
+        (("evaluate", "{cohort}"), "either --model or --folds"),
         (("evaluate", "{cohort}", "--labels", "nowhere.csv", "--folds", "2"), "cannot be read"),
-        (("train", "nowhere", "--labels", "{labels}", "--out", "m"), "not a folder"),
+        (("train", "nowhere", "--out", "m"), "not a folder"),
         (("detect", "{cohort}", "--model", "nowhere"), "no action model there"),
     ],
 )
 def test_bad_usage_is_a_typed_error(command, cohort, arguments, message):
     from cueflow.schemas.errors import CueflowError
 
-    done = command(*(a.format(cohort=cohort, labels=cohort / "actions.csv") for a in arguments))
+    done = command(*(a.format(cohort=cohort) for a in arguments))
     assert isinstance(done.exception, CueflowError)
     assert message in done.exception.message
 

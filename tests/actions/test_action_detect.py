@@ -10,10 +10,11 @@ import pytest
 from cueflow.schemas.errors import ConfigError, DatasetError, ModelError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Event
+from cueflow.tasks.actions.annotations import read_annotations
 from cueflow.tasks.actions.composite import allen, find_composites, read_rules
 from cueflow.tasks.actions.detect import Span, candidates, events, hysteresis, runs, soft_nms, span_score
 from cueflow.tasks.actions.files import load_model, save_model
-from cueflow.tasks.actions.labels import Action, outside, read_labels, step_labels, usable_classes
+from cueflow.tasks.actions.labels import Action, outside, step_labels, usable_classes
 from cueflow.tasks.actions.model import Curves, Steps, curves
 
 
@@ -137,7 +138,7 @@ HEAD = "session_id,onset_s,duration_s,label\n"
 def test_labels_are_read_and_may_overlap(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text(HEAD + "s1,4,2,nod\ns1,1,5,talk\ns2,0,1,nod\n")
-    found = read_labels(path)
+    found, _ = read_annotations(path)
     assert found["s1"] == (Action("talk", 1, 6), Action("nod", 4, 6))
     table = step_labels(found["s1"], np.array([0.5, 1.5, 4.5, 6.0]), ("nod", "talk"))
     assert table.tolist() == [[0, 0], [0, 1], [1, 1], [0, 0]]
@@ -159,7 +160,7 @@ def test_wrong_labels_are_refused(tmp_path, text, message):
     path = tmp_path / "a.csv"
     path.write_text(text)
     with pytest.raises(DatasetError, match=message):
-        read_labels(path)
+        read_annotations(path)
 
 
 def test_rare_classes_are_named_and_left_out():

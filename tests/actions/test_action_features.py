@@ -17,6 +17,7 @@ from cueflow.tasks.actions.features import (
     optical_row,
     pixel_row,
     pooled,
+    see,
 )
 from cueflow.tasks.actions.files import feature_key, read_features, write_features
 from cueflow.tasks.actions.model import grid
@@ -24,7 +25,7 @@ from cueflow.tasks.actions.model import grid
 
 @pytest.fixture(scope="module")
 def backbone(tiny_folder):
-    return make_backbone(tiny_folder, attention_layers=(10, 11))
+    return make_backbone(tiny_folder)
 
 
 def scene(shift_x: float = 0.0, *, side: int = 112) -> np.ndarray:
@@ -48,8 +49,8 @@ def write(path, pictures, rate):
 
 
 def test_a_still_picture_moves_in_no_source(backbone):
-    builder = FeatureBuilder(backbone, size=112, aspect=1.0)
-    builder.add(np.array([0.0, 0.25, 0.5]), np.stack([scene()] * 3))
+    builder = FeatureBuilder(aspect=1.0)
+    builder.add(see(backbone, np.array([0.0, 0.25, 0.5]), np.stack([scene()] * 3), size=112))
     found = builder.done()
     assert len(found) == 3
     for name in SOURCES:
@@ -62,8 +63,8 @@ def test_tokens_are_the_models_own(backbone, tiny_folder):
     import torch
     from transformers import Dinov2Model
 
-    builder = FeatureBuilder(backbone, size=112, aspect=1.0)
-    builder.add(np.array([0.0]), scene()[None])
+    builder = FeatureBuilder(aspect=1.0)
+    builder.add(see(backbone, np.array([0.0]), scene()[None], size=112))
     model = Dinov2Model.from_pretrained(tiny_folder).eval()
     mean, std = (torch.tensor(x).view(1, 3, 1, 1) for x in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
     with torch.no_grad():
@@ -111,8 +112,8 @@ def test_pixel_row_is_where_it_changed():
 
 
 def test_frames_further_apart_than_a_second_are_not_compared(backbone):
-    builder = FeatureBuilder(backbone, size=112, aspect=1.0)
-    builder.add(np.array([0.0, 0.25, 3.0]), np.stack([scene(), scene(5), scene(20)]))
+    builder = FeatureBuilder(aspect=1.0)
+    builder.add(see(backbone, np.array([0.0, 0.25, 3.0]), np.stack([scene(), scene(5), scene(20)]), size=112))
     found = builder.done()
     assert found.steps_s.tolist() == [0.0, 0.25, 0.0]
     assert np.abs(found.motion["keys"][1]).max() > 0
@@ -121,10 +122,10 @@ def test_frames_further_apart_than_a_second_are_not_compared(backbone):
 
 def test_chunks_do_not_matter(backbone):
     times, pictures = np.arange(5) / 4, np.stack([scene(2.0 * k) for k in range(5)])
-    whole, parts = (FeatureBuilder(backbone, size=112, aspect=1.5) for _ in range(2))
-    whole.add(times, pictures)
+    whole, parts = (FeatureBuilder(aspect=1.5) for _ in range(2))
+    whole.add(see(backbone, times, pictures, size=112))
     for k in range(5):
-        parts.add(times[k : k + 1], pictures[k : k + 1])
+        parts.add(see(backbone, times[k : k + 1], pictures[k : k + 1], size=112))
     for name in SOURCES:
         assert whole.done().motion[name] == pytest.approx(parts.done().motion[name], abs=1e-3), name
 
@@ -162,6 +163,8 @@ def test_cached_features_come_back_and_damage_is_noticed(clips, tmp_path):
 
 
 def test_the_cache_key_changes_with_all_that_changes_a_value():
-    base = {"input_sha256": "a", "backbone_sha256": "b", "rate_hz": 4.0, "size": 112, "layers": (8, 9)}
-    others = [base | change for change in ({"input_sha256": "c"}, {"rate_hz": 8.0}, {"size": 224}, {"layers": (8,)})]
+    base = {"input_sha256": "a", "backbone_sha256": "b", "rate_hz": 4.0, "size": 112}
+    others = [
+        base | change for change in ({"input_sha256": "c"}, {"rate_hz": 8.0}, {"size": 224}, {"backbone_sha256": "d"})
+    ]
     assert len({feature_key(**x) for x in [base, *others]}) == 5

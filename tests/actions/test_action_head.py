@@ -10,12 +10,16 @@ import torch
 
 from cueflow.schemas.errors import ModelError
 from cueflow.tasks.actions.evaluate import cross_validate, judge, report
-from cueflow.tasks.actions.head import ActionHead, HeadShape, Scores, TimeBlock, action_loss, class_prior
+from cueflow.tasks.actions.head import ActionHead, HeadShape, Scores, action_loss
 from cueflow.tasks.actions.metrics import frame_ap
 from cueflow.tasks.actions.model import Steps, window_logits
+from cueflow.tasks.actions.relations import class_prior, lag_steps, lagged_prior, seen_at
 from cueflow.tasks.actions.training import subject_folds, train
+from cueflow.tasks.actions.trunk import TimeBlock, focal, heat_target
 
-SHAPE = HeadShape(motion=6, appearance=4, classes=3, width=8, relation=4)
+LAGS = ((-6, -3), (0, 0), (3, 6))
+SHAPE = HeadShape(motion=6, appearance=4, classes=3, width=8, relation=4, lags=LAGS)
+NOTHING = torch.zeros(3, 3, 3)
 
 
 def given(batch=2, steps=20):
@@ -29,20 +33,20 @@ def test_a_time_block_starts_as_identity():
 
 
 def test_relations_start_by_saying_nothing():
-    head = ActionHead(SHAPE, torch.eye(3)).eval()
-    plain = ActionHead(replace(SHAPE, relations=False), torch.eye(3)).eval()
+    head = ActionHead(SHAPE, torch.eye(3), NOTHING).eval()
+    plain = ActionHead(replace(SHAPE, relations=False), torch.eye(3), NOTHING).eval()
     plain.load_state_dict(head.state_dict(), strict=False)
     assert torch.allclose(head(*given()).final, plain(*given()).final)
     assert plain(*given()).adjacency is None
 
 
 def test_rows_of_the_adjacency_sum_to_one():
-    found = ActionHead(SHAPE, torch.full((3, 3), 1 / 3)).eval()(*given()).adjacency
+    found = ActionHead(SHAPE, torch.full((3, 3), 1 / 3), torch.ones(3, 3, 3)).eval()(*given()).adjacency
     assert torch.allclose(found.sum(-1), torch.ones(2, 20, 3), atol=1e-5)
 
 
 def test_masked_steps_have_no_say():
-    head = ActionHead(SHAPE, torch.eye(3)).eval()
+    head = ActionHead(SHAPE, torch.eye(3), NOTHING).eval()
     for p in head.parameters():
         torch.nn.init.normal_(p, std=0.3)
     motion, appearance, mask = given()
@@ -54,21 +58,21 @@ def test_masked_steps_have_no_say():
 
 
 def test_every_parameter_learns():
-    head = ActionHead(SHAPE, torch.full((3, 3), 1 / 3))
+    head = ActionHead(SHAPE, torch.full((3, 3), 1 / 3), torch.ones(3, 3, 3))
     for p in head.parameters():
         torch.nn.init.normal_(p, std=0.3)
     labels = (torch.rand(2, 20, 3) < 0.5).float()
-    action_loss(head(*given()), labels, torch.ones(2, 20), torch.ones(3)).backward()
+    action_loss(head(*given()), labels, torch.ones(2, 20), weights=torch.ones(3), heat=labels).backward()
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in head.parameters())
 
 
 def test_the_loss_by_hand():
     scores = Scores(torch.zeros(1, 2, 1), None, None)
     labels, mask = torch.tensor([[[1.0], [0.0]]]), torch.tensor([[1.0, 1.0]])
-    assert action_loss(scores, labels, mask, torch.ones(1)).item() == pytest.approx(np.log(2))
-    assert action_loss(scores, labels, mask, torch.tensor([3.0])).item() == pytest.approx(2 * np.log(2))
+    assert action_loss(scores, labels, mask, weights=torch.ones(1)).item() == pytest.approx(np.log(2))
+    assert action_loss(scores, labels, mask, weights=torch.tensor([3.0])).item() == pytest.approx(2 * np.log(2))
     jump = Scores(torch.tensor([[[9.0], [-9.0]]]), None, None)
-    assert action_loss(jump, labels, mask, torch.ones(1)).item() == pytest.approx(0.1, abs=2e-3)
+    assert action_loss(jump, labels, mask, weights=torch.ones(1)).item() == pytest.approx(0.1, abs=2e-3)
 
 
 def test_the_prior_by_hand():
@@ -77,12 +81,50 @@ def test_the_prior_by_hand():
     assert torch.allclose(class_prior([labels]), torch.tensor([[2 / 3, 1 / 3, 0], [0.5, 0.5, 0], [0, 0, 1]]))
 
 
+def test_a_lag_sees_what_was_on_then_and_nothing_else():
+    scores = torch.zeros(1, 20, 1)
+    scores[0, 10] = 1.0
+    past, now, future = (seen_at(scores, lag)[0, :, 0].nonzero()[:, 0].tolist() for lag in LAGS)
+    assert past == [13, 14, 15, 16]
+    assert now == [10]
+    assert future == [4, 5, 6, 7]
+
+
+def test_lags_in_steps_touch_and_do_not_overlap():
+    assert lag_steps(4.0)[:4] == ((-8, -2), (-20, -9), (-40, -21), (-80, -41))
+    assert lag_steps(4.0)[4:6] == ((0, 0), (2, 8))
+
+
+def test_the_lagged_prior_is_the_log_of_how_much_likelier():
+    labels = torch.zeros(100, 2)
+    labels[[10, 40, 70], 0] = 1.0
+    labels[[14, 44, 74], 1] = 1.0  # class 1 always comes 4 steps after class 0
+    found = lagged_prior([labels], ((-4, -4), (0, 0)))
+    # seen 3 times, right 3 times; one step of chance (.03) added to both
+    assert found[0, 1, 0].item() == pytest.approx(2.0)  # log(3.03 / 4 / .03) is cut
+    assert found[0, 0, 1].item() == pytest.approx(np.log(0.03 / 4 / 0.03))
+    assert found[1, 0, 1].item() == pytest.approx(np.log(1 / 4))
+    assert not found.diagonal(dim1=1, dim2=2).any()
+
+
+def test_the_heat_map_peaks_in_the_middle_of_an_interval():
+    labels = torch.zeros(20, 1)
+    labels[4:13] = 1.0
+    heat = heat_target(labels)[:, 0]
+    assert heat.argmax() == 8
+    assert heat[8] == 1.0
+    assert heat[8 + 2].item() == pytest.approx(np.exp(-((2 / 2.25) ** 2) / 2))
+    right = torch.where(heat > 0.95, 9.0, -9.0)[None, :, None]
+    mask = torch.ones(1, 20)
+    assert focal(right, heat[None, :, None], mask) < 0.01 < focal(-right, heat[None, :, None], mask)
+
+
 def test_windows_over_a_long_recording_agree_with_one_pass():
     torch.manual_seed(0)
-    head, rng = ActionHead(SHAPE, torch.eye(3)).eval(), np.random.default_rng(0)
+    head, rng = ActionHead(SHAPE, torch.eye(3), NOTHING).eval(), np.random.default_rng(0)
     motion, looks = (rng.normal(size=(1000, k)).astype(np.float32) for k in (6, 4))
     steps = Steps(np.arange(1000) / 8, motion, looks, np.zeros((1000, 64), np.float32), np.ones(1000, np.float32))
-    whole, parts = window_logits(head, steps, window=2000)[0], window_logits(head, steps, window=64)[0]
+    whole, parts = window_logits(head, steps, window=2000).logits, window_logits(head, steps, window=64).logits
     assert np.abs(whole - parts).max() < 0.05  # at the start only the entry looks along time, at windows' ends
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
-from cueflow.tasks.actions.labels import read_labels
+from cueflow.tasks.actions.annotations import annotations_of, read_annotations
+from cueflow.tasks.ingest.dataset import read_dataset
+from cueflow.tasks.simulate import simulate
 from cueflow.tasks.simulate.cohort import action_rows, draw_cohort
 from cueflow.tasks.simulate.effects import Effects
+from cueflow.tasks.windows import phases_of
 
 
 def test_annotations_are_the_truth_under_other_names():
@@ -25,4 +30,15 @@ def test_the_file_reads_back(tmp_path):
     rows = action_rows(draw_cohort(2, 1.0, 0, Effects.plain()))
     table = pl.DataFrame(rows, schema=["session_id", "onset_s", "duration_s", "label"], orient="row")
     table.write_csv(tmp_path / "actions.csv")
-    assert sum(len(a) for a in read_labels(tmp_path / "actions.csv").values()) == len(rows)
+    assert sum(len(a) for a in read_annotations(tmp_path / "actions.csv")[0].values()) == len(rows)
+
+
+def test_the_simulated_events_table_holds_phases_and_actions_apart(tmp_path):
+    effects = replace(Effects.quick(width=128, height=96), modalities=("video",), nods_per_min=20.0)
+    simulate(tmp_path / "c", sessions=1, minutes=0.2, effects=effects)
+    dataset = read_dataset(tmp_path / "c")
+    (session,) = dataset.sessions
+    assert {m.label for m in session.markers if m.kind == "phase"} == {"rest", "interview"}
+    assert [w.phase for w in phases_of(session.markers)] == ["rest", "interview"]
+    found = annotations_of(dataset)[session.session_id]
+    assert len(found) == sum(m.kind == "action" for m in session.markers) > 0

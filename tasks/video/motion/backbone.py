@@ -125,10 +125,17 @@ class Backbone:
         Returns
         -------
         Maps
+
+        Raises
+        ------
+        ModelError
+            If the size is no multiple of the patch, or holds less than three.
         """
         import torch
 
         side = self.side(size)
+        if side < 3 or size % self._vit.patch:
+            raise ModelError(f"The size must be a multiple of the backbone's patch of {self._vit.patch} pixels")
         parts: list[Maps] = []
         with torch.inference_mode():
             for first in range(0, len(pictures), CHUNK):

@@ -1,0 +1,214 @@
+"""Pictures of what was found: the frame, where it moves, and the classes' scores along time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cueflow.schemas.errors import StreamError
+from cueflow.schemas.reasons import Reason
+from cueflow.schemas.results import FloatArray
+from cueflow.tasks.video.decode import Decoder, frames
+
+if TYPE_CHECKING:
+    from cueflow.tasks.actions.model import Curves
+
+Picture = NDArray[np.uint8]
+
+SIDE = 480  # longer side of the frame, pixels
+CHART = 150  # height of the chart, pixels
+LEVEL = 0.5  # patches a second that are shown at half strength
+_COLOURS = ((31, 119, 180), (255, 127, 14), (44, 160, 44), (214, 39, 40), (148, 103, 189), (140, 86, 75))
+
+
+def heat_over(picture: Picture, speed: FloatArray) -> Picture:
+    """A frame with what moves in warm colours over it.
+
+    Parameters
+    ----------
+    picture : ndarray, shape (height, width, 3)
+        uint8, RGB.
+    speed : ndarray, shape (side²,)
+        Speed of each patch, patches a second.
+
+    Returns
+    -------
+    ndarray, shape (height, width, 3)
+        Unchanged where nothing moves.
+    """
+    import cv2
+
+    side = round(len(speed) ** 0.5)
+    height, width = picture.shape[:2]
+    grid = np.asarray(speed, dtype=np.float32).reshape(side, side)
+    large = np.clip(cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC), 0, None)
+    strength = large / (large + LEVEL)
+    colour = cv2.cvtColor(cv2.applyColorMap((255 * strength).astype(np.uint8), cv2.COLORMAP_HOT), cv2.COLOR_BGR2RGB)
+    mixed = picture * (1 - strength[..., None]) + colour * strength[..., None]
+    return np.asarray(np.clip(mixed, 0, 255), dtype=np.uint8)
+
+
+def chart(
+    times_s: FloatArray,
+    scores: FloatArray,
+    labels: Sequence[str],
+    *,
+    at_s: float,
+    span: tuple[float, float],
+    width: int,
+) -> Picture:
+    """Scores of some classes along time, with a line at one moment and the interval shaded.
+
+    Parameters
+    ----------
+    times_s : ndarray, shape (n,)
+        Times, s.
+    scores : ndarray, shape (n, classes)
+        0 to 1.
+    labels : sequence of str
+        Names of the classes.
+    at_s : float
+        Where the line stands.
+    span : tuple of float
+        Start and end of the interval, s.
+    width : int
+        Pixels.
+
+    Returns
+    -------
+    ndarray, shape (150, width, 3)
+        uint8, RGB.
+    """
+    import cv2
+
+    board = np.full((CHART, width, 3), 255, np.uint8)
+    first, last = float(times_s[0]), max(float(times_s[-1]), float(times_s[0]) + 1e-6)
+
+    def x(t: float) -> int:
+        return round((t - first) / (last - first) * (width - 1))
+
+    board[:, max(0, x(span[0])) : max(0, x(span[1])) + 1] = 235
+    for c, label in enumerate(labels):
+        colour = _COLOURS[c % len(_COLOURS)]
+        y = np.round((CHART - 24) * (1 - scores[:, c])).astype(int) + 2
+        line = np.stack([[x(float(t)) for t in times_s], y], axis=1).astype(np.int32)
+        cv2.polylines(board, [line], isClosed=False, color=colour, thickness=2, lineType=cv2.LINE_AA)
+        place = (8 + (c % 3) * width // 3, CHART - 6 - 14 * (c // 3))
+        cv2.putText(board, label[:24], place, cv2.FONT_HERSHEY_SIMPLEX, 0.42, colour, 1, cv2.LINE_AA)
+    cv2.line(board, (x(at_s), 0), (x(at_s), CHART - 22), (0, 0, 0), 1)
+    return board
+
+
+def overlay(
+    picture: Picture, found: Curves, labels: Sequence[str], *, at_s: float, span: tuple[float, float]
+) -> Picture:
+    """Frame, heat map and chart of one moment.
+
+    Parameters
+    ----------
+    picture : ndarray, shape (height, width, 3)
+        uint8, RGB.
+    found : Curves
+        Of the recording.
+    labels : sequence of str
+        The model's classes.
+    at_s : float
+        The moment on the session clock.
+    span : tuple of float
+        The interval on the session clock.
+
+    Returns
+    -------
+    ndarray, shape (height + 150, width, 3)
+        uint8, RGB; the classes that reach most within the interval, six at most.
+    """
+    times = found.steps.times_s
+    margin = max(5.0, span[1] - span[0])
+    near = (times >= span[0] - margin) & (times <= span[1] + margin)
+    if not near.any():
+        near[int(np.argmin(np.abs(times - at_s)))] = True
+    inside = near & (times >= span[0]) & (times <= span[1])
+    rank = found.probability[inside if inside.any() else near].max(axis=0)
+    top = np.sort(np.argsort(-rank, kind="stable")[: len(_COLOURS)])
+    step = int(np.argmin(np.abs(times - at_s)))
+    shown = heat_over(picture, found.steps.speed[step].astype(np.float64))
+    below = chart(
+        times[near],
+        found.probability[near][:, top],
+        [labels[c] for c in top],
+        at_s=at_s,
+        span=span,
+        width=picture.shape[1],
+    )
+    return np.concatenate([shown, below])
+
+
+def write_overlay(
+    path: Path, found: Curves, labels: Sequence[str], *, span: tuple[float, float], start_s: float, out: Path
+) -> tuple[Path, Path]:
+    """Write an interval as a picture of its middle and as a short video.
+
+    Parameters
+    ----------
+    path : Path
+        The recording.
+    found : Curves
+        What the model says of it.
+    labels : sequence of str
+        The model's classes.
+    span : tuple of float
+        The interval on the session clock, s.
+    start_s : float
+        The file's zero on the session clock, s.
+    out : Path
+        Where to, without suffix; .png and .mp4 are written.
+
+    Returns
+    -------
+    tuple of Path
+        Picture and video.
+
+    Raises
+    ------
+    StreamError
+        If no frame lies in the interval.
+    """
+    import cv2
+
+    shown: list[tuple[float, Picture]] = []
+    for batch in frames(path, decoder=Decoder.AV, max_side=SIDE, max_rate_hz=15.0):
+        times = batch.times_s + start_s
+        for time, picture in zip(times, batch.frames, strict=True):
+            if span[0] <= time <= span[1]:
+                shown.append((float(time), overlay(picture, found, labels, at_s=float(time), span=span)))
+        if len(times) and times[-1] > span[1]:
+            break
+    if not shown:
+        raise StreamError("no frame of the recording lies in the interval", reason=Reason.NO_VIDEO_FRAMES)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    still, clip = out.with_suffix(".png"), out.with_suffix(".mp4")
+    middle = min(shown, key=lambda s: abs(s[0] - sum(span) / 2))[1]
+    still.write_bytes(cv2.imencode(".png", cv2.cvtColor(middle, cv2.COLOR_RGB2BGR))[1].tobytes())
+    _encode(clip, shown)
+    return still, clip
+
+
+def _encode(path: Path, shown: Sequence[tuple[float, Picture]]) -> None:
+    """MPEG-4 with the frames' own times, sides made even."""
+    import av
+
+    height, width = (n // 2 * 2 for n in shown[0][1].shape[:2])
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("libx264", rate=15)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for time, picture in shown:
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[:height, :width]), format="rgb24")
+            frame.pts, frame.time_base = round((time - shown[0][0]) * 1000), Fraction(1, 1000)
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode())
