@@ -37,8 +37,9 @@ def made_clip(number: int, *, seconds: float = 20.0) -> Clip:
     motion = {name: rng.normal(0, 0.1, (len(times), k)).astype(np.float32) for name, k in SOURCES.items()}
     looks = rng.normal(0, 1, (len(times), 8))
     actions = []
-    for label, first, sign in (("there", 2.0, 1.0), ("back", 6.0, -1.0), ("there", 11.0, 1.0), ("back", 15.0, -1.0)):
-        start = first + rng.uniform(-0.5, 0.5)
+    order = rng.permutation(["there", "back", "there", "back"])  # or the order alone would give them away
+    for label, first in zip(order.tolist(), (2.0, 6.0, 11.0, 15.0), strict=True):
+        sign, start = (1.0 if label == "there" else -1.0), first + rng.uniform(-0.5, 0.5)
         actions.append(Action(label, start, start + 2.0))
         on = (times > start) & (times < start + 2.0)
         motion["keys"][on, 5] += sign

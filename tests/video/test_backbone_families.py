@@ -26,13 +26,14 @@ def made(name, folder):
         ),
         "mae": lambda: t.ViTMAEModel(t.ViTMAEConfig(**SIZES, **SQUARE)),
         "siglip": lambda: t.SiglipVisionModel(t.SiglipVisionConfig(**SIZES, **SQUARE)),
+        "dinov3": lambda: t.DINOv3ViTModel(t.DINOv3ViTConfig(num_register_tokens=2, **SIZES, **SQUARE)),
         "vit": lambda: t.ViTModel(t.ViTConfig(**SIZES, **SQUARE)),
     }
     models[name]().save_pretrained(folder)
     return folder
 
 
-@pytest.fixture(scope="module", params=["dinov2", "registers", "mae", "siglip", "vit"])
+@pytest.fixture(scope="module", params=["dinov2", "registers", "dinov3", "mae", "siglip", "vit"])
 def family(request, tmp_path_factory):
     return request.param, made(request.param, tmp_path_factory.mktemp(request.param))
 
@@ -50,7 +51,7 @@ def test_attention_is_the_librarys_own(family):
     vit = load_vit(folder)
     eager = AutoModel.from_pretrained(folder, attn_implementation="eager").eval()
     eager = getattr(eager, "vision_model", eager)
-    extra = {} if name in {"dinov2", "registers"} else {"interpolate_pos_encoding": True}
+    extra = {} if name in {"dinov2", "registers", "dinov3"} else {"interpolate_pos_encoding": True}
     if name == "mae":
         eager.config.mask_ratio = 0.0
         extra["noise"] = torch.arange(25.0).expand(3, -1)
@@ -61,7 +62,7 @@ def test_attention_is_the_librarys_own(family):
     patches = attentions[2][:, :, vit.leading :, vit.leading :]
     expected = (patches / patches.sum(-1, keepdim=True)).numpy()
     assert found.attention[2] == pytest.approx(expected, abs=1e-5)
-    assert vit.leading == {"dinov2": 1, "registers": 4, "mae": 1, "siglip": 0, "vit": 1}[name]
+    assert vit.leading == {"dinov2": 1, "registers": 4, "dinov3": 3, "mae": 1, "siglip": 0, "vit": 1}[name]
 
 
 def test_features_come_out_of_every_family(family):

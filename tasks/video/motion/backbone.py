@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ CHUNK = 16  # frames in one pass
 MEAN, STD = IMAGENET  # what the published DINOv2 weights expect
 
 Float32 = NDArray[np.float32]
+Turn: TypeAlias = "tuple[torch.Tensor, torch.Tensor]"
 
 
 class HeadMode(StrEnum):
@@ -87,6 +88,7 @@ class Backbone:
         self._key_layers, self._attention_layers = tuple(key_layers), tuple(attention_layers)
         self._images, self._tokens, self._mode = images, tokens, heads
         self._projected: dict[tuple[int, str], torch.Tensor] = {}
+        self._turn: Turn | None = None
         wanted = sorted({*key_layers, *attention_layers})
         if not wanted or wanted[-1] >= vit.blocks or wanted[0] < 0:
             raise ModelError(f"The backbone has {vit.blocks} blocks; blocks {wanted} were asked for")
@@ -95,6 +97,8 @@ class Backbone:
         for layer in wanted:
             for name, module in vit.projections(layer).items():
                 module.register_forward_hook(self._keeper(layer, name))
+        for module in vit.rotary():
+            module.register_forward_hook(self._keep_turn)
         self._mean, self._std = (torch.tensor(x).view(1, 3, 1, 1) for x in (vit.mean, vit.std))
 
     def _keeper(self, layer: int, name: str) -> Callable[[Any, Any, torch.Tensor], None]:
@@ -102,6 +106,9 @@ class Backbone:
             self._projected[layer, name] = output
 
         return keep
+
+    def _keep_turn(self, _module: Any, _inputs: Any, output: Turn) -> None:  # noqa: ANN401
+        self._turn = output
 
     @property
     def class_token(self) -> bool:
@@ -150,7 +157,8 @@ class Backbone:
         keys = {n: self._patches(n, "key").float().numpy() for n in self._key_layers}
         attention, images = {}, {}
         for n in self._attention_layers:
-            by_head = head_attention(self._patches(n, "query"), self._patches(n, "key"), heads=self._vit.heads)
+            query, key = (self._placed(self._patches(n, name)) for name in ("query", "key"))
+            by_head = head_attention(query, key, heads=self._vit.heads)
             attention[n] = joined_heads(by_head, self._mode).numpy()
             if self._images:
                 images[n] = self._image(n, by_head)
@@ -161,6 +169,9 @@ class Backbone:
         # class and register tokens come first
         return self._projected[layer, name][:, self._vit.leading :]
 
+    def _placed(self, patches: torch.Tensor) -> torch.Tensor:
+        return patches if self._turn is None else rotated(patches, self._turn, heads=self._vit.heads)
+
     def _image(self, layer: int, by_head: torch.Tensor) -> Float32:
         import torch
 
@@ -168,7 +179,10 @@ class Backbone:
         if self._vit.class_token:
             first = self._projected[layer, "query"][:, :1]
             patches = by_head.shape[-1]
-            shown.append(head_attention(first, self._patches(layer, "key"), heads=self._vit.heads)[:, :, 0] * patches)
+            shown.append(
+                head_attention(first, self._placed(self._patches(layer, "key")), heads=self._vit.heads)[:, :, 0]
+                * patches
+            )
         made: Float32 = torch.cat(shown, dim=1).clamp(min=1e-6).log().numpy()
         return made
 
@@ -185,6 +199,30 @@ def _joined(parts: list[Maps]) -> Maps:
         together("images"),
         np.concatenate(tokens) if tokens else None,
     )
+
+
+def rotated(patches: torch.Tensor, turn: Turn, *, heads: int) -> torch.Tensor:
+    """Projected patches with rotary places, as DINOv3 gives them to queries and keys but not to other tokens.
+
+    Parameters
+    ----------
+    patches : Tensor, shape (n, P, channels)
+        Queries or keys.
+    turn : tuple of Tensor, shape (P, channels / heads)
+        Cosine and sine of each patch's place.
+    heads : int
+        Attention heads.
+
+    Returns
+    -------
+    Tensor, shape (n, P, channels)
+    """
+    import torch
+
+    cos, sin = (t.reshape(-1, 1, t.shape[-1]) for t in turn)
+    x = patches.reshape(*patches.shape[:2], heads, -1)
+    first, second = x.chunk(2, dim=-1)
+    return (x * cos + torch.cat([-second, first], dim=-1) * sin).reshape(patches.shape)
 
 
 def head_attention(query: torch.Tensor, key: torch.Tensor, *, heads: int) -> torch.Tensor:

@@ -80,6 +80,10 @@ class Vit:
             raise ModelError("The backbone's attention has no query and key layers of its own")
         return found
 
+    def rotary(self) -> list[Any]:
+        """Modules that give rotary places, as DINOv3 has them; none in the other families."""
+        return [m for path, m in self.model.named_modules() if path.split(".")[-1] == "rope_embeddings"]
+
     def layers(self) -> Any:  # noqa: ANN401 - a ModuleList
         """The list of blocks, to wrap or to shorten.
 
