@@ -112,9 +112,12 @@ def features(scripts: list[Script], folder: Path) -> list[ClipFeatures]:
 
 
 def clips_of(scripts: list[Script], folder: Path) -> list[Clip]:
-    """Features and annotations of all sessions."""
-    found = features(scripts, folder)
-    return [Clip(s.session_id, s.subject_id, f, s.actions) for s, f in zip(scripts, found, strict=True)]
+    """Features and annotations of all sessions that were looked at."""
+    there = [s for s in scripts if any((folder / f"{s.session_id}.{kind}").is_file() for kind in ("looks", "features"))]
+    if missing := len(scripts) - len(there):
+        print(f"{missing} session(s) were not looked at yet and are left out: `look` goes on with them")
+    found = features(there, folder)
+    return [Clip(s.session_id, s.subject_id, f, s.actions) for s, f in zip(there, found, strict=True)]
 
 
 def judged_by(name: str, clips: Sequence[Clip], *, folds: int, epochs: int, seed: int) -> list[Judged]:
@@ -173,7 +176,7 @@ def table(clips: list[Clip], names: Sequence[str], folder: Path, *, folds: int, 
     head += [*CLASSES, "s"]
     print("| " + " | ".join(head) + " |\n|" + "---|" * len(head), flush=True)
     for name in names:
-        file = folder / f"{name.replace('=', '_')}.f{folds}e{epochs}s{seed}.json"
+        file = folder / f"{name.replace('=', '_')}.n{len(clips)}f{folds}e{epochs}s{seed}.json"
         if not file.is_file():
             started = time.perf_counter()
             judged = judged_by(name, clips, folds=folds, epochs=epochs, seed=seed)
