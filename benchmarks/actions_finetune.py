@@ -22,7 +22,7 @@ from actions_scene import CLEAN, RATE, SIZE, Move, Script, frames, make_look, re
 from measure import heading
 from torch import Tensor, nn
 
-from cueflow.flows.stages import model_path
+from cueflow.flows.work.stages import model_path
 from cueflow.tasks.actions.adapters.through import AdaptedBackbone, AdapterPlan
 from cueflow.tasks.actions.adapters.tpu import Adapter, Unit
 from cueflow.tasks.video.motion.vit import load_vit

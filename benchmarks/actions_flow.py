@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from measure import heading
 
-from cueflow.flows.stages import model_path
+from cueflow.flows.work.stages import model_path
 from cueflow.tasks.video.decode import Decoder, frames
 from cueflow.tasks.video.motion.backbone import Backbone, Maps
 from cueflow.tasks.video.motion.flow import affine_field, affine_fit, attention_flow, attention_magnitude

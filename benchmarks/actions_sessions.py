@@ -41,7 +41,7 @@ from actions_scene import (
 from measure import heading
 from safetensors.numpy import load_file, save_file
 
-from cueflow.flows.stages import model_path
+from cueflow.flows.work.stages import model_path
 from cueflow.tasks.actions.evaluate import Judged, bootstrap, cross_validate, report
 from cueflow.tasks.actions.features import SOURCES, ClipFeatures, FeatureBuilder, Looks, make_backbone, see
 from cueflow.tasks.actions.files import read_features, write_features

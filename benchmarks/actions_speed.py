@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from measure import heading
 
-from cueflow.flows.stages import model_path
+from cueflow.flows.work.stages import model_path
 from cueflow.tasks.actions.features import FeatureBuilder, make_backbone, see
 from cueflow.tasks.video.motion.backbone import CHUNK, Backbone
 from cueflow.tasks.video.motion.track import KEY_LAYERS, MotionBuilder

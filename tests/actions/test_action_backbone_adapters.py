@@ -131,7 +131,7 @@ def test_names_and_blocks_that_do_not_fit_are_refused(backbone):
 
 @pytest.mark.slow
 def test_less_than_five_in_a_hundred_of_the_real_backbone():
-    from cueflow.flows.stages import model_path
+    from cueflow.flows.work.stages import model_path
 
     backbone = AdaptedBackbone.load(model_path("dinov2_small"))
     backbone.add("one", AdapterPlan(blocks=tuple(range(12)), lora=8))

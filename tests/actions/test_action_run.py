@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 
 from cueflow.flows import actions as flow
-from cueflow.flows import stages
-from cueflow.flows.jobs import StageJob
-from cueflow.flows.options import Options, preflight
+from cueflow.flows.planning.options import Options, preflight
+from cueflow.flows.work import stages
+from cueflow.flows.work.jobs import StageJob
 from cueflow.schemas.config import Config, VideoConfig
 from cueflow.schemas.errors import ModelError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.session import Exclusion, Group, Marker, Modality, Stream
 from cueflow.storage.stage_cache import cache_path, read_results
+from cueflow.tasks.actions.composite import RELATIONS
 from cueflow.tasks.actions.files import RULES_FILE, model_digest, save_model
 from cueflow.tasks.simulate import Effects, simulate
 
@@ -40,9 +41,8 @@ def trained(model, tiny_folder, tmp_path, monkeypatch):
     sensitive = replace(model, thresholds=model.thresholds * 0 + 1e-3)  # a random backbone: everything is found
     head = replace(sensitive.setting, rate_hz=4.0)
     save_model(fitted(replace(sensitive, setting=head)), tmp_path / "m")
-    (tmp_path / "m" / RULES_FILE).write_text(
-        "composites: [{label: twice, first: back, relation: equals, second: there}]"
-    )
+    rule = {"label": "twice", "first": "back", "relation": list(RELATIONS), "second": "there"}
+    (tmp_path / "m" / RULES_FILE).write_text(json.dumps({"composites": [rule]}))
     return tmp_path / "m"
 
 
