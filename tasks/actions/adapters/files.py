@@ -123,7 +123,7 @@ def load_adapter(backbone: AdaptedBackbone, name: str, folder: Path, *, backbone
     kept = load(weights)
     with torch.no_grad():
         for path, tensor in backbone.tensors(name).items():
-            tensor.copy_(torch.from_numpy(kept[path]))
+            tensor.copy_(torch.from_numpy(kept[path]).reshape(tensor.shape))
     return dict(content["card"])
 
 

@@ -1,4 +1,4 @@
-"""Change of attention under a moving camera: the later map is first put back where the camera took it from.
+"""Change of attention under a moving camera: both maps are first moved half of the camera's way to one another.
 
 The published method (arXiv:2411.02065) has a variant for moving cameras that could not be read; this one is our own.
 """
@@ -68,6 +68,8 @@ def moving_attention_flow(
 ) -> tuple[FloatArray, FloatArray]:
     """Attention flow with the camera's part taken out.
 
+    Both maps meet half way: moving one of them alone would blur it, and the blur would count as a change.
+
     Parameters
     ----------
     now, then : ndarray, shape (..., P, P)
@@ -80,17 +82,23 @@ def moving_attention_flow(
     Returns
     -------
     tuple
-        Flow (..., P), 0 out of view, summing to the number of patches in view; magnitude (...). Both are 0 where fewer
-        than two patches are in view.
+        Flow (..., P) of the patches of the moment between, 0 out of view, summing to the number of patches in view;
+        magnitude (...). Both are 0 where fewer than two patches are in view.
     """
-    back, view = put_back(then, field)
+    before, view = put_back(now, -field / 2)
+    after, also = put_back(then, field / 2)
+    view &= also
     flow = np.zeros(now.shape[:-1])
     if view.sum() < 2:
         return flow, np.zeros(now.shape[:-2])
-    before = np.asarray(now, dtype=np.float64)[..., view, :][..., view]
-    before, after = before / before.sum(axis=-1, keepdims=True), back[..., view, :][..., view]
+    before, after = (_within(maps, view) for maps in (before, after))
     flow[..., view] = attention_flow(before, after, scale=scale)
     return flow, attention_magnitude(before, after)
+
+
+def _within(maps: FloatArray, view: NDArray[np.bool_]) -> FloatArray:
+    part = maps[..., view, :][..., view]
+    return np.asarray(part / part.sum(axis=-1, keepdims=True))
 
 
 def camera_moves(fields: FloatArray) -> bool:
