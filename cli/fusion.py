@@ -84,7 +84,8 @@ def train(
     for warning in model.warnings:
         screen.print(f"[yellow]careful[/yellow]  {warning}")
     screen.print(f"Next: cueflow fusion evaluate {tables} --labels {labels} --target {target}")
-    screen.print(f"      cueflow run DATASET --out {tables} --fusion-model {out}")
+    source, target_folder = (tables, "TABLES") if tables.is_file() else ("DATASET", tables)
+    screen.print(f"      cueflow run {source} --out {target_folder} --fusion-model {out}")
 
 
 @app.command(epilog="Example: `cueflow fusion evaluate tables --labels labels.csv --target distress --json`")

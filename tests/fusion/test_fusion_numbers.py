@@ -197,8 +197,14 @@ def test_posterior_is_as_wide_as_its_error():
 
 
 def test_interval_ends_are_quantiles_of_the_mixture():
+    no = {name: np.zeros(1) for name in ("size", "square", "usual")}
     posterior = Posterior(
-        np.zeros((1, 2)), np.zeros(1), np.zeros(2), np.zeros(1), np.zeros(2), np.array([0.0, 2.0]), np.array([0.5, 0.5])
+        vectors=np.zeros((1, 2)),
+        rest=np.zeros(2),
+        mean=np.zeros(2),
+        shifts=np.array([0.0, 2.0]),
+        belief=np.full(2, 0.5),
+        **no,
     )
     low, high = interval_ends(posterior, np.array([1.0]), np.array([0.25]), level=0.9)
     rng = np.random.default_rng(0)
@@ -228,3 +234,18 @@ def test_subject_baseline_needs_three_sessions():
     np.testing.assert_allclose(again.difference[3:, 0], [-2.0, 8.0])
     assert "b" not in known
     assert subject_key("b") in known
+
+
+def test_a_bad_recording_hides_no_more_than_a_good_one_would_have_shown():
+    rng = np.random.default_rng(6)
+    state = rng.normal(size=(900, 3))
+    y = (rng.random(900) < sigmoid(state @ np.array([1.5, -1.0, 0.0]))).astype(float)
+    trust = np.where(rng.random(900) < 0.4, 0.1, 1.0)[:, None]
+    shown = state + (trust < 1) * 4 * rng.normal(size=state.shape)
+    scaled = shown / shown.std(axis=0)  # the noise of bad ones shrinks what good ones show
+    gone = np.repeat(1 - trust, 3, axis=1)
+    found = fit_posterior((scaled * trust, gone), y, np.repeat(np.arange(180), 5), groups=np.zeros(3, dtype=np.int64))
+    low, high = interval_ends(found, found.centre(scaled * trust), found.variance(scaled * trust, gone), level=0.9)
+    truth = state @ np.array([1.5, -1.0, 0.0])
+    inside = (low <= truth) & (truth <= high)
+    assert 0.8 < inside[trust[:, 0] < 1].mean() < 0.97

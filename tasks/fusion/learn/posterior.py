@@ -23,14 +23,16 @@ _TERM = (np.arange(1, TERMS + 1) - 0.5) ** 2
 class Posterior:
     """Of an intercept and p effects: means (p + 1,), covariance Σ size[k] · v[k] v[k]ᵀ + diag(rest), squares (p,).
 
-    `square` is the expected square of each effect. `shifts` (k,) are standard deviations of the persons' own log-odds
-    that the data do not rule out, and `belief` (k,) how much speaks for each.
+    `square` is the expected square of each effect and `usual` that of a value that is believed. `shifts` (k,) are
+    standard deviations of the persons' own log-odds that the data do not rule out, and `belief` (k,) how much speaks
+    for each.
     """
 
     vectors: FloatArray
     size: FloatArray
     rest: FloatArray
     square: FloatArray
+    usual: FloatArray
     mean: FloatArray
     shifts: FloatArray
     belief: FloatArray
@@ -58,7 +60,7 @@ class Posterior:
         """
         whole = np.hstack([np.full((kept.shape[0], 1), float(not difference)), kept])
         along = whole @ self.vectors.T
-        return np.asarray(along**2 @ self.size + whole**2 @ self.rest + gone @ self.square)
+        return np.asarray(along**2 @ self.size + whole**2 @ self.rest + gone @ (self.square * self.usual))
 
 
 @dataclass(slots=True)
@@ -74,7 +76,7 @@ class _State:
 
 @dataclass(frozen=True, slots=True)
 class _Data:
-    """Sessions in order of persons: design (n, p + 1), absence (n, p), labels − ½, persons and where each starts."""
+    """Sessions in order of persons: design (n, p + 1), what is hidden (n, p), labels − ½, persons, where each starts."""
 
     design: FloatArray
     gone: FloatArray
@@ -116,7 +118,9 @@ def fit_posterior(
     Polson, Scott, Windle (2013), doi:10.1080/01621459.2013.829001 (Pólya-Gamma variables)
     """
     rng = np.random.default_rng(0)
-    data = _ordered(seen, y, subjects, groups, rng=rng)
+    kept, gone = seen
+    usual = (kept**2).sum(axis=0) / np.maximum(((1 - gone) ** 2).sum(axis=0), 1.0)
+    data = _ordered((kept, gone * usual), y, subjects, groups, rng=rng)
     p, kinds = groups.size, int(groups.max()) + 1
     zeros = (np.zeros(p + 1), np.zeros(data.start.size), np.zeros(y.size)[: data.half.size])
     state = _State(*zeros, np.full(kinds, SCALES[3]), 0.0)
@@ -132,7 +136,8 @@ def fit_posterior(
     average = np.mean(means, axis=0)
     apart = np.stack(means) - average
     values, counts = np.unique(np.array(shifts), return_counts=True)
-    return _compact((covariance + apart.T @ apart) / len(means), average, (values, counts / counts.sum()))
+    shape = (covariance + apart.T @ apart) / len(means)
+    return _compact(shape, average, usual, (values, counts / counts.sum()))
 
 
 def _ordered(
@@ -215,11 +220,13 @@ def _draw_scales(groups: IntArray, state: _State, rng: np.random.Generator) -> N
     state.scale = SCALES[(reached < rng.random((count.size, 1))).sum(axis=1).clip(max=SCALES.size - 1)]
 
 
-def _compact(covariance: FloatArray, mean: FloatArray, shifts: tuple[FloatArray, FloatArray]) -> Posterior:
+def _compact(
+    covariance: FloatArray, mean: FloatArray, usual: FloatArray, shifts: tuple[FloatArray, FloatArray]
+) -> Posterior:
     """Keep the directions that the data leave most open; of the others only the variance of each column."""
     values, vectors = np.linalg.eigh(covariance)
     open_ = np.argsort(values)[::-1][:DIRECTIONS_MAX]
     kept = vectors[:, open_]
     rest = np.maximum(np.diag(covariance) - (kept**2) @ values[open_], 0.0)
     square = np.asarray(mean[1:] ** 2 + np.diag(covariance)[1:])
-    return Posterior(kept.T.copy(), values[open_], rest, square, mean, *shifts)
+    return Posterior(kept.T.copy(), values[open_], rest, square, usual, mean, *shifts)

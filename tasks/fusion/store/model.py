@@ -25,7 +25,7 @@ from cueflow.tasks.fusion.learn.weights import Fusion, PatternWeights, Platt, Sh
 
 FORMAT = "cueflow-fusion"
 VERSION = 2
-_POSTERIOR = ("vectors", "size", "rest", "square", "mean", "shifts", "belief")
+_POSTERIOR = ("vectors", "size", "rest", "square", "usual", "mean", "shifts", "belief")
 
 
 @dataclass(frozen=True)
