@@ -76,7 +76,7 @@ class _State:
 
 @dataclass(frozen=True, slots=True)
 class _Data:
-    """Sessions in order of persons: design (n, p + 1), what is hidden (n, p), labels − ½, persons, where each starts."""
+    """Sessions in order of persons: design (n, p + 1), what is hidden (n, p), labels − ½, persons, their starts."""
 
     design: FloatArray
     gone: FloatArray
