@@ -16,7 +16,7 @@ from pathlib import Path
 
 from measure import heading
 
-from cueflow.flows.planning.options import Granularity
+from cueflow.flows.planning.granularity import Granularity
 from cueflow.flows.serving.server import server
 from cueflow.flows.work.compute import Computer, computing_with
 from cueflow.flows.work.jobs import Outcome, StageJob

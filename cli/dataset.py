@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cueflow.cli.console import bars, console, stop_at_once, styled
+from cueflow.flows.planning.granularity import Granularity
 from cueflow.schemas.session import Group
 
 if TYPE_CHECKING:
@@ -108,6 +109,13 @@ def run(
     dataset_name: Annotated[str, typer.Option(help="Name of the dataset in the tables; default: the folder's.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Compute again what has not changed.")] = False,
     join: Annotated[bool, typer.Option("--join", help="Add to tables that hold another dataset.")] = False,
+    granularity: Annotated[
+        Granularity, typer.Option(help="What one task of Prefect is; auto goes by the number of sessions.")
+    ] = Granularity.AUTO,
+    video_at_once: Annotated[
+        int, typer.Option(min=0, max=256, help="Videos decoded at the same time; 0: as many as workers.")
+    ] = 0,
+    dask: Annotated[str, typer.Option(help="Compute on the workers of this Dask scheduler, tcp://…")] = "",
 ) -> None:
     """Process the sessions that are new or changed, and write their tables."""
     from cueflow.flows.api import run as run_flow
@@ -128,6 +136,9 @@ def run(
             dataset_name=dataset_name,
             force=force,
             join=join,
+            granularity=granularity,
+            video_at_once=video_at_once,
+            dask=dask,
             watcher=watcher,
         )
     print_summary(summary, Path(out), fused=fusion_model is not None)

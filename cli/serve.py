@@ -12,7 +12,41 @@ from cueflow.cli.console import console
 
 def add_to(app: typer.Typer) -> None:
     """Register the command."""
+    app.command(epilog="Example: `cueflow metrics tables`")(metrics)
+    app.command(epilog="Example: `cueflow deploy --notify notify.toml`")(deploy)
     app.command(epilog='Example: `cueflow serve cohort --out tables --cron "0 2 * * *"`')(serve)
+
+
+def metrics(
+    tables: Annotated[Path, typer.Argument(help="Folder of the tables.")],
+    port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Serve them at /metrics until Ctrl-C.")] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; default: this machine only.")] = "127.0.0.1",
+) -> None:
+    """Print what was done, how fast and what failed, as Prometheus text."""
+    import threading
+
+    from cueflow.flows.serving.metrics import metrics_text, serve_metrics
+
+    if port is None:
+        typer.echo(metrics_text(tables), nl=False)
+        return
+    serve_metrics(tables, port=port, host=host)
+    console(err=True).print(f"http://{host}:{port}/metrics; Ctrl-C stops.")
+    threading.Event().wait()
+
+
+def deploy(
+    notify: Annotated[
+        Path | None, typer.Option(help="TOML file that says who is told of failures: [webhook] and [mail].")
+    ] = None,
+    file: Annotated[Path, typer.Option(help="The deployments.")] = Path("prefect.yaml"),
+) -> None:
+    """Put work pools, the deployments of prefect.yaml and automations on the server of PREFECT_API_URL."""
+    from cueflow.flows.serving.automations import load_notify
+    from cueflow.flows.serving.deploy import deploy_all
+
+    names = deploy_all(file, notify=load_notify(notify) if notify else None)
+    console().print(f"Deployed: {', '.join(names)}.")
 
 
 def serve(
@@ -30,12 +64,16 @@ def serve(
     notify: Annotated[
         Path | None, typer.Option(help="TOML file that says who is told of failures: [webhook] and [mail].")
     ] = None,
+    metrics_port: Annotated[
+        int | None, typer.Option(min=1, max=65_535, help="Serve Prometheus metrics there, on this machine only.")
+    ] = None,
     allow: Annotated[list[Path] | None, typer.Option(help="Further folder that forms may name; repeat.")] = None,
 ) -> None:
     """Schedule runs and start them from a browser: server, deployments and worker until Ctrl-C."""
     from cueflow.flows.api import default_workers
     from cueflow.flows.planning.options import Options, preflight
     from cueflow.flows.serving.automations import load_notify
+    from cueflow.flows.serving.metrics import serve_metrics
     from cueflow.flows.serving.server import Served, server, work
     from cueflow.schemas.session import Group
 
@@ -53,6 +91,8 @@ def serve(
     )
     options = Options((), frozenset(Group), served.config, served.workers, served.fusion_model, force=False, join=False)
     preflight(served.dataset, dataset_name=served.dataset_name, options=options)
+    if metrics_port is not None:
+        serve_metrics(served.tables, port=metrics_port)
     screen = console()
     screen.print("Starting the server; the first start on a machine takes a while …")
     with server(port, cron=cron, timezone=timezone) as (ui, password):

@@ -43,6 +43,9 @@ def run(  # noqa: PLR0913 - each is an option of the command line
     dataset_name: str = "",
     force: bool = False,
     join: bool = False,
+    granularity: str = "auto",
+    video_at_once: int = 0,
+    dask: str = "",
     watcher: Watcher | None = None,
 ) -> RunSummary:
     """Process the sessions of a dataset that are new or changed, and write their tables.
@@ -71,6 +74,12 @@ def run(  # noqa: PLR0913 - each is an option of the command line
         Compute again what has not changed.
     join : bool, optional
         Allow tables that hold another dataset too.
+    granularity : str, optional
+        What one task of Prefect is: auto, modality, session or chunk (25 sessions).
+    video_at_once : int, optional
+        Videos that may be decoded at the same time; 0: as many as there are workers.
+    dask : str, optional
+        Address of a Dask scheduler whose workers see the same folders; set `workers` to how many they are.
     watcher : Watcher, optional
         Told what happens, for progress bars.
 
@@ -87,6 +96,7 @@ def run(  # noqa: PLR0913 - each is an option of the command line
     for name, value in _PREFECT.items():
         os.environ.setdefault(name, value)
     from cueflow.flows.features import is_long_table, run_features
+    from cueflow.flows.planning.granularity import Granularity
     from cueflow.flows.planning.options import Options, preflight
     from cueflow.flows.planning.settled import settled_run
     from cueflow.storage.remote.mirror import place
@@ -101,10 +111,14 @@ def run(  # noqa: PLR0913 - each is an option of the command line
         action_model=Path(action_model).resolve() if action_model else None,
         force=force,
         join=join,
+        granularity=Granularity(granularity),
+        video_at_once=video_at_once,
     )
     if is_long_table(Path(dataset)):
         name = dataset_name or Path(dataset).resolve().stem
         return run_features(Path(dataset).resolve(), Path(out).resolve(), dataset_name=name, options=options)
+    if dask:
+        os.environ["CUEFLOW_DASK"] = dask  # read when the flows are imported
     name = dataset_name or Path(dataset).resolve().name
     preflight(Path(dataset), dataset_name=name, options=options)
     if Path(out).resolve().is_relative_to(Path(dataset).resolve()):
@@ -132,6 +146,8 @@ def run(  # noqa: PLR0913 - each is an option of the command line
             action_model="actions" if options.action_model else "",
             force=force,
             join=join,
+            granularity=options.granularity,
+            video_at_once=video_at_once,
             return_state=True,
         )
     found = state.result(raise_on_failure=False)

@@ -24,9 +24,14 @@ from cueflow.schemas.results import Event, Findings, FloatArray, Measure, Series
 _DIGEST = 64
 
 
+def entry_name(dataset: str, session_id: str, *, group: str, key: str) -> str:
+    """Name of an entry, under that of its session so that erasure finds it."""
+    return f"dataset={dataset}/session={session_id}/{group}-{key[:32]}.json.z"
+
+
 def cache_path(root: Path, dataset: str, session_id: str, *, group: str, key: str) -> Path:
-    """Where the results of a stage lie, under the session's name so that erasure finds them."""
-    return root / ".cueflow" / "cache" / f"dataset={dataset}" / f"session={session_id}" / f"{group}-{key[:32]}.json.z"
+    """Where the results of a stage lie."""
+    return root / ".cueflow" / "cache" / entry_name(dataset, session_id, group=group, key=key)
 
 
 def write_results(path: Path, results: tuple[StreamResult, ...]) -> None:
@@ -39,28 +44,43 @@ def write_results(path: Path, results: tuple[StreamResult, ...]) -> None:
     results : tuple of StreamResult
         One per stream.
 
+    Without space left it is a `DiskFullError`, and older entries stay.
+    """
+    body = zlib.compress(json.dumps([_encode(r) for r in results], allow_nan=False).encode(), 6)
+    put_bytes(path, hashlib.sha256(body).hexdigest().encode() + body)
+    group = path.name.partition("-")[0]
+    for older in path.parent.glob(f"{group}-*.json.z"):
+        if older != path:
+            older.unlink(missing_ok=True)
+
+
+def put_bytes(path: Path, raw: bytes) -> None:
+    """Write an entry atomically.
+
+    Parameters
+    ----------
+    path : Path
+        From `cache_path`.
+    raw : bytes
+        All of it.
+
     Raises
     ------
     DiskFullError
-        If there is no space left; older entries stay.
+        If there is no space left.
     OSError
         If the file cannot be written for another reason.
     """
-    body = zlib.compress(json.dumps([_encode(r) for r in results], allow_nan=False).encode(), 6)
     path.parent.mkdir(parents=True, exist_ok=True)
     staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        staged.write_bytes(hashlib.sha256(body).hexdigest().encode() + body)
+        staged.write_bytes(raw)
         staged.replace(path)
     except OSError as error:
         staged.unlink(missing_ok=True)
         if error.errno == errno.ENOSPC:
             raise DiskFullError("The disk is full: free some space and run again; what was written stays.") from error
         raise
-    group = path.name.partition("-")[0]
-    for older in path.parent.glob(f"{group}-*.json.z"):
-        if older != path:
-            older.unlink(missing_ok=True)
 
 
 def read_results(path: Path) -> tuple[StreamResult, ...] | None:

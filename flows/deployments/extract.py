@@ -9,24 +9,23 @@ from typing import Annotated
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
+from cueflow.flows.deployments.engine import task_runner
 from cueflow.flows.deployments.forms import form, refused
 from cueflow.flows.deployments.process import process
-from cueflow.flows.planning.options import Granularity, Options
+from cueflow.flows.planning.granularity import Granularity
+from cueflow.flows.planning.options import Options
 from cueflow.flows.roots import allowed, optional
 from cueflow.flows.summary import RunSummary
 from cueflow.schemas.errors import CueflowError
 from cueflow.schemas.session import Group
 
-THREADS = 1024  # started when needed; they wait for worker processes, which are what is bounded
-
 
 @flow(
     name="extract",
     flow_run_name="extract {dataset_name}",
-    task_runner=ThreadPoolTaskRunner(max_workers=THREADS),  # type: ignore[arg-type]
+    task_runner=task_runner(),
     persist_result=False,
 )
 @form
@@ -41,6 +40,8 @@ def extract(  # noqa: PLR0913, PLR0917 - flat parameters become the form in Pref
     fusion_model: str = "",
     action_model: str = "",
     granularity: Granularity = Granularity.AUTO,
+    shards: Annotated[int, Field(ge=0, le=1000)] = 0,
+    video_at_once: Annotated[int, Field(ge=0, le=256)] = 0,
     *,
     force: bool = False,
     join: bool = False,
@@ -69,6 +70,10 @@ def extract(  # noqa: PLR0913, PLR0917 - flat parameters become the form in Pref
         Action model to apply, below a root; empty: none.
     granularity : Granularity
         What one task is; auto: a modality of a session up to 1,000 sessions, a session up to 10,000, then 25 sessions.
+    shards : int
+        Spread the computing over so many runs of the deployment `compute`, for several workers; 0: none.
+    video_at_once : int
+        Videos that may be decoded at the same time, where that is fewer than `workers` (a GPU wants 1); 0: no limit.
     force : bool
         Compute again what has not changed.
     join : bool
@@ -90,7 +95,18 @@ def extract(  # noqa: PLR0913, PLR0917 - flat parameters become the form in Pref
             force=force,
             join=join,
             granularity=granularity,
+            shards=shards,
+            video_at_once=video_at_once,
         )
-        return process(allowed(dataset), allowed(tables), dataset_name=dataset_name, options=options)
+        shared = {
+            "dataset": dataset,
+            "tables": tables,
+            "dataset_name": dataset_name,
+            "modalities": sorted(options.groups),
+            "config": config,
+            "workers": workers,
+            "force": force,
+        }
+        return process(allowed(dataset), allowed(tables), dataset_name=dataset_name, options=options, shared=shared)
     except CueflowError as error:
         return refused(error)

@@ -16,7 +16,7 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 
-from cueflow.flows.planning.options import Granularity
+from cueflow.flows.planning.granularity import Granularity
 from cueflow.flows.work.compute import computer
 from cueflow.flows.work.jobs import Outcome, StageJob, dump_job, load_job
 from cueflow.schemas.reasons import Reason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,13 +10,15 @@ from typing import Any
 
 from prefect import get_run_logger, runtime
 
-from cueflow.flows.deployments.artifacts import Bar, tell_done
+from cueflow.flows.deployments.artifacts import Bar, on_server, tell_done
 from cueflow.flows.deployments.fan_out import Unit, fan_out
+from cueflow.flows.deployments.shards import run_shards
 from cueflow.flows.fuse import load_matching
 from cueflow.flows.planning.options import Options, chosen_sessions
-from cueflow.flows.planning.plan import Plan, Request, SessionPlan, plan_run
+from cueflow.flows.planning.plan import Plan, Request, SessionPlan, drop_computed, plan_run
 from cueflow.flows.planning.why import explain_plan, fingerprints, session_rows
 from cueflow.flows.progress import watcher
+from cueflow.flows.serving.metrics import RunRecord, log_run
 from cueflow.flows.summary import RunSummary, summarise
 from cueflow.flows.work.compute import Computer, computing_with
 from cueflow.flows.work.jobs import Outcome
@@ -33,7 +36,9 @@ from cueflow.storage.tables import TableStore
 from cueflow.tasks.ingest.dataset import read_dataset
 
 
-def process(dataset: Path, tables: Path, *, dataset_name: str, options: Options) -> RunSummary:
+def process(
+    dataset: Path, tables: Path, *, dataset_name: str, options: Options, shared: Mapping[str, Any] | None = None
+) -> RunSummary:
     """Process sessions inside a flow run.
 
     Parameters
@@ -44,6 +49,8 @@ def process(dataset: Path, tables: Path, *, dataset_name: str, options: Options)
         Name of the dataset in the tables; empty: the folder's name.
     options : Options
         What was asked for.
+    shared : mapping, optional
+        Parameters for the flow runs that share the computing.
 
     Returns
     -------
@@ -64,21 +71,31 @@ def process(dataset: Path, tables: Path, *, dataset_name: str, options: Options)
         plan = plan_run(loaded, request, written=fingerprints(rows), file_hash=memo.sha256)
         memo.save()
         _tell(plan)
+        if options.shards and on_server():
+            run_shards(plan, {**(shared or {}), "dataset_name": loaded.name}, tables=store.root, shards=options.shards)
+            drop_computed(plan, store.root, store.dataset)
         stamp = Stamp(run_id=str(runtime.flow_run.id), config_hash=settings.sha256)
         execution = Execution(store=store, stamp=stamp, groups=options.groups, fuser=fuser)
-        works = _Works(execution, plan.todo)
-        granularity = options.granularity.for_sessions(len(plan.todo))
-        units = [Unit(p.session.session_id, p.jobs) for p in _longest_first(plan.todo)]
-        with (
-            WorkerPool(options.workers, log=store.root / ".cueflow" / "workers.log") as pool,
-            computing_with(Computer(pool, at_once=options.at_once)),
-        ):
-            fan_out(units, works, granularity=granularity, in_flight=2 * options.workers)
+        outcomes, granularity = _compute(plan, execution, options)
         record_run(store.root, stamp.run_id, started=started, parameters=_chosen(settings, options, request))
-    summary = summarise(stamp.run_id, plan, works.outcomes, disk_full=execution.disk_full)
+        summary = summarise(stamp.run_id, plan, outcomes, disk_full=execution.disk_full)
+        seconds = (datetime.now(UTC) - started).total_seconds()
+        log_run(store.root, _record(plan, summary, granularity=granularity, seconds=seconds))
     get_run_logger().info("%s", summary.line)
     tell_done(summary, {why.session_id: why for why in explain_plan(plan, rows)})
     return summary
+
+
+def _compute(plan: Plan, execution: Execution, options: Options) -> tuple[list[SessionOutcome], str]:
+    works, granularity = _Works(execution, plan.todo), options.granularity.for_sessions(len(plan.todo))
+    units = [Unit(p.session.session_id, p.jobs) for p in _longest_first(plan.todo)]
+    at_once = {Group.VIDEO: options.video_at_once} if options.video_at_once else {}
+    with (
+        WorkerPool(options.workers, log=execution.store.root / ".cueflow" / "workers.log") as pool,
+        computing_with(Computer(pool, at_once=at_once)),
+    ):
+        fan_out(units, works, granularity=granularity, in_flight=2 * options.workers)
+    return works.outcomes, str(granularity)
 
 
 def _chosen(settings: Config, options: Options, request: Request) -> dict[str, Any]:
@@ -90,6 +107,22 @@ def _chosen(settings: Config, options: Options, request: Request) -> dict[str, A
         "force": options.force,
         "fusion_model": request.fusion_sha256,
     }
+
+
+def _record(plan: Plan, summary: RunSummary, *, granularity: str, seconds: float) -> RunRecord:
+    cached = Counter(str(job.group) for p in plan.todo for job in p.cached)
+    computed = Counter(str(group) for p in plan.todo for group in p.keys)
+    computed.subtract(cached)
+    return RunRecord(
+        run_id=summary.run_id,
+        ended_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=round(seconds, 2),
+        granularity=granularity,
+        statuses=summary.counts,
+        unchanged=summary.unchanged,
+        computed=computed,
+        cached=cached,
+    )
 
 
 def _need_models(dataset: Dataset, groups: frozenset[Group]) -> None:

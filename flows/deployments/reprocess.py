@@ -10,16 +10,16 @@ from typing import Annotated, Any
 
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
-from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
 from cueflow.flows.deployments.artifacts import tell_planned
 from cueflow.flows.deployments.choose import Choice, Family, Pick, choose
-from cueflow.flows.deployments.extract import THREADS
+from cueflow.flows.deployments.engine import task_runner
 from cueflow.flows.deployments.forms import form, refused
 from cueflow.flows.deployments.process import process
 from cueflow.flows.fuse import load_fuser
-from cueflow.flows.planning.options import Granularity, Options
+from cueflow.flows.planning.granularity import Granularity
+from cueflow.flows.planning.options import Options
 from cueflow.flows.planning.plan import Request
 from cueflow.flows.planning.why import Why, explain_run
 from cueflow.flows.roots import allowed, optional
@@ -33,7 +33,7 @@ Text = Annotated[str, Field(max_length=20_000)]
 
 @flow(
     name="reprocess",
-    task_runner=ThreadPoolTaskRunner(max_workers=THREADS),  # type: ignore[arg-type]
+    task_runner=task_runner(),
     persist_result=False,
 )
 @form

@@ -2,43 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cueflow.flows.fuse import load_matching
+from cueflow.flows.planning.granularity import Granularity
 from cueflow.schemas.config import Config, load_config
 from cueflow.schemas.errors import DatasetError
 from cueflow.schemas.session import Dataset, Group
 from cueflow.tasks.ingest.dataset import read_dataset
-
-_BY_MODALITY_UP_TO = 1_000
-_BY_SESSION_UP_TO = 10_000
-
-
-class Granularity(StrEnum):
-    """What one task of Prefect is."""
-
-    AUTO = "auto"
-    MODALITY = "modality"
-    SESSION = "session"
-    CHUNK = "chunk"
-
-    def for_sessions(self, count: int) -> Granularity:
-        """The granularity for so many sessions: small tasks where there are few, since each costs Prefect time."""
-        if self is not Granularity.AUTO:
-            return self
-        if count <= _BY_MODALITY_UP_TO:
-            return Granularity.MODALITY
-        return Granularity.SESSION if count <= _BY_SESSION_UP_TO else Granularity.CHUNK
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """What a run was asked for, checked.
 
-    `at_once` says how many jobs of a stage may run at the same time, where that is fewer than `workers`.
+    `video_at_once` limits how many videos are decoded at the same time, 0 for as many as there are workers; `shards`
+    says over how many other flow runs the computing is spread, 0 for none.
     """
 
     sessions: tuple[str, ...]
@@ -49,7 +30,8 @@ class Options:
     force: bool
     join: bool
     granularity: Granularity = Granularity.AUTO
-    at_once: Mapping[Group, int] = field(default_factory=dict)
+    video_at_once: int = 0
+    shards: int = 0
     action_model: Path | None = None
 
     def settings(self) -> Config:

@@ -10,6 +10,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from cueflow.flows.planning.cached import Cached
 from cueflow.flows.work.jobs import StageJob
 from cueflow.flows.work.stages import method_version, weights_hash
 from cueflow.schemas.config import Config
@@ -18,7 +19,6 @@ from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import StreamResult
 from cueflow.schemas.session import Dataset, Group, Marker, Session
 from cueflow.schemas.tables import SCHEMA_VERSION
-from cueflow.storage.stage_cache import cache_path, is_intact
 from cueflow.tasks.ingest.paths import resolve_inside
 from cueflow.tasks.ingest.transcripts import transcript_beside
 
@@ -51,7 +51,7 @@ class SessionPlan:
 
     `jobs` are the stages to compute; `keys` names the cache entries of all its stages; `parts` holds, per stage and for
     the session itself, short hashes of what its rows depend on; `broken` are streams that are known to be unusable;
-    `why` is new, changed, forced or unchanged.
+    `why` is new, changed, forced or unchanged; `cached` are stages whose results are there already.
     """
 
     session: Session
@@ -61,6 +61,7 @@ class SessionPlan:
     broken: tuple[StreamResult, ...]
     fingerprint: str
     why: str
+    cached: tuple[StageJob, ...] = ()
     failures: dict[Group, tuple[Reason, str]] = field(default_factory=dict)
 
 
@@ -98,32 +99,51 @@ def plan_run(dataset: Dataset, request: Request, *, written: Mapping[str, str], 
     """
     todo: list[SessionPlan] = []
     settled: list[SessionPlan] = []
+    cached = Cached(request.tables, dataset.name)
     for session in dataset.sessions:
-        plan = _plan_session(dataset, session, request, file_hash=file_hash, old=written.get(session.session_id))
+        old = written.get(session.session_id)
+        plan = _plan_session(dataset, session, request, file_hash=file_hash, old=old, cached=cached)
         (settled if plan.why == "unchanged" else todo).append(plan)
+    lost = cached.missing([job for plan in todo for job in plan.cached])
+    for plan in todo:  # what was cut or altered is not trusted: it is computed again
+        plan.jobs += tuple(job for job in plan.cached if job.key in lost)
     return Plan(tuple(todo), tuple(settled))
 
 
+def drop_computed(plan: Plan, tables: Path, dataset: str) -> None:
+    """Take out of a plan the stages that others have computed since it was made.
+
+    Parameters
+    ----------
+    plan : Plan
+        Changed in place.
+    tables : Path
+        TABLES.
+    dataset : str
+        Name of the dataset.
+    """
+    missing = Cached(tables, dataset).missing([job for session in plan.todo for job in session.jobs])
+    for session in plan.todo:
+        session.jobs = tuple(job for job in session.jobs if job.key in missing)
+
+
 def _plan_session(
-    dataset: Dataset, session: Session, request: Request, *, file_hash: Hash, old: str | None
+    dataset: Dataset, session: Session, request: Request, *, file_hash: Hash, old: str | None, cached: Cached
 ) -> SessionPlan:
-    jobs, keys, parts = [], {}, {}
-    cached: dict[Path, StageJob] = {}
+    jobs: list[StageJob] = []
+    there: list[StageJob] = []
+    keys, parts = {}, {}
     for group in Group:
         found = _job(dataset, session, request, group=group, file_hash=file_hash)
         if found is None:
             continue
         job, job_parts = found
-        path = cache_path(request.tables, dataset.name, session.session_id, group=group, key=job.key)
         wanted = group in request.groups
-        there = path.is_file() and not (request.force and wanted)
-        if there or wanted:
+        known = cached.lists(job) and not (request.force and wanted)
+        if known or wanted:
             keys[group] = job.key
             parts[str(group)] = job_parts
-        if there:
-            cached[path] = job
-        elif wanted:
-            jobs.append(job)
+            (there if known else jobs).append(job)
     broken = tuple(_broken(session))
     own = {
         "problems": [[p.reason, p.path, p.modality] for p in session.problems],
@@ -135,9 +155,7 @@ def _plan_session(
     fingerprint = _digest({"stages": {str(g): k for g, k in keys.items()}, **own})
     parts["session"] = _short(own)
     why = _why(old, fingerprint, force=request.force)
-    if why != "unchanged":  # what was cut or altered is not trusted: it is computed again
-        jobs += [job for path, job in cached.items() if not is_intact(path)]
-    return SessionPlan(session, tuple(jobs), keys, parts, broken, fingerprint, why)
+    return SessionPlan(session, tuple(jobs), keys, parts, broken, fingerprint, why, tuple(there))
 
 
 def _why(old: str | None, fingerprint: str, *, force: bool) -> str:

@@ -11,6 +11,7 @@ from cueflow.tasks.ingest.paths import resolve_inside
 
 BASE_S = 300.0  # starting a process and loading its models on a busy machine
 PER_MINUTE_S: dict[Group, float] = {Group.VIDEO: 600.0, Group.AUDIO: 120.0, Group.PHYSIOLOGY: 60.0}
+EXPECTED_PER_MINUTE_S: dict[Group, float] = {Group.VIDEO: 31.0, Group.AUDIO: 2.0, Group.PHYSIOLOGY: 0.1}
 # A damaged header may claim any length: no recording that is worth a minute has fewer bytes in it.
 _LEAST_BYTES_A_MINUTE = 20_000.0
 
@@ -28,6 +29,11 @@ def time_limit_s(job: StageJob) -> float:
     float
     """
     return BASE_S + PER_MINUTE_S[job.group] * sum(_minutes(job, stream.path) for stream in job.streams)
+
+
+def expected_s(job: StageJob) -> float:
+    """Seconds of one core that a job will take, from its length and what stages took before (docs/benchmarks.md)."""
+    return EXPECTED_PER_MINUTE_S[job.group] * sum(_minutes(job, stream.path) for stream in job.streams)
 
 
 def size(job: StageJob) -> int:

@@ -16,7 +16,8 @@ from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Findings, StreamResult
 from cueflow.schemas.session import Group, Stream
 from cueflow.storage.models import ModelStore
-from cueflow.storage.stage_cache import cache_path, write_results
+from cueflow.storage.shared_cache import shared_cache
+from cueflow.storage.stage_cache import cache_path, entry_name, write_results
 from cueflow.tasks.ingest.paths import resolve_inside
 from cueflow.tasks.windows import phases_of
 
@@ -83,6 +84,8 @@ def run_stage(job: StageJob, *, progress: Progress) -> None:
         results = between_recordings(results)
     path = cache_path(Path(job.tables_root), job.dataset, job.session_id, group=job.group, key=job.key)
     write_results(path, results)
+    if (shared := shared_cache()) is not None:
+        shared.push(entry_name(job.dataset, job.session_id, group=job.group, key=job.key), path)
 
 
 def _stream(job: StageJob, stream: Stream, *, progress: Progress) -> StreamResult:

@@ -14,6 +14,7 @@ from cueflow.storage.compaction.buckets import drop_staged, remove_from_buckets
 from cueflow.storage.fingerprints import memo_path
 from cueflow.storage.layout import commits_dir, encoded, part_path, state_dir
 from cueflow.storage.records.trained import forget_in_models
+from cueflow.storage.shared_cache import shared_cache
 
 Doomed = Mapping[str, Sequence[str]]
 _SHORT = 4  # shorter ids are words and numbers in any text: they are looked for as whole values only
@@ -96,6 +97,8 @@ def _remove_files(root: Path, dataset: str, session_id: str) -> None:
         for first in _spellings("dataset", dataset):
             for second in _spellings("session", session_id):
                 _remove_folder(base / first / second)
+    if (shared := shared_cache()) is not None:
+        shared.remove(f"dataset={dataset}/session={session_id}")
     for suffix in ("json", "staging"):
         (commits_dir(root, dataset) / f"{encoded(session_id)}.{suffix}").unlink(missing_ok=True)
 

@@ -13,6 +13,7 @@ from cueflow.flows.deployments.choose import Family
 from cueflow.flows.deployments.extract import extract
 from cueflow.flows.deployments.maintain import maintain
 from cueflow.flows.deployments.reprocess import reprocess
+from cueflow.flows.deployments.shards import compute
 from cueflow.flows.deployments.training import train
 from cueflow.flows.roots import ROOTS, allowed, optional, parse_roots, root_text
 from cueflow.flows.serving.server import Served, deployments
@@ -45,11 +46,11 @@ def test_choices_are_lists_of_names_and_numbers_have_bounds():
 
 def test_prefect_yaml_names_flows_and_parameters_that_exist():
     config = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))
-    assert [d["name"] for d in config["deployments"]] == list(FLOWS)
+    assert [d["name"] for d in config["deployments"]] == [*FLOWS, "compute"]
     for deployment in config["deployments"]:
         module, _, name = deployment["entrypoint"].rpartition(".")
         flow = getattr(importlib.import_module(module), name)
-        assert flow is FLOWS[deployment["name"]]
+        assert flow is {**FLOWS, "compute": compute}[deployment["name"]]
         assert set(deployment["parameters"]) <= set(flow.parameters.properties)
         for schedule in deployment.get("schedules", []):  # Prefect skips a deployment with another key
             assert set(schedule) <= {"cron", "timezone", "active"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,12 +14,15 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from cueflow import open_tables
+from cueflow.flows.serving.metrics import metrics_text
 from cueflow.tasks.simulate import Effects, simulate
 
+NODE = Path(__file__).parent / "node"
 pytestmark = pytest.mark.slow
 
 
@@ -91,6 +95,39 @@ def served(tmp_path_factory):
         process.wait()
 
 
+def test_an_analyst_in_a_browser(served, tmp_path):
+    """Signs in, finds the deployment, fills in the form, runs it, and reads which sessions changed and why."""
+    _, api, home, _ = served
+    script, chromium = NODE / "analyst.mjs", shutil.which("chromium")
+    if chromium is None or not (NODE / "node_modules" / "playwright-core").is_dir():
+        assert not os.environ.get("CI"), "CI must install Chromium and the packages of tests/flows/node"
+        pytest.skip("needs Chromium and `npm ci --prefix tests/flows/node`")
+    secret = (home / "prefect" / "cueflow-password").read_text()
+    command = ["node", str(script), api.url.removesuffix("/api"), str(tmp_path), chromium]
+    done = subprocess.run(command, input=secret, capture_output=True, text=True, timeout=560, check=False)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    # The form: fields in our order, each with its help.
+    order = [
+        "sessions",
+        "subject",
+        "visit",
+        "states",
+        "processed_since",
+        "biomarkers",
+        "modalities",
+        "force",
+        "dry_run",
+    ]
+    lines = [line.removesuffix(" (Optional)") for line in said["form"].splitlines()]
+    assert [line for line in lines if line in order] == order
+    assert "Session ids or patterns such as S0*, separated by commas or lines; * means all." in lines
+    # What the run left: a bar, and a table of sessions with status and reason.
+    assert "1 of 1 sessions" in said["artifacts"]
+    for word in ("s001", "ok", "not in the tables yet", "physiology"):
+        assert word in said["sessions"]
+
+
 def test_schedule_forms_runs_and_the_end(served):
     process, api, home, log = served
     assert f"{api.url.removesuffix('/api')}/deployments" in log.read_text()
@@ -122,12 +159,12 @@ def test_schedule_forms_runs_and_the_end(served):
     assert api.ended(run)["type"] == "FAILED"
     assert "ROOT/below/it" in api(f"/flow_runs/{run}")["state"]["message"]
     # A run that was asked for writes the tables, and says what it did.
-    run = api.start("extract")
+    run = api.start("extract", force=True)
     assert api.ended(run)["type"] == "COMPLETED"
     sessions = open_tables(home / "tables").sessions.collect()
     assert sessions["status"].to_list() == ["ok"]
     (row,) = json.loads(api.artifact(run, "sessions")["data"])
-    assert (row["session"], row["status"], row["ran because"]) == ("s001", "ok", "not in the tables yet")
+    assert (row["session"], row["status"], row["ran because"]) == ("s001", "ok", "asked for")
     assert sessions["subject_id"][0] not in json.dumps(row)
     assert api.artifact(run, "progress")["data"] == 100.0
     # A dry run lists and writes nothing.
@@ -145,6 +182,11 @@ def test_schedule_forms_runs_and_the_end(served):
     run = api.start("maintain")
     assert api.ended(run)["type"] == "COMPLETED"
     assert api.artifact(run, "maintenance")["data"].startswith("Moved 1 sessions")
+    # Runs of dead workers will be marked, under one name however often the server starts.
+    assert [a["name"] for a in api("/automations/filter", {})] == ["cueflow: runs of dead workers"]
+    text = metrics_text(home / "tables")
+    assert 'cueflow_sessions{status="ok"} 1.0' in text
+    assert 'cueflow_stages_total{source="computed",stage="physiology"}' in text
     # Ctrl-C ends everything.
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 0

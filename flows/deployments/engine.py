@@ -1,0 +1,36 @@
+"""Where tasks run: threads of this process, which wait for its worker processes, or a Dask cluster."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+
+from cueflow.schemas.errors import ConfigError
+
+DASK = "CUEFLOW_DASK"
+_THREADS = 1024  # started when needed; they wait for worker processes, which are what is bounded
+
+
+def task_runner() -> TaskRunner[Any]:
+    """The task runner that CUEFLOW_DASK asks for: the address of a Dask scheduler; empty: threads.
+
+    Returns
+    -------
+    TaskRunner
+
+    Raises
+    ------
+    ConfigError
+        If prefect-dask is not installed.
+    """
+    address = os.environ.get(DASK, "")
+    if not address:
+        return ThreadPoolTaskRunner(max_workers=_THREADS)
+    try:
+        from prefect_dask import DaskTaskRunner
+    except ImportError as error:
+        raise ConfigError(f"{DASK} is set, and prefect-dask is not installed: install cueflow[dask].") from error
+    runner: TaskRunner[Any] = DaskTaskRunner(address=address)
+    return runner

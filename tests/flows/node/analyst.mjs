@@ -1,0 +1,48 @@
+// What an analyst does: sign in, find the deployment, fill in its form, run it, follow it, look at what it left.
+// node analyst.mjs ADDRESS FOLDER CHROMIUM   (the line to sign in with comes on standard input)
+// Prints one JSON object: what the pages said. FOLDER gets form.png, run.png and sessions.png.
+import { readFileSync } from 'node:fs';
+import { chromium } from 'playwright-core';
+
+const [address, folder, executablePath] = process.argv.slice(2);
+const line = readFileSync(0, 'utf8').trim();
+const flags = ['no-sandbox', 'disable-gpu', 'no-first-run', 'disable-background-networking', 'disable-component-update', 'disable-sync'];
+const browser = await chromium.launch({ executablePath, args: flags.map((flag) => `--${flag}`) });
+const page = await browser.newPage({ viewport: { width: 1280, height: 1000 } });
+page.setDefaultTimeout(240_000);
+const said = {};
+const text = () => page.locator('main, body').first().innerText();
+// Before signing in, the page complains that it may not ask the server.
+const closeNotes = async () => {
+  for (const note of await page.getByRole('button', { name: 'Close' }).all()) await note.click({ timeout: 3000 }).catch(() => {});
+};
+
+await page.goto(`${address}/deployments`, { waitUntil: 'commit' });
+await page.locator('input[type=password]').fill(line);
+await page.getByRole('button', { name: 'Login' }).click();
+await page.getByRole('link', { name: 'reprocess', exact: true }).first().click();
+await page.getByRole('button', { name: 'Run', exact: true }).click();
+await page.getByText('Custom run').click();
+const form = page.locator('form');
+await form.getByText('Session ids or patterns').waitFor();
+await closeNotes();
+said.form = await form.innerText();
+await form.locator('.p-label', { hasText: /^\s*sessions\b/ }).first().locator('textarea').fill('s0*');
+await page.screenshot({ path: `${folder}/form.png` });
+
+await form.getByRole('button', { name: 'Submit' }).click();
+await page.waitForURL((url) => !url.pathname.endsWith('/run'), { waitUntil: 'commit' });
+await page.locator('a[href*="/flow-run/"]').first().click();
+await page.waitForURL(/flow-run\/[0-9a-f-]{36}/, { waitUntil: 'commit' });
+said.run = page.url();
+await page.getByText('Completed', { exact: true }).first().waitFor();
+await page.screenshot({ path: `${folder}/run.png` });
+await page.getByText('Artifacts', { exact: true }).last().click();
+await page.getByText('`cueflow report`').or(page.getByText('makes the pages of these sessions')).first().waitFor();
+said.artifacts = await text();
+await page.locator('a[href*="/artifacts/"]', { hasText: 'sessions' }).first().click();
+await page.getByText('ran because').first().waitFor();
+said.sessions = await text();
+await page.screenshot({ path: `${folder}/sessions.png` });
+console.log(JSON.stringify(said));
+await browser.close();
