@@ -90,9 +90,9 @@ def chart(
     first, last = float(times_s[0]), max(float(times_s[-1]), float(times_s[0]) + 1e-6)
 
     def x(t: float) -> int:
-        return round((t - first) / (last - first) * (width - 1))
+        return round(min(max((t - first) / (last - first), 0.0), 1.0) * (width - 1))
 
-    board[:, max(0, x(span[0])) : max(0, x(span[1])) + 1] = 235
+    board[:, x(span[0]) : x(span[1]) + 1] = 235
     for c, label in enumerate(labels):
         colour = _COLOURS[c % len(_COLOURS)]
         y = np.round((CHART - 24) * (1 - scores[:, c])).astype(int) + 2

@@ -16,7 +16,7 @@ from cueflow.flows.work.jobs import StageJob
 from cueflow.schemas.config import Config, VideoConfig
 from cueflow.schemas.errors import ModelError
 from cueflow.schemas.reasons import Reason
-from cueflow.schemas.session import Exclusion, Group, Marker, Modality, Stream
+from cueflow.schemas.session import Exclusion, Group, Marker, Modality, Role, Stream
 from cueflow.storage.stage_cache import cache_path, read_results
 from cueflow.tasks.actions.composite import RELATIONS
 from cueflow.tasks.actions.files import RULES_FILE, model_digest, save_model
@@ -109,8 +109,8 @@ def test_the_clinicians_video_is_not_searched(cohort, trained, tmp_path):
     for name in ("video.mp4", "second.mp4"):
         shutil.copy(cohort / "s001" / "video.mp4", tmp_path / "data" / "s001" / name)
     streams = (
-        Stream(Modality.VIDEO, "s001/second.mp4", role="clinician"),
-        Stream(Modality.VIDEO, "s001/video.mp4", role="patient"),
+        Stream(Modality.VIDEO, "s001/second.mp4", role=Role.CLINICIAN),
+        Stream(Modality.VIDEO, "s001/video.mp4", role=Role.PATIENT),
     )
     work = job(tmp_path / "data", tmp_path / "t", trained, streams=streams)
     assert stages._actions_of(work, streams[0]) is None
