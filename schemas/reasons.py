@@ -38,7 +38,6 @@ class Reason(StrEnum):
     OFFSET = "offset"
     NO_TRANSCRIPT = "no_transcript"
     FLAT_SIGNAL = "flat_signal"
-    SATURATED = "saturated"
     NO_PARTNER = "no_partner"
     UNSYNCHRONISED = "unsynchronised"
     NOT_MARKED = "not_marked"
@@ -116,7 +115,6 @@ SENTENCES: dict[Reason, str] = {
     Reason.FILE_TRUNCATED: "The file ends before its header says.",
     Reason.FILE_UNREADABLE: "The file cannot be decoded.",
     Reason.FORMAT_UNKNOWN: "The file format is not one that cueflow reads.",
-    Reason.SATURATED: "The signal stands at the end of its range.",
     Reason.NO_PARTNER: "The other recording that the measure needs is not there.",
     Reason.UNSYNCHRONISED: "The recorders' clocks are not known well enough against each other.",
     Reason.NOT_MARKED: "The session has no baseline phase or no events for the measure.",

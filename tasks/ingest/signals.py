@@ -15,7 +15,7 @@ from cueflow.schemas.results import FloatArray, Signal
 from cueflow.schemas.session import Modality
 from cueflow.tasks.ingest.raw import Query, Raw, Reader
 from cueflow.tasks.ingest.tabular.stamps import even_stamps, measured_rate, need_order
-from cueflow.tasks.ingest.units import agreed_unit, conversion
+from cueflow.tasks.ingest.units import EXPECTED, agreed_unit, conversion, need_size_of_ecg
 
 _PACKET_SHARE = 0.02  # equal stamps of a list of intervals: several beats came in one packet
 _PAUSE_S = 3.0  # between packets that follow each other
@@ -75,8 +75,11 @@ def read_signal(
     raw = reader_for(path)(path, Query(modality, channel))
     if not len(raw.values):
         raise StreamError("the signal has no samples: export it again", reason=Reason.FILE_EMPTY)
-    convert = conversion(modality, agreed_unit(modality, unit, raw.unit))
+    agreed = agreed_unit(modality, unit, raw.unit)
+    convert = conversion(modality, agreed)
     values = convert(raw.values)
+    if modality is Modality.ECG and agreed.strip() and convert.unit == EXPECTED[Modality.ECG]:
+        need_size_of_ecg(values, agreed)
     origin = raw.start_s if start_s is None else start_s
     if modality is Modality.INTERVALS:
         return _intervals(values, raw.times_s, origin, unit=convert.unit)

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+import numpy as np
+
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import FloatArray
@@ -23,6 +25,8 @@ EXPECTED: dict[Modality, str] = {
     Modality.PPG: ARBITRARY,
     Modality.RESPIRATION: ARBITRARY,
 }
+_ECG_MV = (0.02, 100.0)  # from the lowest to the highest wave, with drift
+_ENOUGH = 2000
 _G = 9.80665  # m/s², standard gravity
 
 
@@ -167,3 +171,29 @@ def named_unit(modality: Modality, column: str) -> str:
     """
     found = re.search(r"[\[(]([^\[\]()]+)[\])]\s*$", column)
     return found.group(1) if found and _key(found.group(1)) in _NAMES.get(modality, {}) else ""
+
+
+def need_size_of_ecg(values: FloatArray, unit: str) -> None:
+    """Refuse an electrocardiogram whose unit is said and cannot be: volts called millivolts, or counts.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        In mV by that unit; NaN is missing. Fewer than 2000 samples, and flat lines, pass.
+    unit : str
+        As the manifest or the file says it, for the message.
+
+    Raises
+    ------
+    StreamError
+        UNIT_UNKNOWN, with the size that was found.
+    """
+    known = values[np.isfinite(values)]
+    if len(known) < _ENOUGH:
+        return
+    low, high = np.percentile(known, [0.5, 99.5])
+    span = float(high - low)
+    if 0 < span < _ECG_MV[0] or span > _ECG_MV[1]:
+        guess = "V" if span < _ECG_MV[0] else "µV or counts of the converter"
+        message = f"an ECG of {span:.3g} mV by its unit {unit.strip()[:20]!r} cannot be: are the values in {guess}?"
+        raise StreamError(f"{message} Correct the unit in the manifest", reason=Reason.UNIT_UNKNOWN)

@@ -104,8 +104,9 @@ def steps(signal: Signal, pieces: Sequence[Segment]) -> tuple[FloatArray, FloatA
 def _step_hz(epoch: FloatArray, rate: float) -> float:
     """Steps per second of an epoch; 0 where it has no rhythm of steps."""
     epoch = epoch - epoch.mean()
-    if float(np.std(epoch)) * np.sqrt(2.0) < STEP_G:
-        return 0.0
+    thirds = [float(np.std(part)) * np.sqrt(2.0) for part in np.array_split(epoch, 3)]
+    if float(np.std(epoch)) * np.sqrt(2.0) < STEP_G or min(thirds) < STEP_G / 2:
+        return 0.0  # a wave of the hand ends sooner
     spectrum = np.abs(np.fft.rfft(epoch, 4 * len(epoch))) ** 2
     own = np.fft.irfft(np.abs(np.fft.rfft(epoch, 2 * len(epoch))) ** 2)[: len(epoch)]
     own /= own[0] * (1.0 - np.arange(len(epoch)) / len(epoch))

@@ -142,7 +142,7 @@ def _pair(
             reason = Reason.UNSYNCHRONISED if why is Reason.UNSYNCHRONISED else reason
             continue
         found = lagged_correlation(
-            series_of(session.findings(other), theirs, window), series_of(session.findings(key), series, window)
+            _of_recorder(session, other, theirs, window), series_of(session.findings(key), series, window)
         )
         for name, value in zip(names, (found.r, found.lag_s, found.p), strict=True):
             yield BIOMARKERS[name].measure(
@@ -150,6 +150,15 @@ def _pair(
             )
         return
     yield from (absent(name, window, reason) for name in names)
+
+
+def _of_recorder(session: Session, key: Key, name: str, window: Window) -> FloatArray:
+    """A series of a stream; of an accelerometer the sum of squares of all its channels, as any axis may be the one."""
+    same = [k for k in session.results if k[:2] == key[:2] and session.clocks.get(k) == session.clocks.get(key)]
+    if key[0] != "accelerometer" or len(same) < 2:
+        return series_of(session.findings(key), name, window)
+    tracks = np.stack([series_of(session.findings(k), name, window) for k in same])
+    return np.sqrt(np.asarray((tracks**2).sum(axis=0), dtype=np.float64))
 
 
 def _moving_heart(session: Session, key: Key, window: Window) -> Iterator[Measure]:

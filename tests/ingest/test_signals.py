@@ -221,3 +221,19 @@ def test_a_real_edf_holds_the_waves_its_labels_name(shared_data):
     spectrum = np.abs(np.fft.rfft(signal.values - signal.values.mean()))
     peak = np.fft.rfftfreq(len(signal.values), 1 / signal.sampling_rate)[spectrum.argmax()]
     assert peak == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("scale", "unit", "guess"), [(1e-3, "mV", "in V"), (1e3, "mV", "µV or counts"), (1.0, "mV", "")]
+)
+def test_volts_that_are_called_millivolts_are_found_and_said(tmp_path, scale, unit, guess):
+    times = np.arange(5000) / 250
+    lines = [f"{v:.9f}" for v in scale * np.sin(2 * np.pi * times)]
+    (tmp_path / "e.csv").write_text("ecg\n" + "\n".join(lines) + "\n")
+    wanted = {"modality": Modality.ECG, "sampling_rate": 250.0, "unit": unit}
+    if not guess:
+        assert read_signal(tmp_path / "e.csv", **wanted).unit == "mV"
+        return
+    with pytest.raises(StreamError, match=guess) as caught:
+        read_signal(tmp_path / "e.csv", **wanted)
+    assert caught.value.reason is Reason.UNIT_UNKNOWN

@@ -16,6 +16,7 @@ BAND_HZ = (0.08, 0.6)
 RATE_HZ = 4.0
 NEAR_HZ = 0.04
 AGREE_PER_MIN = 2.0
+STEADY = 0.75
 MOSTLY_CLEAR = 1 / 3
 """Share of a window's pieces that must be clear: chance makes one now and then."""
 CLEAR = 0.42
@@ -42,15 +43,15 @@ class Derived:
         Returns
         -------
         tuple
-            The rate is None where less than a third of the pieces are clear, or half of those lie more than 2 per
-            minute from the median: breathing and slow waves of blood pressure then take turns.
+            The rate is None where less than a third of the pieces are clear, or more than a quarter of those lie over
+            2 per minute from the median: breathing and slow waves of blood pressure then take turns.
         """
         there = (self.middle_s >= window.start_s) & (self.middle_s < window.end_s)
         inside = there & (self.clear >= CLEAR)
         if not inside.any() or inside.sum() < MOSTLY_CLEAR * there.sum():
             return None, float(inside.sum()), 0.0
         rates = self.rate[inside]
-        steady = float(np.median(np.abs(rates - np.median(rates)))) <= AGREE_PER_MIN
+        steady = float(np.mean(np.abs(rates - np.median(rates)) <= AGREE_PER_MIN)) >= STEADY
         return float(np.median(rates)) if steady else None, float(inside.sum()), float(self.clear[inside].mean())
 
 
