@@ -322,8 +322,8 @@ def quality() -> None:
                 for k, was in enumerate(touched):
                     (bad if was else clean).append(scores.get(str(k), 0.0))
             row(name, what, len(clean) + len(bad), f"{_auc(np.array(clean), np.array(bad)):.3f}")
-            every[0] += clean
-            every[1] += bad
+            every[0].extend(clean)
+            every[1].extend(bad)
         row(name, "all of these", len(every[0]) + len(every[1]), f"{_auc(np.array(every[0]), np.array(every[1])):.3f}")
 
 
