@@ -37,8 +37,15 @@ class Api:
     def __call__(self, path, body=None):
         data = None if body is None else json.dumps(body).encode()
         call = urllib.request.Request(f"{self.url}{path}", data=data, headers=self.head)  # noqa: S310 - our own server
-        with urllib.request.urlopen(call, timeout=30) as answer:  # noqa: S310 - our own server
-            return json.load(answer)
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                with urllib.request.urlopen(call, timeout=30) as answer:  # noqa: S310 - our own server
+                    return json.load(answer)
+            except urllib.error.HTTPError as error:  # a busy database: come again, as Prefect's own clients do
+                if error.code != 503 or time.monotonic() > deadline:
+                    raise
+            time.sleep(1)
 
     def start(self, name, **parameters):
         made = self(f"/deployments/name/{name}/{name}")
@@ -91,8 +98,12 @@ def served(tmp_path_factory):
             time.sleep(0.2)
         yield process, api, home, log
     finally:
-        process.kill()
-        process.wait()
+        process.send_signal(signal.SIGINT)  # it ends its server, too
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def test_an_analyst_in_a_browser(served, tmp_path):
