@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -16,6 +17,15 @@ if TYPE_CHECKING:
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PersonRule(StrEnum):
+    """Which of several people a recording is about."""
+
+    MOST_PRESENT = "most_present"
+    LARGEST = "largest"
+    LEFT = "left"
+    RIGHT = "right"
 
 
 class VideoConfig(_Section):
@@ -45,7 +55,19 @@ class VideoConfig(_Section):
         default=30.0, ge=5, le=120, description="At most this many frames per second are searched."
     )
     face_side: int = Field(
-        default=640, ge=192, le=1920, description="Frames are reduced to this longer side for the face."
+        default=640, ge=192, le=1920, description="Frames are reduced to this longer side for faces and bodies."
+    )
+    body_rate_hz: float = Field(
+        default=12.0,
+        ge=2,
+        le=120,
+        description="At most this many frames per second are searched for the body; tremor needs 30.",
+    )
+    hand_rate_hz: float = Field(default=4.0, ge=1, le=120, description="The same for hands and fingertips.")
+    people_max: int = Field(default=4, ge=1, le=16, description="So many people of a recording are followed.")
+    person_rule: PersonRule = Field(
+        default=PersonRule.MOST_PRESENT,
+        description="Who a recording is about, where no reference photograph says it.",
     )
 
 

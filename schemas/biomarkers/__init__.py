@@ -6,15 +6,19 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from cueflow.schemas.biomarkers import (
+    body,
     breathing,
     cardiac,
     face,
+    face_pulse,
+    gaze,
     motion,
     movement,
     pulse,
     relations,
     skin,
     temperature,
+    together,
     voice,
 )  # fmt: skip
 from cueflow.schemas.biomarkers.actions import ACTION_FORMS, action_biomarker, action_slug
@@ -34,7 +38,22 @@ __all__ = [
 ]
 
 T = TypeVar("T", Biomarker, SeriesSpec)
-_MODULES = (face, motion, voice, cardiac, pulse, skin, breathing, temperature, movement, relations)
+_MODULES = (
+    face,
+    gaze,
+    face_pulse,
+    body,
+    together,
+    motion,
+    voice,
+    cardiac,
+    pulse,
+    skin,
+    breathing,
+    temperature,
+    movement,
+    relations,
+)
 
 
 def _unique(rows: list[T]) -> MappingProxyType[str, T]:

@@ -11,8 +11,8 @@ from cueflow.schemas.results import Measure, Window
 
 UNITS = frozenset({
     "1", "%", "s", "ms", "ms²", "1/min", "1/s", "Hz", "st", "dB", "deg", "deg/s", "µS", "µS/min", "IOD", "IOD/s",
-    "patch/s", "a.u.", "count", "sensor unit", "°C", "°C/min", "g", "syllables/s", "dB/Hz", "sone", "st/s",
-    "a.u./s", "µS²", "sensor unit/s",
+    "patch/s", "SW", "SW/s", "SW²", "a.u.", "count", "sensor unit", "°C", "°C/min", "g", "syllables/s", "dB/Hz",
+    "sone", "st/s", "a.u./s", "µS²", "sensor unit/s",
 })  # fmt: skip
 _SOURCE = re.compile(r"^(doi:10\.\d{4,9}/\S+|arxiv:\d{4}\.\d{4,5}|isbn:[\d-]+|cueflow:\S+|https://\S+)$", re.IGNORECASE)
 _NAME = re.compile(r"^[a-z][a-z0-9_]*$")

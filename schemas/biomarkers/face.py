@@ -107,6 +107,31 @@ BIOMARKERS: tuple[Biomarker, ...] = (
         unit="IOD/s", plausible=(0, 3), aliases=("overall",),
     ),
     _face(
+        "face_expressivity_lips_mean", "Mean speed of the lips' landmarks after removing the head's movement.",
+        unit="IOD/s", plausible=(0, 3), aliases=("lips",),
+    ),
+    _face(
+        "face_expressivity_brows_mean", "Mean speed of the brows' landmarks after removing the head's movement.",
+        unit="IOD/s", plausible=(0, 3), aliases=("eyebrows",),
+    ),
+    *(
+        _face(
+            f"face_asymmetry_{part}_mean",
+            f"Mean distance of the {part} landmarks from the mirror images of their partners.",
+            unit="IOD", plausible=(0, 0.5), aliases=(f"fac_asymmask{part}",),
+        )
+        for part in ("mouth", "eye", "brow")
+    ),
+    _face(
+        "face_inside_mean", "Mean share of the face's landmarks that lie in the picture, while a face is seen.",
+        unit="1", plausible=(0, 1),
+    ),
+    _face(
+        "face_smile_eyes_share",
+        "Share of the smiles in which the lids narrow too: squint or cheek score .1 above its resting level.",
+        unit="1", plausible=(0, 1), evidence=_SMILES, aliases=("smile_duchenne_pct",),
+    ),
+    _face(
         "face_asymmetry_mean",
         "Mean distance of lid, brow and mouth landmarks from the mirror images of their partners.",
         unit="IOD", plausible=(0, 0.5), aliases=("fac_asymmask",),
@@ -139,6 +164,33 @@ BIOMARKERS: tuple[Biomarker, ...] = (
         "Head shakes per minute of visible face: two or more quick swings of yaw of at least 5 degrees, pitch less.",
         unit="1/min", plausible=(0, 40), evidence=_RATE, aliases=("shake_rate",),
     ),
+)  # fmt: skip
+
+
+_FACS = "isbn:0-931835-01-1"
+_UNITS = {
+    "au01": "inner brow raiser", "au02": "outer brow raiser", "au04": "brow lowerer", "au05": "upper lid raiser",
+    "au06": "cheek raiser", "au07": "lid tightener", "au09": "nose wrinkler", "au10": "upper lip raiser",
+    "au12": "lip corner puller", "au14": "dimpler", "au15": "lip corner depressor", "au17": "chin raiser",
+    "au20": "lip stretcher", "au23": "lip tightener", "au25": "lips part", "au26": "jaw drop", "au45": "blink",
+}  # fmt: skip
+_STATISTICS = (
+    ("mean", "mean score", "1", (0.0, 1.0), "{0}_r"),
+    ("sd", "standard deviation of the score", "1", (0.0, 0.5), ""),
+    ("act_share", "share of visible time .2 above its resting level", "1", (0.0, 1.0), "{0}_c"),
+    ("act_rate", "rises by .2 above its resting level per minute", "1/min", (0.0, 120.0), ""),
+    ("peak", "99th percentile of the score", "1", (0.0, 1.0), ""),
+)
+
+BIOMARKERS += tuple(
+    _face(
+        f"face_{unit}_{statistic}",
+        f"Blendshape-based score like {unit.upper()} ({words}), not coded by FACS: {what}.",
+        unit=unit_of, plausible=span, source=_FACS, evidence=_RATE if statistic.startswith("act") else None,
+        aliases=(alias.format(unit.upper()),) if alias else (),
+    )
+    for unit, words in _UNITS.items()
+    for statistic, what, unit_of, span, alias in _STATISTICS
 )  # fmt: skip
 
 

@@ -39,7 +39,7 @@ BIOMARKERS: tuple[Biomarker, ...] = (
         _motion(
             f"motion_energy_{statistic}",
             f"{word} of the picture's mean residual speed: signed flow of the backbone's patch keys, camera taken out.",
-            unit="patch/s", plausible=(0, 10), aliases=(f"body_motion_energy_{statistic}",),
+            unit="patch/s", plausible=(0, 10),
         )
         for statistic, word in (("mean", "Mean"), ("sd", "Standard deviation"), ("p95", "95th percentile"))
     ),
@@ -65,11 +65,11 @@ BIOMARKERS: tuple[Biomarker, ...] = (
     _motion(
         "motion_stillness_share",
         "Share of the seconds observed whose mean residual speed is below the still threshold.",
-        unit="1", plausible=(0, 1), evidence=_LONG, aliases=("stillness_pct",),
+        unit="1", plausible=(0, 1), evidence=_LONG,
     ),
     _motion(
         "motion_still_longest", "Longest run of seconds below the still threshold.",
-        unit="s", plausible=(0, 36000), evidence=_LONG, aliases=("longest_still_s",),
+        unit="s", plausible=(0, 36000), evidence=_LONG,
     ),
     _motion(
         "motion_burst_rate",

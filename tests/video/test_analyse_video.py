@@ -9,19 +9,26 @@ from cueflow.schemas.biomarkers import SERIES, of_modality
 from cueflow.schemas.config import VideoConfig
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Window
-from cueflow.schemas.session import Exclusion
-from cueflow.tasks.video.analyse import Tracks, analyse_video, findings
+from cueflow.schemas.session import Exclusion, Role
+from cueflow.tasks.video.analyse import Cue, Place, analyse_video, findings
+from cueflow.tasks.video.body.track import PARTS, BodyTrack
+from cueflow.tasks.video.decode import Decoder
 from cueflow.tasks.video.face.track import COLUMNS as FACE
 from cueflow.tasks.video.face.track import FaceTrack
+from cueflow.tasks.video.follow import PersonTrack, Tracks, VideoModels, follow
 from cueflow.tasks.video.motion.track import COLUMNS as MOTION
 from cueflow.tasks.video.motion.track import MotionTrack
+from cueflow.tasks.video.people.cast import Sightings
+from cueflow.tasks.video.people.roster import Person
 
 
 @pytest.fixture
-def analyse(face_model, tiny_backbone):
-    def run(path, **options):
-        defaults = {"start_s": 0.0, "phases": (), "exclusions": (), "config": VideoConfig(), "decoder": "av"}
-        return analyse_video(path, face_model=face_model, backbone_dir=tiny_backbone, **(defaults | options))
+def analyse(people_models, tiny_backbone):
+    def run(path, *, start_s=0.0, phases=(), backbone=tiny_backbone, config=None, **options):
+        models = VideoModels(backbone=backbone, **people_models)
+        place = Place(start_s, tuple(phases))
+        found = analyse_video(path, place=place, models=models, config=config or VideoConfig(), **options)
+        return found[Role.PATIENT]
 
     return run
 
@@ -75,17 +82,33 @@ def test_progress_ends_at_one(analyse, make_clip):
 
 
 def synthetic(seconds=60.0):
-    """A track with a nod every ten seconds and one half of the picture's motion in the second half."""
+    """A person with a blink every ten seconds, and all of the picture's motion in the second half."""
     times = np.arange(round(seconds * 30)) / 30
     face = {name: np.zeros(len(times)) for name in FACE} | {"eye_aspect": np.full(len(times), 0.3)}
-    face["blink"] = 0.1 + sum(0.7 * np.clip(1 - np.abs(times - at) / 0.15, 0, None) for at in np.arange(5, seconds, 10))
+    face |= {name: np.ones(len(times)) for name in ("inside", "nearness", "size")}
+    face["au45"] = 0.1 + sum(0.7 * np.clip(1 - np.abs(times - at) / 0.15, 0, None) for at in np.arange(5, seconds, 10))
     pairs = np.arange(round(seconds * 4))
     motion = {name: np.zeros(len(pairs)) for name in MOTION} | {"energy": np.where(pairs < len(pairs) / 2, 0.01, 0.5)}
-    return Tracks(times, FaceTrack(times, face), MotionTrack((pairs + 0.5) / 4, np.full(len(pairs), 0.25), motion))
+    looks = np.arange(round(seconds))
+    sightings = Sightings(looks * 1.0, looks * 1.0, np.zeros(len(looks), int), looks * 0.0 + 0.5, looks * 0.0 + 0.4)
+    nobody = BodyTrack(
+        looks * 1.0, {part: np.full((len(looks), 2), np.nan) for part in PARTS}, np.zeros(0),
+        {side: np.zeros((0, 5, 2)) for side in ("left", "right")},
+    )  # fmt: skip
+    person = Person([np.zeros(128)], np.zeros(2), 1.0, 0.0)
+    return Tracks(
+        times, {0: PersonTrack(FaceTrack(times, face), nobody)}, [person], sightings,
+        MotionTrack((pairs + 0.5) / 4, np.full(len(pairs), 0.25), motion),
+    )  # fmt: skip
+
+
+def findings_of(tracks, *, phases=(), exclusions=(), start_s=100.0):
+    place = Place(start_s, tuple(phases), tuple(exclusions))
+    return findings(tracks, place=place, cue=Cue(), still_threshold=0.04)[Role.PATIENT]
 
 
 def test_findings_are_on_the_session_clock():
-    found = findings(synthetic(), start_s=100.0, phases=(), exclusions=(), still_threshold=0.04)
+    found = findings_of(synthetic(), phases=(), exclusions=())
     blinks = [e for e in found.events if e.kind == "blink"]
     assert [(e.start_s + e.end_s) / 2 for e in blinks] == pytest.approx([105, 115, 125, 135, 145, 155], abs=0.01)
     assert by_name(found)["face_blink_rate"].value == pytest.approx(6)
@@ -95,7 +118,7 @@ def test_findings_are_on_the_session_clock():
 
 def test_phases_are_summarised_apart():
     phases = [Window(100.0, 130.0, "rest"), Window(130.0, 160.0, "talk"), Window(500.0, 600.0, "later")]
-    found = findings(synthetic(), start_s=100.0, phases=phases, exclusions=(), still_threshold=0.04)
+    found = findings_of(synthetic(), phases=phases, exclusions=())
     assert by_name(found, "rest")["motion_energy_mean"].value == pytest.approx(0.01)
     assert by_name(found, "talk")["motion_energy_mean"].value == pytest.approx(0.5)
     assert not by_name(found, "later")
@@ -103,7 +126,7 @@ def test_phases_are_summarised_apart():
 
 def test_an_excluded_span_is_used_by_no_measure():
     out = [Exclusion(130.0, 30.0, "phone rang")]
-    found = findings(synthetic(), start_s=100.0, phases=(), exclusions=out, still_threshold=0.04)
+    found = findings_of(synthetic(), phases=(), exclusions=out)
     assert by_name(found)["motion_energy_mean"].value == pytest.approx(0.01)
     assert by_name(found)["face_visible_share"].coverage == pytest.approx(0.5, abs=0.01)
     assert len([e for e in found.events if e.kind == "blink"]) == 3
@@ -148,12 +171,9 @@ def test_small_faces_in_wide_frames_are_found_and_none_invented(analyse, shared_
 
 
 @pytest.mark.slow
-def test_cameras_of_25_30_and_60_frames_agree_on_a_speed(face_model, dinov2, make_clip):
+def test_cameras_of_25_30_and_60_frames_agree_on_a_speed(analyse, dinov2, make_clip):
     def speed(rate):
-        found = analyse_video(
-            make_clip(rate=rate, seconds=6, speed=12), start_s=0.0, phases=(), exclusions=(), face_model=face_model,
-            backbone_dir=dinov2, config=VideoConfig(),
-        )  # fmt: skip
+        found = analyse(make_clip(rate=rate, seconds=6, speed=12), backbone=dinov2)
         return by_name(found)["motion_camera_speed_mean"].value
 
     speeds = [speed(rate) for rate in (25, 30, 60)]
@@ -163,14 +183,52 @@ def test_cameras_of_25_30_and_60_frames_agree_on_a_speed(face_model, dinov2, mak
 
 @pytest.mark.real
 @pytest.mark.slow
-def test_still_and_busy_recordings_are_told_apart(shared_data, face_model, dinov2):
+def test_still_and_busy_recordings_are_told_apart(shared_data, analyse, dinov2):
     def energy(name):
-        found = analyse_video(
-            shared_data / name, start_s=0.0, phases=(), exclusions=(), face_model=face_model, backbone_dir=dinov2,
-            config=VideoConfig(),
-        )  # fmt: skip
+        found = analyse(shared_data / name, backbone=dinov2)
         return next(s for s in found.series if s.name == "motion_energy").values
 
     threshold = VideoConfig().still_threshold
     still, busy = energy("video_rppg/evm_face.mp4"), energy("video_temporal/asl_sequence.mp4")
     assert np.nanmax(still) < threshold < np.nanmedian(busy) / 3
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_pulse_of_a_still_face_and_none_of_a_moving_one(analyse, shared_data):
+    still = by_name(analyse(shared_data / "video_rppg" / "evm_face.mp4"))
+    assert still["face_pulse_rate_mean"].value == pytest.approx(52.7, abs=1.5)
+    moving = by_name(analyse(shared_data / "video_blink" / "blinking_4.mp4"))
+    assert (moving["face_pulse_rate_mean"].value, moving["face_pulse_rate_mean"].reason) == (None, Reason.LOW_SIGNAL)
+    assert moving["face_pulse_snr_median"].value < 2
+
+
+# who signs in each clip of the sequence, told by eye
+SIGNERS = (
+    (2.567, "A"),
+    (6.2, "B"),
+    (7.767, "C"),
+    (9.4, "D"),
+    (11.1, "E"),
+    (13.3, "A"),
+    (15.7, "B"),
+    (19.833, "E"),
+    (21.4, "D"),
+)
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_five_signers_are_never_mixed(shared_data, people_models, tiny_backbone):
+    clip = shared_data / "video_temporal" / "asl_sequence.mp4"
+    models = VideoModels(backbone=tiny_backbone, **people_models)
+    tracks = follow(clip, models=models, config=VideoConfig(people_max=8), decoder=Decoder.AV, progress=lambda _: None)
+    times = next(iter(tracks.people.values())).face.times_s
+    truth = np.array([next((who for end, who in SIGNERS if t < end - 1e-3), "D") for t in times])
+    seen = np.zeros(len(times), dtype=bool)
+    for track in tracks.people.values():
+        who, count = np.unique(truth[track.face.visible], return_counts=True)
+        if len(who):
+            assert count.max() >= 0.98 * count.sum(), dict(zip(who, count, strict=True))
+            seen |= track.face.visible
+    assert seen.mean() > 0.9

@@ -7,11 +7,12 @@ import pytest
 
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Window
-from cueflow.tasks.video.face import events as ev
+from cueflow.tasks.video.episodes import episodes
 from cueflow.tasks.video.face import geometry as geometry
-from cueflow.tasks.video.face.finder import SHAPES, Face, Square, ideal_square, squares
+from cueflow.tasks.video.face.finder import Face, Square, ideal_square, squares
 from cueflow.tasks.video.face.measures import face_event_rows, face_measures, find_events
 from cueflow.tasks.video.face.track import COLUMNS, FaceTrack, TrackBuilder
+from cueflow.tasks.video.face.units import UNITS
 
 rng = np.random.default_rng(0)
 
@@ -28,7 +29,15 @@ def turn(pitch=0.0, yaw=0.0, roll=0.0):
 def mesh():
     """Random points; each landmark on the left mirrors one on the right about x = 0."""
     points = rng.normal(size=(478, 3)) * 20
-    pairs = [(33, 263), (133, 362), (160, 387), (158, 385), (153, 380), (144, 373), *geometry.MIRRORED]
+    pairs = [
+        (33, 263),
+        (133, 362),
+        (160, 387),
+        (158, 385),
+        (153, 380),
+        (144, 373),
+        *(pair for part in geometry.MIRRORED.values() for pair in part),
+    ]
     for right, left in pairs:
         points[right, 0] = -abs(points[right, 0]) - 5
         points[left] = points[right] * (-1, 1, 1)
@@ -56,7 +65,7 @@ def test_angle_between_poses_is_that_of_one_rotation():
 def test_head_movement_is_no_expression():
     face = mesh()
     elsewhere = 1.3 * face @ turn(10, 20, 5).T + (30, -12, 4)
-    assert geometry.moved(elsewhere, face) == pytest.approx((0, 0, 0), abs=1e-9)
+    assert geometry.moved(elsewhere, face) == pytest.approx((0,) * 5, abs=1e-9)
 
 
 def test_a_moving_mouth_moves_the_lower_face_only():
@@ -64,10 +73,11 @@ def test_a_moving_mouth_moves_the_lower_face_only():
     spoken = face.copy()
     lower_only = sorted(set(geometry.LOWER) - set(geometry.STIFF))
     spoken[lower_only, 1] += 3
-    upper, lower, both = geometry.moved(spoken, face)
+    upper, lower, lips, brows, both = geometry.moved(spoken, face)
     assert upper == pytest.approx(0, abs=1e-9)
     assert lower == pytest.approx(3 * len(lower_only) / len(geometry.LOWER) / geometry.inter_ocular(face))
-    assert 0 < both < lower
+    assert 0 < both < lower == pytest.approx(lips)
+    assert brows == pytest.approx(0, abs=1e-9)
 
 
 def test_eye_and_mouth_measures_do_not_depend_on_size():
@@ -86,10 +96,10 @@ def test_eye_aspect_ratio_of_a_rectangle_eye():
 
 def test_a_mirrored_face_has_no_asymmetry_and_a_drooping_mouth_has():
     face = mesh()
-    assert geometry.asymmetry(face) == pytest.approx(0, abs=1e-9)
+    assert geometry.asymmetry(face) == pytest.approx({"mouth": 0, "eye": 0, "brow": 0}, abs=1e-9)
     face[291, 1] += 8
-    expected = 8 / len(geometry.MIRRORED) / geometry.inter_ocular(face)
-    assert geometry.asymmetry(face) == pytest.approx(expected, rel=1e-6)
+    expected = 8 / len(geometry.MIRRORED["mouth"]) / geometry.inter_ocular(face)
+    assert geometry.asymmetry(face) == pytest.approx({"mouth": expected, "eye": 0, "brow": 0}, rel=1e-6, abs=1e-9)
 
 
 # crop
@@ -132,6 +142,7 @@ def test_the_ideal_square_holds_the_face_in_its_middle():
 def track(times, **columns):
     full = {name: np.zeros(len(times)) for name in COLUMNS}
     full["eye_aspect"] = np.full(len(times), 0.3)
+    full |= {name: np.ones(len(times)) for name in ("inside", "nearness", "size")}
     return FaceTrack(times, full | columns)
 
 
@@ -147,7 +158,7 @@ def bump(times, at, width, height):
 def blinking(rate, seconds=60.0, start=0.0, every=3.0):
     times = start + np.arange(round(rate * seconds)) / rate
     shape = sum(bump(times, at, 0.3, 0.7) for at in np.arange(1.5, seconds, every))
-    return track(times, blink=0.1 + shape, eye_aspect=0.3 - 0.35 * shape)
+    return track(times, au45=0.1 + shape, eye_aspect=0.3 - 0.35 * shape)
 
 
 def values(tr, window=None):
@@ -201,7 +212,7 @@ def test_no_face_says_so():
 def test_shallow_blinks_are_incomplete_and_long_closures_no_blinks():
     times = np.arange(1800) / 30
     shape = sum(bump(times, at, 0.3, 0.4) for at in (5, 10, 15, 20)) + np.where((times > 30) & (times < 33), 0.7, 0)
-    tr = track(times, blink=0.1 + shape, eye_aspect=0.3 - 0.35 * shape)
+    tr = track(times, au45=0.1 + shape, eye_aspect=0.3 - 0.35 * shape)
     found = values(tr)
     assert found["face_blink_incomplete_share"].value == 1  # opening of .53 at the deepest
     assert found["face_blink_rate"].value == pytest.approx(4)
@@ -242,13 +253,14 @@ def test_a_nod_does_not_cross_a_gap():
 
 def test_smiles_have_times_from_interpolated_thresholds():
     times = np.arange(600) / 30
-    found = find_events(track(times, smile=np.clip((times - 5) / 2, 0, 0.8) * (times < 12))).smiles
+    found = find_events(track(times, au12=np.clip((times - 5) / 2, 0, 0.8) * (times < 12))).smiles
     assert [(s.start_s, s.peak) for s in found] == [(pytest.approx(5.5), pytest.approx(0.8))]
 
 
 def test_speeds_agree_between_frame_rates_and_nothing_crosses_a_loss():
     face = mesh()
-    shapes = dict.fromkeys(SHAPES, 0.0)
+    shapes = dict.fromkeys({n for names in UNITS.values() for n in names}, 0.0)
+    picture = np.full((480, 640, 3), 90, np.uint8)
 
     def build(rate, lost=()):
         builder = TrackBuilder(480, 640)
@@ -257,8 +269,8 @@ def test_speeds_agree_between_frame_rates_and_nothing_crosses_a_loss():
             mouth = face.copy()
             mouth[[13, 14, 0, 17], 1] += 2 * time
             seen = Face(mouth, turn(yaw=8 * time), shapes)
-            builder.add(time, None if i in lost else seen)
-        return builder.done()
+            builder.add(time, None if i in lost else seen, picture)
+        return builder.done(np.arange(rate * 4) / rate)
 
     speeds = [(np.nanmean(t["head_speed"]), np.nanmean(t["moved_lower"])) for t in map(build, (25, 30, 60))]
     assert [s[0] for s in speeds] == pytest.approx([8, 8, 8])
@@ -272,6 +284,6 @@ def test_speeds_agree_between_frame_rates_and_nothing_crosses_a_loss():
 def test_hysteresis_needs_the_high_level_and_keeps_the_low():
     times = np.arange(7.0) / 10
     signal = np.array([0, 0.3, 0.6, 0.3, 0, 0.3, 0])
-    (only,) = ev.episodes(times, signal, high=0.5, low=0.15)
+    (only,) = episodes(times, signal, high=0.5, low=0.15)
     assert (only.start_s, only.end_s) == (pytest.approx(0.05), pytest.approx(0.35))
     assert only.cut is False or not only.cut

@@ -2,136 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cueflow.schemas.results import FloatArray
+from cueflow.tasks.video.episodes import Episode, baseline, episodes, runs
 
-MAX_STEP_S = 0.12  # samples further apart do not touch: a gap is a gap
-BASELINE_S = 20.0  # the open eye's level is the median over so much visible time around
 BLINK_HIGH, BLINK_LOW = 0.18, 0.08  # rise of the eye-closing score over its baseline: measured blinks peak at .4 to .75
 BLINK_MAX_S = 0.8  # longer is a closed eye, not a blink
 OPEN_QUANTILE = 0.75  # holds as long as the eyes are closed less than half of the time
 COMPLETE_EYE = 0.45  # the opening at the blink's deepest point, in open eyes: below is complete
 SMILE_HIGH, SMILE_LOW, SMILE_MIN_S = 0.4, 0.25, 0.3
+SMILE_EYES = 0.1  # rise of the squint over its resting level during a smile: the eyes take part
+UNIT_HIGH, UNIT_LOW = 0.2, 0.1  # rise of a score over its resting level that is an activation
 SWING_MIN_S, SWING_MAX_S = 0.03, 0.5  # the middle three fifths of one way of a nod
 SWING_ENDS = 0.2
 REST_MAX_S = 0.4  # between two swings of one nod
 NOD_DEG, SHAKE_DEG = 5.0, 5.0  # a blink tips the fitted pitch by up to 4 degrees
-
-
-@dataclass(frozen=True, slots=True)
-class Episode:
-    """A span in which a signal was up: `first`, `last` sample indices, `start_s`, `end_s`, and its highest value.
-
-    `cut` is True where it touches a gap or an end of the recording, so that its true duration is unknown.
-    """
-
-    first: int
-    last: int
-    start_s: float
-    end_s: float
-    peak: float
-    cut: bool
-
-    @property
-    def duration_s(self) -> float:
-        """Length in s."""
-        return self.end_s - self.start_s
-
-
-def runs(times_s: FloatArray, good: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Stretches of good samples without a gap, as half-open index ranges.
-
-    Parameters
-    ----------
-    times_s : ndarray, shape (n,)
-        Increasing stamps, s.
-    good : ndarray of bool, shape (n,)
-        Which samples may be used.
-
-    Returns
-    -------
-    list of tuple of int
-        A step of more than `MAX_STEP_S`, or than two and a half of the usual ones, is a gap.
-    """
-    steps = np.diff(times_s)
-    breaks = steps > max(MAX_STEP_S, 2.5 * float(np.median(steps)) if len(steps) else 0.0)
-    found: list[tuple[int, int]] = []
-    start: int | None = None
-    for index, usable in enumerate(good):
-        if start is not None and (not usable or breaks[index - 1]):
-            found.append((start, index))
-            start = None
-        if usable and start is None:
-            start = index
-    if start is not None:
-        found.append((start, len(good)))
-    return found
-
-
-def episodes(times_s: FloatArray, signal: FloatArray, *, high: float, low: float) -> list[Episode]:
-    """Spans in which a signal rises over `high`, from where it passed `low` to where it falls under it again.
-
-    The moments of passing are interpolated between stamps. Nothing is followed across a gap.
-
-    Parameters
-    ----------
-    times_s, signal : ndarray, shape (n,)
-        Stamps in s, and values; NaN is a gap.
-    high, low : float
-        Thresholds of the hysteresis, low < high.
-
-    Returns
-    -------
-    list of Episode
-    """
-    found: list[Episode] = []
-    for begin, end in runs(times_s, np.isfinite(signal)):
-        up = signal[begin:end] > low
-        edges = np.flatnonzero(np.diff(np.concatenate(([False], up, [False])).astype(np.int8)))
-        for a, b in zip(edges[::2] + begin, edges[1::2] + begin, strict=True):
-            peak = float(signal[a:b].max())
-            if peak > high:
-                start = times_s[a] if a == begin else _crossing(times_s, signal, a - 1, level=low)
-                stop = times_s[b - 1] if b == end else _crossing(times_s, signal, b - 1, level=low)
-                found.append(Episode(int(a), int(b - 1), float(start), float(stop), peak, a == begin or b == end))
-    return found
-
-
-def _crossing(times_s: FloatArray, signal: FloatArray, index: int, *, level: float) -> float:
-    share = (level - signal[index]) / (signal[index + 1] - signal[index])
-    return float(times_s[index] + share * (times_s[index + 1] - times_s[index]))
-
-
-def baseline(times_s: FloatArray, signal: FloatArray, *, width_s: float = BASELINE_S) -> FloatArray:
-    """Slow level of a signal: the median of each stretch of `width_s`, interpolated between their middles.
-
-    Parameters
-    ----------
-    times_s, signal : ndarray, shape (n,)
-        Stamps in s, and values; NaN values are left out.
-    width_s : float, optional
-        Length of a stretch.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-        NaN throughout where there is no finite value.
-    """
-    good = np.isfinite(signal)
-    if not good.any():
-        return np.full(len(signal), np.nan)
-    bins = np.floor((times_s - times_s[0]) / width_s).astype(np.int64)
-    centres, levels = [], []
-    for b in np.unique(bins[good]):
-        chosen = good & (bins == b)
-        centres.append(float(np.median(times_s[chosen])))
-        levels.append(float(np.median(signal[chosen])))
-    return np.interp(times_s, centres, levels)
 
 
 def closures(times_s: FloatArray, score: FloatArray) -> list[Episode]:

@@ -1,4 +1,4 @@
-"""Find one face in every frame: landmarks, expression scores and pose, through a square crop that follows the face."""
+"""Find and follow a face: landmarks, expression scores and pose, through a square crop that moves with it."""
 
 from __future__ import annotations
 
@@ -17,18 +17,12 @@ if TYPE_CHECKING:
 
 Picture = NDArray[np.uint8]
 
-SEARCH_S = 0.25  # a lost face is looked for this often
 SEARCH_TRIES = 6  # squares tried in one search, 3 ms each; the next search goes on where this one stopped
 SEARCH_SIDES = (1.0, 0.75, 0.5)  # sides of the squares, in shorter sides of the frame
 CROP_PER_FACE = 2.8  # side of the crop in face sizes
 DRIFT = 0.15  # the crop follows when its ideal place is this share of its side away …
 MIN_FACE = 32  # pixels: what is found below that is as often a pattern as a face, and shows no expression
 RESIZE = 1.4  # … or its ideal side this factor smaller or larger
-SHAPES = (
-    "eyeBlinkLeft", "eyeBlinkRight", "mouthSmileLeft", "mouthSmileRight", "browInnerUp", "browOuterUpLeft",
-    "browOuterUpRight", "browDownLeft", "browDownRight", "jawOpen", "eyeSquintLeft", "eyeSquintRight",
-    "mouthFrownLeft", "mouthFrownRight", "mouthPressLeft", "mouthPressRight",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +50,8 @@ class Face:
     """A face in one frame.
 
     `points` (478, 3): landmarks in pixels of the frame, depth on the same scale; `pose` (3, 3): rotation of the head
-    against the camera (x right, y up, z towards the camera); `shapes`: expression scores, 0 to 1, of `SHAPES`.
+    against the camera (x right, y up, z towards the camera); `shapes`: expression scores, 0 to 1, of all 52 blendshapes
+    by name.
     """
 
     points: FloatArray
@@ -119,36 +114,99 @@ def _steps(length: int, side: int) -> int:
     return int(np.ceil((length - side) / (side / 2))) + 1
 
 
-class FaceTracker:
-    """Follows one face through a video; use it in a `with` statement.
+class FaceSearch:
+    """Looks for a face in single pictures; use it in a `with` statement.
 
     Parameters
     ----------
     model : Path
-        MediaPipe's `face_landmarker.task`.
-
-    Raises
-    ------
-    ModelError
-        If the file is no such model.
+        MediaPipe's `face_landmarker.task`; anything else is a `ModelError`.
     """
 
     def __init__(self, model: Path) -> None:
-        self._model = model
-        self._searcher = self._landmarker("IMAGE")
-        self._follower: Any = None
-        self._square: Square | None = None
+        self._landmarker = open_landmarker(model, "IMAGE")
         self._to_try: deque[Square] = deque()
-        self._next_search_s = -np.inf
-        self._stamp_ms = -1
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._searcher.close()  # its finaliser raises at interpreter exit where this was not called
-        if self._follower is not None:
-            self._follower.close()
+        self._landmarker.close()  # its finaliser raises at interpreter exit where this was not called
+
+    def inside(self, square: Square, frame: Picture) -> Face | None:
+        """The face in one square of a frame.
+
+        Parameters
+        ----------
+        square : Square
+            Where to look.
+        frame : ndarray, shape (height, width, 3)
+            uint8, RGB.
+
+        Returns
+        -------
+        Face or None
+        """
+        return _face(self._landmarker.detect(image_of(square.of(frame))), square)
+
+    def anywhere(self, frame: Picture, *, tries: int | None = SEARCH_TRIES) -> Face | None:
+        """A face in some square of the frame, for where no detector sees one.
+
+        Parameters
+        ----------
+        frame : ndarray, shape (height, width, 3)
+            uint8, RGB.
+        tries : int, optional
+            Squares looked at in this call, 3 ms each; the next call goes on where this one stopped. None: all.
+
+        Returns
+        -------
+        Face or None
+        """
+        if not self._to_try:
+            self._to_try.extend(squares(*frame.shape[:2]))
+        for _ in range(len(self._to_try) if tries is None else min(tries, len(self._to_try))):
+            square = self._to_try[0]
+            self._to_try.rotate(-1)
+            face = self.inside(square, frame)
+            if face is not None:
+                self._to_try.clear()  # after the next loss the search starts anew
+                return face
+        return None
+
+
+class FaceFollower:
+    """Follows one face from frame to frame through a square crop that moves with it; `close` it at the end.
+
+    Parameters
+    ----------
+    model : Path
+        MediaPipe's `face_landmarker.task`; anything else is a `ModelError`.
+    """
+
+    def __init__(self, model: Path) -> None:
+        self._model = model
+        self._landmarker: Any = None
+        self._square: Square | None = None
+        self._stamp_ms = -1
+
+    def close(self) -> None:
+        """Free the landmarker."""
+        if self._landmarker is not None:
+            self._landmarker.close()
+        self._landmarker, self._square = None, None
+
+    def start(self, face: Face, frame: Picture) -> None:
+        """Follow this face from now on.
+
+        Parameters
+        ----------
+        face : Face
+            As found in the frame.
+        frame : ndarray, shape (height, width, 3)
+            uint8, RGB.
+        """
+        self._move(ideal_square(face.points, *frame.shape[:2]))
 
     def look(self, time_s: float, frame: Picture) -> Face | None:
         """The face in the next frame.
@@ -163,39 +221,15 @@ class FaceTracker:
         Returns
         -------
         Face or None
-            None where no face is found.
+            None where the face is not seen.
         """
-        face = self._follow(time_s, frame)
-        if face is None and time_s >= self._next_search_s:
-            self._next_search_s = time_s + SEARCH_S
-            square = self._search(frame)
-            if square is not None:
-                self._move(square)
-                face = self._follow(time_s, frame)
-        if face is not None:
-            self._keep_centred(face, frame)
-        return face
-
-    def _follow(self, time_s: float, frame: Picture) -> Face | None:
         if self._square is None:
             return None
         self._stamp_ms = max(round(time_s * 1000), self._stamp_ms + 1)  # the landmarker wants whole ms that increase
-        return _face(self._follower.detect_for_video(_image(self._square.of(frame)), self._stamp_ms), self._square)
-
-    def _search(self, frame: Picture) -> Square | None:
-        """A square around a face; a frame without one costs a few tries only, the first frame all of them."""
-        height, width = frame.shape[:2]
-        first = not self._to_try and self._square is None
-        if not self._to_try:
-            self._to_try.extend(squares(height, width))
-        for _ in range(len(self._to_try) if first else SEARCH_TRIES):
-            square = self._to_try[0]
-            self._to_try.rotate(-1)
-            face = _face(self._searcher.detect(_image(square.of(frame))), square)
-            if face is not None:
-                self._to_try.clear()  # after the next loss the search starts anew
-                return ideal_square(face.points, height, width)
-        return None
+        face = _face(self._landmarker.detect_for_video(image_of(self._square.of(frame)), self._stamp_ms), self._square)
+        if face is not None:
+            self._keep_centred(face, frame)
+        return face
 
     def _keep_centred(self, face: Face, frame: Picture) -> None:
         now, ideal = self._square, ideal_square(face.points, *frame.shape[:2])
@@ -208,27 +242,56 @@ class FaceTracker:
 
     def _move(self, square: Square) -> None:
         """Look elsewhere from the next frame on: what the landmarker remembers of its old place would mislead it."""
-        if self._follower is not None:
-            self._follower.close()
-        self._follower, self._square = self._landmarker("VIDEO"), square
-
-    def _landmarker(self, mode: str) -> Any:  # noqa: ANN401 - MediaPipe has no types
-        from mediapipe.tasks.python import BaseOptions, vision
-
-        options = vision.FaceLandmarkerOptions(
-            base_options=BaseOptions(model_asset_path=str(self._model)),
-            running_mode=vision.RunningMode[mode],
-            num_faces=1,
-            output_face_blendshapes=True,
-            output_facial_transformation_matrixes=True,
-        )
-        try:
-            return vision.FaceLandmarker.create_from_options(options)
-        except (RuntimeError, ValueError, FileNotFoundError) as error:
-            raise ModelError("The face landmarker cannot be opened; run `cueflow models pull`") from error
+        self.close()
+        self._landmarker, self._square = open_landmarker(self._model, "VIDEO"), square
 
 
-def _image(picture: Picture) -> Any:  # noqa: ANN401
+def open_landmarker(model: Path, mode: str) -> Any:  # noqa: ANN401 - MediaPipe has no types
+    """MediaPipe's face landmarker for one face.
+
+    Parameters
+    ----------
+    model : Path
+        `face_landmarker.task`.
+    mode : {"IMAGE", "VIDEO"}
+        Single pictures, or frames in order of time.
+
+    Returns
+    -------
+    mediapipe.tasks.python.vision.FaceLandmarker
+
+    Raises
+    ------
+    ModelError
+        If the file is no such model.
+    """
+    from mediapipe.tasks.python import BaseOptions, vision
+
+    options = vision.FaceLandmarkerOptions(
+        base_options=BaseOptions(model_asset_path=str(model)),
+        running_mode=vision.RunningMode[mode],
+        num_faces=1,
+        output_face_blendshapes=True,
+        output_facial_transformation_matrixes=True,
+    )
+    try:
+        return vision.FaceLandmarker.create_from_options(options)
+    except (RuntimeError, ValueError, FileNotFoundError) as error:
+        raise ModelError("The face landmarker cannot be opened; run `cueflow models pull`") from error
+
+
+def image_of(picture: Picture) -> Any:  # noqa: ANN401
+    """A picture as MediaPipe takes it.
+
+    Parameters
+    ----------
+    picture : ndarray, shape (height, width, 3)
+        uint8, RGB, contiguous.
+
+    Returns
+    -------
+    mediapipe.Image
+    """
     import mediapipe
 
     return mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=picture)
@@ -242,11 +305,10 @@ def _face(result: Any, square: Square) -> Face | None:  # noqa: ANN401
         return None
     points[:, 0] += square.left
     points[:, 1] += square.top
-    wanted = set(SHAPES)
     return Face(
         points=points,
         pose=_rotation(np.asarray(result.facial_transformation_matrixes[0], dtype=np.float64)),
-        shapes={c.category_name: float(c.score) for c in result.face_blendshapes[0] if c.category_name in wanted},
+        shapes={c.category_name: float(c.score) for c in result.face_blendshapes[0]},
     )
 
 

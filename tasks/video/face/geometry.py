@@ -12,7 +12,15 @@ LIP_UPPER, LIP_LOWER, NOSE_TIP = 13, 14, 4
 STIFF = (168, 6, 197, 195, 5, 4, 33, 133, 263, 362, 127, 356, 234, 454, 10, 151, 9, 109, 338, 67, 297)
 UPPER = (70, 63, 105, 66, 107, 300, 293, 334, 296, 336, 159, 145, 386, 374, 160, 144, 387, 373, 158, 153, 385, 380)
 LOWER = (61, 291, 0, 17, 13, 14, 37, 267, 84, 314, 39, 269, 181, 405, 40, 270, 91, 321, 152, 148, 377, 205, 425)
-MIRRORED = ((61, 291), (159, 386), (145, 374), (105, 334), (66, 296), (70, 300), (40, 270), (91, 321))
+LIPS = (61, 291, 0, 17, 13, 14, 37, 267, 84, 314, 39, 269, 181, 405, 40, 270, 91, 321)
+BROWS = (70, 63, 105, 66, 107, 300, 293, 334, 296, 336)
+MIRRORED = {
+    "mouth": ((61, 291), (40, 270), (91, 321), (39, 269), (181, 405)),
+    "eye": ((159, 386), (145, 374), (158, 385), (153, 380)),
+    "brow": ((105, 334), (66, 296), (70, 300), (107, 336)),
+}
+IRISES = ((33, 133, 468), (362, 263, 473))  # corner at the left of the picture, corner at its right, iris
+EYE_WIDTH_MM, IRIS_DEPTH_MM = 30.0, 10.5  # opening from corner to corner; iris before the eyeball's centre
 
 
 def inter_ocular(points: FloatArray) -> float:
@@ -135,8 +143,8 @@ def aligned(points: FloatArray, reference: FloatArray) -> FloatArray:
     return turned
 
 
-def moved(points: FloatArray, before: FloatArray) -> tuple[float, float, float]:
-    """How far the face moved in itself: the mean way of the upper part, of the lower part, and of both.
+def moved(points: FloatArray, before: FloatArray) -> tuple[float, float, float, float, float]:
+    """How far the face moved in itself: mean way of the upper part, the lower part, lips, brows, and both parts.
 
     Parameters
     ----------
@@ -149,12 +157,59 @@ def moved(points: FloatArray, before: FloatArray) -> tuple[float, float, float]:
         In inter-ocular distances.
     """
     way = np.linalg.norm(aligned(points, before) - before, axis=1) / inter_ocular(before)
-    upper, lower = float(way[list(UPPER)].mean()), float(way[list(LOWER)].mean())
-    return upper, lower, float(way[list(UPPER + LOWER)].mean())
+    upper, lower, lips, brows, both = (float(way[list(p)].mean()) for p in (UPPER, LOWER, LIPS, BROWS, UPPER + LOWER))
+    return upper, lower, lips, brows, both
 
 
-def asymmetry(points: FloatArray) -> float:
-    """Mean distance between a landmark and the mirror image of its partner on the other side.
+def eye_in_head(points: FloatArray, pose: FloatArray) -> tuple[float, float]:
+    """Where the eyes look in the head, from the irises' place between the corners of the eyes.
+
+    Parameters
+    ----------
+    points : ndarray, shape (478, 3)
+        Landmarks with irises.
+    pose : ndarray, shape (3, 3)
+        Rotation of the head, as in `head_angles`.
+
+    Returns
+    -------
+    tuple of float
+        Yaw, positive towards the right edge of the picture, and pitch, positive downwards, degrees; mean of both eyes.
+        Only differences mean something: the zero depends on the shape of the person's eyes.
+    """
+    head = (points * np.array([1.0, -1.0, -1.0])) @ pose  # what the head's own rotation did is undone
+    offsets = []
+    for left, right, iris in IRISES:
+        across = head[right] - head[left]
+        width = float(np.linalg.norm(across[:2]))
+        offset = head[iris] - (head[left] + head[right]) / 2
+        offsets.append((offset[0] / width, -offset[1] / width))
+    x, y = np.mean(offsets, axis=0) * EYE_WIDTH_MM / IRIS_DEPTH_MM
+    yaw, pitch = np.degrees(np.arcsin(np.clip([x, y], -0.95, 0.95)))
+    return float(yaw), float(pitch)
+
+
+def inside_share(points: FloatArray, height: int, width: int) -> float:
+    """Share of the landmarks that lie in the picture.
+
+    Parameters
+    ----------
+    points : ndarray, shape (478, 2 or more)
+        Landmarks in pixels.
+    height, width : int
+        Of the picture.
+
+    Returns
+    -------
+    float
+        0 to 1.
+    """
+    x, y = points[:, 0], points[:, 1]
+    return float(np.mean((x >= 0) & (y >= 0) & (x <= width) & (y <= height)))
+
+
+def asymmetry(points: FloatArray) -> dict[str, float]:
+    """Mean distance between a landmark and the mirror image of its partner on the other side, by part of the face.
 
     The mirror is the plane that best swaps the stiff pairs: through the midpoint of the eyes, across the line that
     joins them.
@@ -166,13 +221,16 @@ def asymmetry(points: FloatArray) -> float:
 
     Returns
     -------
-    float
-        In inter-ocular distances; 0 for a symmetric face.
+    dict
+        mouth, eye and brow, in inter-ocular distances; 0 for a symmetric face.
     """
     right, left = points[[33, 133]].mean(axis=0), points[[263, 362]].mean(axis=0)
     size = np.linalg.norm(left - right)
     axis = (left - right) / size
-    pairs = np.array(MIRRORED)
-    first, second = points[pairs[:, 0]], points[pairs[:, 1]]
-    image = second - 2 * np.outer((second - (left + right) / 2) @ axis, axis)
-    return float(np.linalg.norm((first - image)[:, :2], axis=1).mean() / size)
+    found = {}
+    for part, partners in MIRRORED.items():
+        pairs = np.array(partners)
+        first, second = points[pairs[:, 0]], points[pairs[:, 1]]
+        image = second - 2 * np.outer((second - (left + right) / 2) @ axis, axis)
+        found[part] = float(np.linalg.norm((first - image)[:, :2], axis=1).mean() / size)
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,24 +11,32 @@ from numpy.typing import NDArray
 from cueflow.schemas.biomarkers import BIOMARKERS, Biomarker
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Event, FloatArray, Measure, Series, Window
+from cueflow.tasks.video.episodes import Episode, episodes
 from cueflow.tasks.video.face import events as ev
+from cueflow.tasks.video.face.gaze import DOWN_DEG, TARGET_DEG, Gaze, gaze_of, gaze_shifts
 from cueflow.tasks.video.face.track import FaceTrack
+from cueflow.tasks.video.face.units import UNITS, activity
+from cueflow.tasks.video.weights import frame_seconds, weighted_mean, weighted_sd
 from cueflow.tasks.windows import per_second, within
 
 BLINK_RATE_MIN_HZ = 24.5  # 25 frames/s, with the jitter that recordings have
 FRONTAL_DEG = 20.0
+LEAN = 0.1  # share by which the head is nearer than its median, or further
+INSIDE = 0.95  # share of the landmarks in the picture below which a face counts as half outside
+CUT_OFF = 0.2  # share of the visible time with a face half outside from which the values say so
 
 SERIES_COLUMNS = {
-    "face_blink_score": "blink", "face_mouth_open": "mouth_open", "face_smile": "smile",
-    "face_brow_raise": "brow_raise", "face_brow_lower": "brow_lower",
-    "face_expressivity": "moved_all", "head_pitch": "pitch", "head_yaw": "yaw",
-    "head_roll": "roll", "head_speed": "head_speed",
+    "face_blink_score": "au45", "face_mouth_open": "mouth_open", "face_smile": "au12", "face_brow_lower": "au04",
+    "face_expressivity": "moved_all", "head_pitch": "pitch", "head_yaw": "yaw", "head_roll": "roll",
+    "head_speed": "head_speed",
 }  # fmt: skip
 MEANS = {
-    "face_size_mean": "size", "face_mouth_open_mean": "mouth_open", "face_smile_score_mean": "smile",
-    "face_brow_raise_mean": "brow_raise", "face_brow_lower_mean": "brow_lower",
-    "face_expressivity_upper_mean": "moved_upper", "face_expressivity_lower_mean": "moved_lower",
-    "face_expressivity_total_mean": "moved_all", "face_asymmetry_mean": "asymmetry", "head_pitch_mean": "pitch",
+    "face_size_mean": "size", "face_mouth_open_mean": "mouth_open", "face_smile_score_mean": "au12",
+    "face_brow_lower_mean": "au04", "face_expressivity_upper_mean": "moved_upper",
+    "face_expressivity_lower_mean": "moved_lower", "face_expressivity_lips_mean": "moved_lips",
+    "face_expressivity_brows_mean": "moved_brows", "face_expressivity_total_mean": "moved_all",
+    "face_asymmetry_mouth_mean": "asymmetry_mouth", "face_asymmetry_eye_mean": "asymmetry_eye",
+    "face_asymmetry_brow_mean": "asymmetry_brow", "face_inside_mean": "inside", "head_pitch_mean": "pitch",
     "head_yaw_mean": "yaw", "head_roll_mean": "roll", "head_angular_speed_mean": "head_speed",
 }  # fmt: skip
 SPREADS = {"face_mouth_open_sd": "mouth_open", "head_pitch_sd": "pitch", "head_yaw_sd": "yaw", "head_roll_sd": "roll"}
@@ -38,11 +46,13 @@ SPREADS = {"face_mouth_open_sd": "mouth_open", "head_pitch_sd": "pitch", "head_y
 class FaceEvents:
     """What happened in the face, and the frame rate it was seen at."""
 
-    closures: tuple[ev.Episode, ...]
-    smiles: tuple[ev.Episode, ...]
-    nods: tuple[ev.Episode, ...]
-    shakes: tuple[ev.Episode, ...]
+    closures: tuple[Episode, ...]
+    smiles: tuple[Episode, ...]
+    nods: tuple[Episode, ...]
+    shakes: tuple[Episode, ...]
+    shifts: tuple[Episode, ...]
     opening: FloatArray
+    gaze: Gaze
     rate_hz: float
 
     @property
@@ -51,11 +61,11 @@ class FaceEvents:
         return self.rate_hz >= BLINK_RATE_MIN_HZ
 
     @property
-    def blinks(self) -> tuple[ev.Episode, ...]:
+    def blinks(self) -> tuple[Episode, ...]:
         """Short closings seen from beginning to end."""
         return tuple(c for c in self.closures if ev.is_blink(c)) if self.sees_blinks else ()
 
-    def deepest(self, closure: ev.Episode) -> float:
+    def deepest(self, closure: Episode) -> float:
         """Smallest opening during a closing, in open eyes."""
         return float(np.min(self.opening[closure.first : closure.last + 1]))
 
@@ -74,33 +84,34 @@ def find_events(track: FaceTrack) -> FaceEvents:
     """
     t = track.times_s
     steps = np.diff(t)[track.visible[1:]]  # a file may change its frame rate where the face is gone
+    opening = ev.opening(track["eye_aspect"])
+    gaze = gaze_of(track, opening)
     return FaceEvents(
-        closures=tuple(ev.closures(t, track["blink"])),
-        smiles=tuple(ev.smiles(t, track["smile"])),
+        closures=tuple(ev.closures(t, track["au45"])),
+        smiles=tuple(ev.smiles(t, track["au12"])),
         nods=tuple(ev.oscillations(t, track["pitch"], track["yaw"], amplitude_deg=ev.NOD_DEG)),
         shakes=tuple(ev.oscillations(t, track["yaw"], track["pitch"], amplitude_deg=ev.SHAKE_DEG)),
-        opening=ev.opening(track["eye_aspect"]),
+        shifts=tuple(gaze_shifts(gaze)),
+        opening=opening,
+        gaze=gaze,
         rate_hz=1 / float(np.median(steps)) if len(steps) else 0.0,
     )
 
 
-def frame_seconds(times_s: FloatArray) -> FloatArray:
-    """How much time each frame stands for: up to the next one, and not across a gap.
+def brow_raise(track: FaceTrack) -> FloatArray:
+    """Mean score of raising the inner brow and both outer ones, (n,)."""
+    return np.asarray((track["au01"] + 2 * track["au02"]) / 3)
 
-    Parameters
-    ----------
-    times_s : ndarray, shape (n,)
-        Increasing stamps, s.
 
-    Returns
-    -------
-    ndarray, shape (n,)
-    """
-    if len(times_s) < 2:
-        return np.zeros(len(times_s))
-    steps = np.diff(times_s)
-    usual = float(np.median(steps))
-    return np.append(np.where(steps > 3 * usual, usual, steps), usual)
+def asymmetry(track: FaceTrack) -> FloatArray:
+    """Mean asymmetry of mouth, eyes and brows, (n,), inter-ocular distances."""
+    return np.asarray((track["asymmetry_mouth"] + track["asymmetry_eye"] + track["asymmetry_brow"]) / 3)
+
+
+def nearness(track: FaceTrack) -> FloatArray:
+    """Nearness to the camera in shares of its median, (n,)."""
+    near = track["nearness"]
+    return near / np.nanmedian(near) if track.visible.any() else near
 
 
 def face_measures(track: FaceTrack, events: FaceEvents, windows: Sequence[Window]) -> list[Measure]:
@@ -120,13 +131,28 @@ def face_measures(track: FaceTrack, events: FaceEvents, windows: Sequence[Window
     list of Measure
     """
     seconds = frame_seconds(track.times_s)
-    return [m for window in windows for m in _Summary(track, events, seconds, window).measures()]
+    squint = np.maximum(activity(track["au07"]), activity(track["au06"]))
+    active = {u: episodes(track.times_s, activity(track[u]), high=ev.UNIT_HIGH, low=ev.UNIT_LOW) for u in UNITS}
+    return [
+        m
+        for window in windows
+        for m in _Summary(track, events, seconds, window, squint=squint, active=active).measures()
+    ]
 
 
 class _Summary:
     """Measures of one window."""
 
-    def __init__(self, track: FaceTrack, events: FaceEvents, seconds: FloatArray, window: Window) -> None:
+    def __init__(
+        self,
+        track: FaceTrack,
+        events: FaceEvents,
+        seconds: FloatArray,
+        window: Window,
+        *,
+        squint: FloatArray,
+        active: Mapping[str, Sequence[Episode]],
+    ) -> None:
         self._track, self._events, self._window = track, events, window
         inside = within(track.times_s, window)
         self._observed_s = float(seconds[inside].sum())
@@ -134,6 +160,10 @@ class _Summary:
         self._weights = seconds
         self._seen_s = float(seconds[self._seen].sum())
         self._coverage = self._seen_s / window.duration_s if window.duration_s > 0 else 0.0
+        self._squint, self._active = squint, active
+        cut = weighted_mean((track["inside"] < INSIDE).astype(np.float64), seconds, self._seen)
+        self._half_outside = cut is not None and cut >= CUT_OFF
+        self._quality = self._mean(track["inside"])
 
     def measures(self) -> list[Measure]:
         share = self._seen_s / self._observed_s if self._observed_s else None
@@ -144,7 +174,9 @@ class _Summary:
         found = [visible]
         found += [self._measure(name, self._mean(self._track[column])) for name, column in MEANS.items()]
         found += [self._measure(name, self._sd(self._track[column])) for name, column in SPREADS.items()]
-        return [*found, *self._poses(), *self._blinks(), *self._others()]
+        found.append(self._measure("face_brow_raise_mean", self._mean(brow_raise(self._track))))
+        found.append(self._measure("face_asymmetry_mean", self._mean(asymmetry(self._track))))
+        return [*found, *self._poses(), *self._blinks(), *self._others(), *self._gaze(), *self._units()]
 
     def _poses(self) -> list[Measure]:
         speed = self._track["head_speed"][self._seen]
@@ -174,7 +206,9 @@ class _Summary:
         smiling = np.zeros(len(self._seen), dtype=bool)
         for s in self._events.smiles:
             smiling[s.first : s.last + 1] = True
+        eyes = [self._eyes_join(s) for s in smiles]
         return [
+            self._measure("face_smile_eyes_share", _mean(eyes), count=len(smiles)),
             self._measure("face_smile_rate", self._per_minute(len(smiles))),
             self._measure("face_smile_duration_mean", _mean(whole), count=len(whole)),
             self._measure("face_smile_share", self._share(smiling)),
@@ -182,36 +216,84 @@ class _Summary:
             self._measure("head_shake_rate", self._per_minute(len(self._inside(self._events.shakes)))),
         ]
 
+    def _eyes_join(self, smile: Episode) -> bool:
+        """True where the lids narrow with the mouth: a squint, or a raised cheek, above its resting level."""
+        span = slice(smile.first, smile.last + 1)
+        return bool(np.nanmean(self._squint[span]) >= ev.SMILE_EYES)
+
+    def _gaze(self) -> list[Measure]:
+        gaze, near = self._events.gaze, nearness(self._track)
+        seen = self._seen & np.isfinite(gaze.yaw)
+        open_s = float(self._weights[seen].sum())
+        shifts = self._inside(self._events.shifts)
+
+        def told(name: str, value: float | None) -> Measure:
+            return self._measure(name, value, seconds=open_s)
+
+        return [
+            told("gaze_yaw_mean", weighted_mean(gaze.yaw, self._weights, seen)),
+            told("gaze_yaw_sd", weighted_sd(gaze.yaw, self._weights, seen)),
+            told("gaze_pitch_mean", weighted_mean(gaze.pitch, self._weights, seen)),
+            told("gaze_pitch_sd", weighted_sd(gaze.pitch, self._weights, seen)),
+            told("gaze_shift_rate", 60 * len(shifts) / open_s if open_s else None),
+            told("gaze_target_share", weighted_mean((gaze.away <= TARGET_DEG).astype(np.float64), self._weights, seen)),
+            told("gaze_down_share", weighted_mean((gaze.pitch > DOWN_DEG).astype(np.float64), self._weights, seen)),
+            self._measure("head_nearness_sd", self._sd(near)),
+            self._measure("head_lean_in_share", self._share(near >= 1 + LEAN)),
+            self._measure("head_lean_out_share", self._share(near <= 1 - LEAN)),
+        ]
+
+    def _units(self) -> list[Measure]:
+        found = []
+        for unit in UNITS:
+            score, active = self._track[unit], self._active[unit]
+            up = np.zeros(len(score), dtype=bool)
+            for e in active:
+                up[e.first : e.last + 1] = True
+            seen = score[self._seen]
+            found += [
+                self._measure(f"face_{unit}_mean", self._mean(score)),
+                self._measure(f"face_{unit}_sd", self._sd(score)),
+                self._measure(f"face_{unit}_act_share", self._share(up)),
+                self._measure(f"face_{unit}_act_rate", self._per_minute(len(self._inside(active)))),
+                self._measure(f"face_{unit}_peak", float(np.quantile(seen, 0.99)) if len(seen) else None),
+            ]
+        return found
+
     def _measure(
-        self, name: str, value: float | None, *, count: int | None = None, reason: Reason | None = None
+        self,
+        name: str,
+        value: float | None,
+        *,
+        count: int | None = None,
+        seconds: float | None = None,
+        reason: Reason | None = None,
     ) -> Measure:
         """Evidence is visible seconds, or a count of events; without any face that is the reason."""
         declared: Biomarker = BIOMARKERS[name]
+        seen = self._seen_s if seconds is None else seconds
+        if reason is None and value is not None and self._half_outside:
+            reason = Reason.FACE_CUT_OFF
         return declared.measure(
             value,
             self._window,
-            n_evidence=self._seen_s if count is None else count,
+            n_evidence=seen if count is None else count,
+            quality=self._quality,
             coverage=self._coverage,
             reason=reason if self._seen_s else Reason.NO_FACE,
         )
 
-    def _inside(self, found: Sequence[ev.Episode]) -> list[ev.Episode]:
+    def _inside(self, found: Sequence[Episode]) -> list[Episode]:
         return [e for e in found if self._window.start_s <= (e.start_s + e.end_s) / 2 < self._window.end_s]
 
     def _per_minute(self, count: int) -> float | None:
         return 60 * count / self._seen_s if self._seen_s else None
 
-    def _weighted(self, values: FloatArray, average: Callable[[FloatArray, FloatArray], float]) -> float | None:
-        good = self._seen & np.isfinite(values) & (self._weights > 0)
-        return average(values[good], self._weights[good]) if good.any() else None
-
     def _mean(self, values: FloatArray) -> float | None:
-        return self._weighted(values, lambda v, w: float(np.average(v, weights=w)))
+        return weighted_mean(values, self._weights, self._seen)
 
     def _sd(self, values: FloatArray) -> float | None:
-        return self._weighted(
-            values, lambda v, w: float(np.sqrt(np.average((v - np.average(v, weights=w)) ** 2, weights=w)))
-        )
+        return weighted_sd(values, self._weights, self._seen)
 
     def _share(self, condition: NDArray[np.bool_]) -> float | None:
         return float(self._weights[self._seen & condition].sum()) / self._seen_s if self._seen_s else None
@@ -247,6 +329,7 @@ def face_event_rows(events: FaceEvents) -> list[Event]:
     rows += [Event("smile", "", s.start_s, s.end_s, s.peak) for s in events.smiles]
     rows += [Event("nod", "", n.start_s, n.end_s, None, {"range_deg": n.peak}) for n in events.nods]
     rows += [Event("shake", "", s.start_s, s.end_s, None, {"range_deg": s.peak}) for s in events.shakes]
+    rows += [Event("gaze_shift", "", g.start_s, g.end_s, None, {"angle_deg": g.peak}) for g in events.shifts]
     return sorted(rows, key=lambda e: (e.start_s, e.kind))
 
 
@@ -269,4 +352,7 @@ def face_series(track: FaceTrack, events: FaceEvents, *, start_s: float, end_s: 
     columns = {name: track[column] for name, column in SERIES_COLUMNS.items()}
     columns["face_visible"] = track.visible.astype(np.float64)
     columns["face_eye_opening"] = events.opening
+    columns["face_brow_raise"] = brow_raise(track)
+    columns["gaze_yaw"], columns["gaze_pitch"] = events.gaze.yaw, events.gaze.pitch
+    columns["head_nearness"] = nearness(track)
     return [per_second(name, track.times_s, values, start_s=start_s, end_s=end_s) for name, values in columns.items()]

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.video.face import geometry as geometry
+from cueflow.tasks.video.face import geometry
+from cueflow.tasks.video.face.units import UNITS, unit_scores
 
 if TYPE_CHECKING:
     from cueflow.tasks.video.face.finder import Face
@@ -18,19 +19,29 @@ if TYPE_CHECKING:
 BASELINE_S = 0.095  # movement is measured over a tenth of a second, so that cameras of 25 and 60 frames/s agree
 MAX_STEP_S = 0.25  # two faces further apart in time are not compared
 
+SKIN = (
+    (103, 67, 109, 10, 338, 297, 332, 333, 299, 337, 151, 108, 69, 104),
+    (117, 118, 119, 100, 142, 36, 205, 187, 123),
+    (346, 347, 348, 329, 371, 266, 425, 411, 352),
+)
+"""Forehead and cheeks, as polygons of landmarks."""
+
 COLUMNS = (
-    "blink", "eye_aspect", "mouth_open", "smile", "brow_raise", "brow_lower", "pitch", "yaw", "roll", "size", "nose_x",
-    "nose_y", "asymmetry", "head_speed", "moved_upper", "moved_lower", "moved_all",
+    "eye_aspect", "mouth_open", "pitch", "yaw", "roll", "size", "nose_x", "nose_y", "nearness", "inside",
+    "asymmetry_mouth", "asymmetry_eye", "asymmetry_brow", "eye_yaw", "eye_pitch", "head_speed", "moved_upper",
+    "moved_lower", "moved_lips", "moved_brows", "moved_all", "skin_r", "skin_g", "skin_b", *UNITS,
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class FaceTrack:
-    """The face over time: `times_s` (n,), and by name of `COLUMNS` (n,) with NaN where no face was seen.
+    """A face over time: `times_s` (n,), and by name of `COLUMNS` (n,) with NaN where it was not seen.
 
-    blink, smile, brow_raise, brow_lower: scores 0 to 1; eye_aspect: ratio; mouth_open: inter-ocular distances (IOD);
-    pitch, yaw, roll: degrees; size: share of the shorter side; nose_x, nose_y: shares of width and height; asymmetry:
-    IOD; head_speed: deg/s; moved_*: IOD/s. The speeds are known once in about a tenth of a second, NaN in between.
+    eye_aspect: ratio; mouth_open: inter-ocular distances (IOD); pitch, yaw, roll: degrees; size: share of the shorter
+    side; nose_x, nose_y: shares of width and height; nearness: inter-ocular distance, its foreshortening undone, in
+    shares of the shorter side; inside: share of the landmarks in the picture; asymmetry: IOD; eye_yaw, eye_pitch: eye
+    in head, degrees; head_speed: deg/s; moved_*: IOD/s; skin_*: mean grey levels of forehead and cheeks; au…: scores 0
+    to 1. The speeds are known once in about a tenth of a second, NaN in between.
     """
 
     times_s: FloatArray
@@ -38,32 +49,39 @@ class FaceTrack:
 
     @property
     def visible(self) -> NDArray[np.bool_]:
-        """True where a face was seen, (n,)."""
+        """True where the face was seen, (n,)."""
         return np.isfinite(self.columns["yaw"])
 
     def __getitem__(self, name: str) -> FloatArray:
         return self.columns[name]
 
+    def joined(self, other: FaceTrack) -> FaceTrack:
+        """The track, with the other's frames where it saw no face."""
+        return FaceTrack(self.times_s, {name: np.where(self.visible, self[name], other[name]) for name in self.columns})
 
-_UNSEEN = (np.nan,) * len(COLUMNS)
+    def only(self, keep: NDArray[np.bool_]) -> FaceTrack:
+        """The track without some frames: there is a gap in their place."""
+        return FaceTrack(self.times_s[keep], {name: column[keep] for name, column in self.columns.items()})
 
 
 class TrackBuilder:
-    """Collects faces into a `FaceTrack`, keeping only numbers.
+    """Collects the faces of one person into a `FaceTrack`, keeping only numbers.
 
     Parameters
     ----------
     height, width : int
         Of the frames, pixels.
+    unseen : int, optional
+        Frames before the first one taken: the person was not seen in them.
     """
 
-    def __init__(self, height: int, width: int) -> None:
+    def __init__(self, height: int, width: int, *, unseen: int = 0) -> None:
         self._height, self._width = height, width
-        # Plain doubles: tuples of floats would take five times as much, and grow with the recording.
-        self._times, self._cells = array("d"), array("d")
+        # Plain floats: tuples would take ten times as much, and grow with the recording.
+        self._cells = array("f", [np.nan] * (unseen * len(COLUMNS)))
         self._anchor: tuple[float, Face] | None = None
 
-    def add(self, time_s: float, face: Face | None) -> None:
+    def add(self, time_s: float, face: Face | None, picture: NDArray[np.uint8]) -> None:
         """Take the next frame.
 
         Parameters
@@ -71,38 +89,57 @@ class TrackBuilder:
         time_s : float
             Its stamp.
         face : Face or None
-            None where no face was seen: its place in time is kept.
+            None where the face was not seen: its place in time is kept.
+        picture : ndarray, shape (height, width, 3)
+            uint8, RGB.
         """
-        self._times.append(time_s)
-        self._cells.extend(_UNSEEN if face is None else self._row(time_s, face))
+        self._cells.extend(_UNSEEN if face is None else self._row(time_s, face, picture))
         if face is None:
             self._anchor = None  # no difference across a loss
 
-    def done(self) -> FaceTrack:
-        """The track of all frames taken."""
-        table = np.array(self._cells).reshape(len(self._times), len(COLUMNS))
-        return FaceTrack(np.array(self._times), {name: table[:, i] for i, name in enumerate(COLUMNS)})
+    def forget(self, frames: int) -> None:
+        """Take the last frames back: the face in them was somebody else's."""
+        for at in range(len(self._cells) - frames * len(COLUMNS), len(self._cells)):
+            if at >= 0:
+                self._cells[at] = np.nan
+        self._anchor = None
 
-    def _row(self, time_s: float, face: Face) -> tuple[float, ...]:
-        shape = face.shapes
+    def done(self, times_s: FloatArray) -> FaceTrack:
+        """The track; frames after the last one taken count as unseen.
+
+        Parameters
+        ----------
+        times_s : ndarray, shape (n,)
+            Stamps of all frames of the recording.
+        """
+        table = np.full((len(times_s), len(COLUMNS)), np.nan)
+        taken = np.frombuffer(self._cells, np.float32).reshape(-1, len(COLUMNS))
+        table[: len(taken)] = taken
+        return FaceTrack(times_s, {name: table[:, i] for i, name in enumerate(COLUMNS)})
+
+    def _row(self, time_s: float, face: Face, picture: NDArray[np.uint8]) -> tuple[float, ...]:
         points = face.points
+        height, width = self._height, self._width
+        shorter = min(height, width)
+        asymmetry = geometry.asymmetry(points)
         return (
-            _mean(shape, "eyeBlinkLeft", "eyeBlinkRight"),
             geometry.eye_aspect_ratio(points),
             geometry.mouth_gap(points),
-            _mean(shape, "mouthSmileLeft", "mouthSmileRight"),
-            _mean(shape, "browInnerUp", "browOuterUpLeft", "browOuterUpRight"),
-            _mean(shape, "browDownLeft", "browDownRight"),
             *geometry.head_angles(face.pose),
-            float(np.ptp(points[:, :2], axis=0).max()) / min(self._height, self._width),
-            float(points[geometry.NOSE_TIP, 0]) / self._width,
-            float(points[geometry.NOSE_TIP, 1]) / self._height,
-            geometry.asymmetry(points),
+            float(np.ptp(points[:, :2], axis=0).max()) / shorter,
+            float(points[geometry.NOSE_TIP, 0]) / width,
+            float(points[geometry.NOSE_TIP, 1]) / height,
+            geometry.inter_ocular(points) / shorter,
+            geometry.inside_share(points, height, width),
+            *(asymmetry[part] for part in ("mouth", "eye", "brow")),
+            *geometry.eye_in_head(points, face.pose),
             *self._speeds(time_s, face),
+            *skin_colour(picture, points),
+            *unit_scores(face.shapes),
         )
 
-    def _speeds(self, time_s: float, face: Face) -> tuple[float, float, float, float]:
-        unknown = (np.nan, np.nan, np.nan, np.nan)
+    def _speeds(self, time_s: float, face: Face) -> tuple[float, ...]:
+        unknown = (np.nan,) * 6
         if self._anchor is None:
             self._anchor = (time_s, face)
             return unknown
@@ -114,9 +151,38 @@ class TrackBuilder:
         if step > MAX_STEP_S:
             return unknown
         turned = geometry.rotation_between(before.pose, face.pose)
-        upper, lower, both = geometry.moved(face.points, before.points)
-        return turned / step, upper / step, lower / step, both / step
+        return turned / step, *(way / step for way in geometry.moved(face.points, before.points))
 
 
-def _mean(shapes: dict[str, float], *names: str) -> float:
-    return float(np.mean([shapes[name] for name in names]))
+_UNSEEN = (np.nan,) * len(COLUMNS)
+
+
+def skin_colour(picture: NDArray[np.uint8], points: FloatArray) -> tuple[float, float, float]:
+    """Mean colour of forehead and cheeks.
+
+    Parameters
+    ----------
+    picture : ndarray, shape (height, width, 3)
+        uint8, RGB.
+    points : ndarray, shape (478, 3)
+        Landmarks in pixels.
+
+    Returns
+    -------
+    tuple of float
+        Red, green and blue, 0 to 255; NaN where no skin lies in the picture.
+    """
+    import cv2
+
+    low = np.maximum(np.floor(points[:, :2].min(axis=0)).astype(int), 0)
+    high = np.minimum(np.ceil(points[:, :2].max(axis=0)).astype(int), picture.shape[1::-1])
+    if np.any(high - low < 2):
+        return np.nan, np.nan, np.nan
+    part = picture[low[1] : high[1], low[0] : high[0]]
+    mask = np.zeros(part.shape[:2], np.uint8)
+    for patch in SKIN:
+        cv2.fillPoly(mask, [np.round(points[list(patch), :2] - low).astype(np.int32)], 1)
+    if not mask.any():
+        return np.nan, np.nan, np.nan
+    red, green, blue, _ = cv2.mean(part, mask)
+    return float(red), float(green), float(blue)

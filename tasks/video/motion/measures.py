@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cueflow.schemas.biomarkers import BIOMARKERS
 from cueflow.schemas.results import Event, FloatArray, Measure, Series, Window
-from cueflow.tasks.video.face.events import Episode, episodes
+from cueflow.tasks.video.episodes import Episode, episodes
 from cueflow.tasks.video.motion.track import MotionTrack
 from cueflow.tasks.windows import per_second, within
 

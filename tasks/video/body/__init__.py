@@ -1,0 +1,1 @@
+"""Body and hands: pose found, followed and measured."""

@@ -1,0 +1,1 @@
+"""People: faces found in a frame, who they are, and who is the patient."""

@@ -1,0 +1,1 @@
+"""Pulse from the skin of the face."""

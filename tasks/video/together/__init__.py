@@ -1,0 +1,1 @@
+"""Two people in one picture: how their movements belong together."""

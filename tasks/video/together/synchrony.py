@@ -1,0 +1,121 @@
+"""How two people's movements belong together: windowed cross-correlation against shuffled windows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cueflow.schemas.results import FloatArray
+
+RATE_HZ = 5.0
+WINDOW_S, STEP_S, MAX_LAG_S = 30.0, 15.0, 5.0
+MIN_WINDOWS = 4
+MIN_SEEN = 0.8  # share of a window in which both must have been seen
+SHUFFLES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Synchrony:
+    """Mean peak correlation above shuffled windows, its z among them, and the median lag in s; seconds it rests on.
+
+    The lag is positive where the second person moves after the first.
+    """
+
+    strength: float
+    z: float
+    lag_s: float
+    seconds: float
+
+
+def binned(times_s: FloatArray, values: FloatArray, *, start_s: float, end_s: float) -> FloatArray:
+    """Mean of a signal in bins of a fifth of a second.
+
+    Parameters
+    ----------
+    times_s, values : ndarray, shape (n,)
+        Samples; NaN values are left out.
+    start_s, end_s : float
+        Extent of the bins, s.
+
+    Returns
+    -------
+    ndarray, shape (m,)
+        NaN for a bin without samples.
+    """
+    count = max(1, int((end_s - start_s) * RATE_HZ))
+    place = np.floor((times_s - start_s) * RATE_HZ).astype(np.int64)
+    good = np.isfinite(values) & (place >= 0) & (place < count)
+    number = np.bincount(place[good], minlength=count)
+    total = np.bincount(place[good], weights=values[good], minlength=count)
+    mean: FloatArray = np.divide(total, number, out=np.full(count, np.nan), where=number > 0)
+    return mean
+
+
+def synchrony(first: FloatArray, second: FloatArray, *, seed: int = 0) -> Synchrony | None:
+    """Synchrony of two movement signals.
+
+    Parameters
+    ----------
+    first, second : ndarray, shape (n,)
+        Movement of both people in bins of a fifth of a second, NaN where not seen.
+    seed : int, optional
+        Of the shuffles.
+
+    Returns
+    -------
+    Synchrony or None
+        None where fewer than four windows of 30 s show both.
+
+    References
+    ----------
+    Ramseyer and Tschacher (2011), doi:10.1037/a0023419; Boker et al. (2002), doi:10.1037/1082-989X.7.3.338
+    """
+    length, step = round(WINDOW_S * RATE_HZ), round(STEP_S * RATE_HZ)
+    starts = [s for s in range(0, len(first) - length + 1, step) if _seen(first, second, s, length)]
+    if len(starts) < MIN_WINDOWS:
+        return None
+    one, two = (np.stack([_filled(signal[s : s + length]) for s in starts]) for signal in (first, second))
+    peaks, lags = _peaks(one, two)
+    own = float(np.mean(np.diagonal(peaks)))
+    rng = np.random.default_rng(seed)
+    shuffled = []
+    for _ in range(SHUFFLES):
+        order = rng.permutation(len(starts))
+        other = order != np.arange(len(starts))
+        if other.any():
+            shuffled.append(float(peaks[np.arange(len(starts))[other], order[other]].mean()))
+    spread = float(np.std(shuffled))
+    lag = float(np.median(np.diagonal(lags)))
+    seconds = WINDOW_S + STEP_S * (len(starts) - 1)
+    chance = float(np.mean(shuffled))
+    return Synchrony(own - chance, (own - chance) / spread if spread > 0 else float("nan"), lag, seconds)
+
+
+def _seen(first: FloatArray, second: FloatArray, start: int, length: int) -> bool:
+    both = np.isfinite(first[start : start + length]) & np.isfinite(second[start : start + length])
+    return float(both.mean()) >= MIN_SEEN
+
+
+def _filled(values: FloatArray) -> FloatArray:
+    """Short gaps bridged: a fifth of the window at most."""
+    at = np.arange(len(values))
+    good = np.isfinite(values)
+    return np.interp(at, at[good], values[good])
+
+
+def _peaks(first: FloatArray, second: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Highest correlation over the lags, and its lag in s, of each window of one person with each of the other."""
+    most = round(MAX_LAG_S * RATE_HZ)
+    table = []
+    for lag in range(-most, most + 1):
+        a = _standard(first[:, max(0, -lag) : first.shape[1] - max(0, lag)])
+        b = _standard(second[:, max(0, lag) : second.shape[1] - max(0, -lag)])
+        table.append(a @ b.T / a.shape[1])
+    best = np.argmax(table, axis=0)
+    return np.max(table, axis=0), (best - most) / RATE_HZ
+
+
+def _standard(windows: FloatArray) -> FloatArray:
+    spread = windows.std(axis=1, keepdims=True)
+    return np.asarray((windows - windows.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, np.inf))
