@@ -113,7 +113,7 @@ def _by_modality(units: Sequence[Unit], finisher: Finisher, *, in_flight: int) -
     for (unit,), futures in _as_done(started, finisher, in_flight=in_flight):
         answers = [future.result(raise_on_failure=False) for future in futures]
         done = {
-            job.group: _broken() if isinstance(answer, BaseException) else answer
+            job.group: _broken(answer) if isinstance(answer, BaseException) else answer
             for job, answer in zip(unit.jobs, answers, strict=True)
         }
         call = _Finish(finisher, unit.session, done)
@@ -128,7 +128,8 @@ def _by_chunk(units: Sequence[Unit], finisher: Finisher, *, in_flight: int, size
         answer = future.result(raise_on_failure=False)
         found: dict[str, dict[Group, Outcome]] = {unit.session: {} for unit in chunk}
         if isinstance(answer, BaseException):
-            found = {unit.session: {job.group: _broken() for job in unit.jobs} for unit in chunk}
+            broken = _broken(answer)
+            found = {unit.session: {job.group: broken for job in unit.jobs} for unit in chunk}
         else:
             for session, group, outcome in answer:
                 found[session][Group(group)] = outcome
@@ -209,5 +210,6 @@ def _when_done(item: Started, done: queue.SimpleQueue[Started]) -> None:
         future.add_done_callback(one)
 
 
-def _broken() -> Outcome:
+def _broken(error: BaseException) -> Outcome:
+    get_run_logger().error("a task broke", exc_info=error)
     return Outcome(Reason.UNEXPECTED, Reason.UNEXPECTED.sentence, 0.0)

@@ -44,6 +44,8 @@ def lagged_correlation(first: FloatArray, second: FloatArray, *, seed: int = 0) 
         The surrogates are the second signal moved in a circle by more than 45 s and searched in the same way, so that
         choosing the best of 61 lags is part of what chance is allowed; `NOTHING` for fewer than 120 common seconds.
     """
+    if len(first) < SHORTEST_S:
+        return NOTHING
     a, b = _calm(first), _calm(second)
     seconds = float(np.sum(np.isfinite(a) & np.isfinite(b)))
     if seconds < SHORTEST_S or len(a) <= 2 * _SHIFT_S + 1:

@@ -38,6 +38,11 @@ def test_strangers_are_as_strong_as_chance_as_often_as_they_should_be():
     assert np.median(ps) > 0.2
 
 
+@pytest.mark.parametrize("n", [0, 1, 30, 119])
+def test_what_is_shorter_than_the_moving_mean_gives_nothing(n):
+    assert np.isnan(lagged_correlation(np.arange(n, dtype=float), np.ones(n)).r)
+
+
 def test_gaps_take_no_part():
     first, second = follows(7)
     second[200:300] = np.nan

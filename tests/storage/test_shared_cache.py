@@ -23,6 +23,8 @@ NAME = entry_name("d", "S1", group="audio", key="0" * 64)
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     """A bucket on a server of its own."""
+    import s3fs
+
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -39,11 +41,11 @@ def address(tmp_path_factory):
             }.items():
                 patch.setenv(name, value)
             _await(f"http://127.0.0.1:{port}/moto-api/")
-            import s3fs
-
+            s3fs.S3FileSystem.clear_instance_cache()  # one of another server would be taken for this one
             s3fs.S3FileSystem(skip_instance_cache=True).mkdir("cueflow")
             yield "s3://cueflow/cache"
         finally:
+            s3fs.S3FileSystem.clear_instance_cache()
             server.kill()
             server.wait()
 
