@@ -63,9 +63,12 @@ def test_values_agree_with_the_truth(ran, cohort):
 def test_every_declared_biomarker_is_in_every_session_with_a_reason_where_it_has_no_value(ran):
     from cueflow.schemas.biomarkers import BIOMARKERS
 
-    rows = open_tables(ran[0]).biomarkers.filter(phase="session").collect()
-    for _, session in rows.group_by("session_id"):
+    everything = open_tables(ran[0]).biomarkers.collect()
+    rows = everything.filter(phase="session")
+    for _, session in everything.group_by("session_id"):
         assert set(session["biomarker"]) == set(BIOMARKERS)
+        in_phases = set(session["biomarker"]) - set(session.filter(phase="session")["biomarker"])
+        assert all(name.endswith("_change") for name in in_phases)  # against the baseline phase
     assert rows.filter(pl.col("value").is_null() & pl.col("reason").is_null()).is_empty()
     assert rows.filter((pl.col("status") != "ok") & pl.col("reason").is_null()).is_empty()
     absent = rows.filter(modality="video")
