@@ -175,7 +175,8 @@ def test_schedule_forms_runs_and_the_end(served):
     sessions = open_tables(home / "tables").sessions.collect()
     assert sessions["status"].to_list() == ["ok"]
     (row,) = json.loads(api.artifact(run, "sessions")["data"])
-    assert (row["session"], row["status"], row["ran because"]) == ("s001", "ok", "asked for")
+    assert (row["session"], row["status"]) == ("s001", "ok")
+    assert row["ran because"] in {"asked for", "not in the tables yet"}  # the analyst's run may have come before
     assert sessions["subject_id"][0] not in json.dumps(row)
     assert api.artifact(run, "progress")["data"] == 100.0
     # A dry run lists and writes nothing.
