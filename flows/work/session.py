@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from cueflow.flows.fuse import Fuser
 
+HOLLOW_S = 5.0  # what is shorter holds no measure at all; what is longer and has gaps says so in its rows
 _MACHINE_TROUBLE = frozenset(
     {Reason.TIME_LIMIT, Reason.WORKER_DIED, Reason.OUT_OF_MEMORY, Reason.STORE_UNREACHABLE, Reason.UNEXPECTED}
 )
@@ -230,7 +231,8 @@ def _holds_nothing(result: StreamResult) -> bool:
     if found is None or found.status is Status.OK:
         return False
     moves = result.modality == Modality.VIDEO  # without a face there is still movement
-    return found.status is Status.TOO_SHORT or (found.coverage == 0 and not moves)
+    brief = found.status is Status.TOO_SHORT and found.end_s - found.start_s < HOLLOW_S
+    return brief or (found.coverage == 0 and not moves)
 
 
 def _group_of(result: StreamResult) -> Group | None:

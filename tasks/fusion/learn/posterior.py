@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,6 +62,9 @@ class Posterior:
         whole = np.hstack([np.full((kept.shape[0], 1), float(not difference)), kept])
         along = whole @ self.vectors.T
         return np.asarray(along**2 @ self.size + whole**2 @ self.rest + gone @ (self.square * self.usual))
+
+
+_Spread = Callable[[], FloatArray]
 
 
 @dataclass(slots=True)
@@ -127,12 +131,12 @@ def fit_posterior(
     repeated = data.start.size < data.half.size  # else a person's shift cannot be told from chance
     means, shifts, covariance = [], [], np.zeros((p + 1, p + 1))
     for draw in range(BURN + DRAWS):
-        mean, precision = _step(data, state, rng, repeated=repeated)
+        mean, spread = _step(data, state, rng, repeated=repeated)
         if draw >= BURN:
             shifts.append(state.shift)
             if draw % KEEP_EVERY == 0:
                 means.append(mean)
-                covariance += np.linalg.inv(precision)
+                covariance += spread()
     average = np.mean(means, axis=0)
     apart = np.stack(means) - average
     values, counts = np.unique(np.array(shifts), return_counts=True)
@@ -166,27 +170,78 @@ def _polya_gamma(log_odds: FloatArray, rng: np.random.Generator) -> FloatArray:
     return np.asarray(((rng.exponential(size=rate.shape) / rate).sum(axis=1) + 1 / TERMS) / (2 * np.pi**2))
 
 
-def _step(data: _Data, state: _State, rng: np.random.Generator, *, repeated: bool) -> tuple[FloatArray, FloatArray]:
-    """One round of the chain; returns mean and precision of the effects given everything but the persons' shifts."""
+def _step(data: _Data, state: _State, rng: np.random.Generator, *, repeated: bool) -> tuple[FloatArray, _Spread]:
+    """One round of the chain; returns mean and covariance of the effects given all but the persons' shifts."""
     fixed = data.design @ state.beta
     weight = _polya_gamma(fixed + state.own[data.person] + state.hidden, rng)
     pull = data.half - weight * state.hidden
-    weighted = data.design * weight[:, None]
-    mass, along = data.by_person(weight), data.by_person(weighted)
+    mass, along = data.by_person(weight), data.by_person(data.design * weight[:, None])
     drawn = data.by_person(pull)
     if repeated:
         state.shift = _draw_shift(mass, drawn - along @ state.beta, rng)
-    freedom = 1 / (mass + 1 / state.shift**2) if state.shift > 0 else np.zeros_like(mass)
-    prior = np.concatenate([[1e-3], 1 / state.scale[data.groups] ** 2])
-    precision = data.design.T @ weighted - along.T @ (along * freedom[:, None]) + np.diag(prior)
-    lower = np.linalg.cholesky(precision)
-    mean = np.asarray(np.linalg.solve(precision, data.design.T @ pull - along.T @ (freedom * drawn)), np.float64)
-    state.beta = mean + np.linalg.solve(lower.T, rng.normal(size=mean.size))
-    spread = rng.normal(size=mass.size)
-    state.own = freedom * (drawn - along @ state.beta) + np.sqrt(freedom) * spread
+    effects = _few_effects if data.half.size >= data.design.shape[1] else _many_effects
+    mean, state.beta, spread = effects(data, state, (weight, pull), rng)
+    freedom = _freedom(mass, state.shift)
+    state.own = freedom * (drawn - along @ state.beta) + np.sqrt(freedom) * rng.normal(size=mass.size)
     _draw_hidden(data, state, weight, rng)
     _draw_scales(data.groups, state, rng)
-    return mean, np.asarray(precision, np.float64)
+    return mean, spread
+
+
+def _freedom(mass: FloatArray, shift: float) -> FloatArray:
+    """Variance of each person's shift given the effects."""
+    return 1 / (mass + 1 / shift**2) if shift > 0 else np.zeros_like(mass)
+
+
+def _few_effects(
+    data: _Data, state: _State, seen: tuple[FloatArray, FloatArray], rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray, _Spread]:
+    """Mean, a draw and the covariance of the effects, through their precision (p, p)."""
+    from scipy.linalg import cho_solve, solve_triangular
+
+    weight, pull = seen
+    mass, along = data.by_person(weight), data.by_person(data.design * weight[:, None])
+    freedom = _freedom(mass, state.shift)
+    inner = data.design.T @ (data.design * weight[:, None]) - along.T @ (along * freedom[:, None])
+    lower = np.linalg.cholesky(inner + np.diag(1 / _before(data, state)))
+    target = data.design.T @ pull - along.T @ (freedom * data.by_person(pull))
+    mean = np.asarray(cho_solve((lower, True), target, check_finite=False))
+    noise = rng.normal(size=mean.size)
+    drawn = mean + solve_triangular(lower, noise, trans=1, lower=True, check_finite=False)
+    return mean, drawn, lambda: np.asarray(cho_solve((lower, True), np.eye(mean.size), check_finite=False))
+
+
+def _many_effects(
+    data: _Data, state: _State, seen: tuple[FloatArray, FloatArray], rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray, _Spread]:
+    """The same through the sessions (n, n), for fewer sessions than effects.
+
+    References
+    ----------
+    Bhattacharya, Chakraborty, Mallick (2016), doi:10.1093/biomet/asw042
+    """
+    from scipy.linalg import cho_solve, solve_triangular
+
+    weight, pull = seen
+    before = _before(data, state)
+    wide = data.design * before
+    same = data.person[:, None] == data.person
+    lower = np.linalg.cholesky(wide @ data.design.T + np.diag(1 / weight) + state.shift**2 * same)
+    guess = rng.normal(size=before.size) * np.sqrt(before)
+    noise = rng.normal(size=weight.size) / np.sqrt(weight) + state.shift * rng.normal(size=data.start.size)[data.person]
+    off = np.stack([pull / weight, pull / weight - data.design @ guess - noise], axis=1)
+    mean, step = (wide.T @ cho_solve((lower, True), off, check_finite=False)).T
+
+    def spread() -> FloatArray:
+        half = solve_triangular(lower, wide, lower=True, check_finite=False)
+        return np.asarray(np.diag(before) - half.T @ half)
+
+    return mean, guess + step, spread
+
+
+def _before(data: _Data, state: _State) -> FloatArray:
+    """Variance of the intercept and of each effect before data."""
+    return np.concatenate([[1e3], state.scale[data.groups] ** 2])
 
 
 def _draw_shift(mass: FloatArray, residual: FloatArray, rng: np.random.Generator) -> float:
