@@ -65,7 +65,7 @@ def test_the_formats_own_examples(shared_data):
     counter = ecg(folder / "empty_streams.xdf")
     assert counter.values.tolist() == list(range(10))
     assert counter.times_s[0] == pytest.approx(91725.21392547 - 91725.01399348, abs=1e-5)  # after the stream of text
-    checked = check_stream(folder, Stream(Modality.ECG, "empty_streams.xdf"))
+    checked = check_stream(folder, Stream(Modality.TEMPERATURE, "empty_streams.xdf"))
     assert (checked.problem, checked.facts.rate_hz) == (None, 1.0)
 
 
