@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import polars as pl
 
-MOST_BYTES = 1_200_000  # of one table, so that a page stays under 5 MB
+MOST_BYTES = 500_000  # of one table, so that a page stays under 5 MB
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ def test_streams_share_the_recording_computers_clock(tmp_path):
     late = [*drift[:3], (drift[3][0], drift[3][1] + 0.2), *drift[4:]]  # one measurement over a busy network
     path = written(
         tmp_path, header(1), header(2, name="Wrist", kind="EDA", rate=4.0, labels=(("", "uS"),)),
-        samples(1, local.tolist(), [[v] for v in range(3000)]), offsets(1, *late),
+        samples(1, local.tolist(), [[v / 1000] for v in range(3000)]), offsets(1, *late),
         samples(2, (501.0 + np.arange(100) / 4).tolist(), [[1.0]] * 100),
     )  # fmt: skip
     heart, skin = ecg(path), read_signal(path, modality=Modality.EDA)

@@ -129,7 +129,7 @@ def test_pitch_of_a_sentence_against_praat(ran, value, shared_data):
     assert (short["value"], short["status"], short["reason"]) == (None, "too_short", "few_evidence")
 
 
-def test_the_second_decoder_reads_what_the_first_cannot(value):
+def test_a_damaged_film_is_read_and_its_two_people_are_told_apart(value):
     row = value("damaged", "face_visible_share")
     assert row["status"] == "ok"
-    assert row["value"] > 0.8
+    assert row["value"] == pytest.approx(8 / 15, abs=0.06)  # the woman is in 8 of 15 frames that were looked at
