@@ -232,7 +232,7 @@ def _holds_nothing(result: StreamResult) -> bool:
         return False
     moves = result.modality == Modality.VIDEO  # without a face there is still movement
     brief = found.status is Status.TOO_SHORT and found.end_s - found.start_s < HOLLOW_S
-    return brief or (found.coverage == 0 and not moves)
+    return brief or (found.coverage == 0 and not moves and found.reason is not Reason.LOW_COVERAGE)
 
 
 def _group_of(result: StreamResult) -> Group | None:
