@@ -19,7 +19,7 @@ from cueflow.schemas.results import FloatArray
 if TYPE_CHECKING:
     from pathlib import Path
 
-BATCH = 64  # with batches of this size decord keeps 150 to 350 MB
+BATCH = 64  # smaller ones cost decord speed, since its queue is stopped after each
 REORDER = 16  # frames: the longest run of B-frames that a stream may hold is far shorter
 TOLERANCE_S = 0.002  # decord's stamps are float32: at two hours they resolve .5 ms
 GAP_SHARE, GAP_SLACK_S = 0.9, 0.003
