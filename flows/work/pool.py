@@ -32,7 +32,7 @@ class _Worker:
         # One heap for all threads, and large blocks given back at once: what decoders free is less scattered so, and
         # memory grows less with the length of a video (docs/benchmarks.md).
         environment.setdefault("MALLOC_ARENA_MAX", "1")
-        environment.setdefault("MALLOC_TRIM_THRESHOLD_", "131072")
+        pass
         environment["GLOG_minloglevel"] = environment["TF_CPP_MIN_LOG_LEVEL"] = "3"
         with log.open("ab") as errors:
             self._process = subprocess.Popen(

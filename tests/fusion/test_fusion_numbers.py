@@ -8,7 +8,7 @@ import pytest
 from cueflow.tasks.fusion.data.baseline import Baseline, Block, fit_scaler, own_references, subject_key, to_block
 from cueflow.tasks.fusion.data.features import Matrix
 from cueflow.tasks.fusion.judge.metrics import auprc, auroc, balanced_accuracy, calibration_error
-from cueflow.tasks.fusion.learn.experts import Candidate, fit_experts
+from cueflow.tasks.fusion.learn.experts import BOOSTED_FROM, Candidate, candidates, fit_experts
 from cueflow.tasks.fusion.learn.folds import effective_weights, shuffle_by_subject, subject_folds, without
 from cueflow.tasks.fusion.learn.linear import elastic_net_path, sigmoid
 from cueflow.tasks.fusion.learn.posterior import Posterior, _polya_gamma, fit_posterior
@@ -23,10 +23,11 @@ def _data(n=400, p=6, seed=0):
     return x, y
 
 
-def test_elastic_net_agrees_with_scikit_learn():
+@pytest.mark.parametrize(("n", "p"), [(400, 6), (30, 60)])
+def test_elastic_net_agrees_with_scikit_learn(n, p):
     from sklearn.linear_model import LogisticRegression
 
-    x, y = _data()
+    x, y = _data(n, p)
     shares, ratio = (0.5, 0.1, 0.02), 0.5
     path = elastic_net_path(x, y, shares=shares, l1_ratio=ratio)
     top = np.abs(x.T @ (y - y.mean())).max() / len(y)
@@ -36,6 +37,15 @@ def test_elastic_net_agrees_with_scikit_learn():
         ).fit(x, y)
         np.testing.assert_allclose(beta[1:], peer.coef_[0], atol=2e-3)
         assert beta[0] == pytest.approx(peer.intercept_[0], abs=2e-3)
+
+
+def test_few_sessions_are_not_boosted_unless_nothing_else_is_asked_for():
+    def kinds(asked, sessions):
+        return {c.kind for c in candidates(asked, sessions=sessions)}
+
+    assert kinds(("linear", "boosted"), BOOSTED_FROM) == {"linear", "boosted"}
+    assert kinds(("linear", "boosted"), BOOSTED_FROM - 1) == {"linear"}
+    assert kinds(("boosted",), 8) == {"boosted"}
 
 
 def test_boosted_terms_are_those_of_the_machine():

@@ -23,6 +23,7 @@ BOOSTED_ROUNDS = (60,)
 BOOSTED_BINS = 24
 BOOSTED_RATE = 0.05
 BOOSTED_ROWS = 20_000
+BOOSTED_FROM = 30  # sessions: with fewer, the two sides of a step hold too few to choose it by
 MISSING_SIZE = 0.5  # absence is penalised more than a value: it must earn its place
 MISSING_MIN = 5  # sessions with and without the value before its absence may mean something
 
@@ -97,13 +98,15 @@ def curve(scaled: FloatArray) -> FloatArray:
     return np.asarray(np.minimum(scaled**2, SQUARE_MAX) / np.sqrt(2))
 
 
-def candidates(kinds: Sequence[str]) -> tuple[Candidate, ...]:
+def candidates(kinds: Sequence[str], *, sessions: int) -> tuple[Candidate, ...]:
     """Every way of fitting that takes part in the choice.
 
     Parameters
     ----------
     kinds : sequence of str
-        linear, curved, boosted; or quick.
+        linear, curved, boosted; or quick. Boosting beside others takes part from `BOOSTED_FROM` sessions on.
+    sessions : int
+        Labelled sessions of the modality.
 
     Returns
     -------
@@ -116,7 +119,10 @@ def candidates(kinds: Sequence[str]) -> tuple[Candidate, ...]:
         "curved": [Candidate("curved", l1_ratio=ratio, share=share) for ratio in L1_RATIOS for share in CURVED_SHARES],
         "boosted": [Candidate("boosted", rounds=rounds) for rounds in BOOSTED_ROUNDS],
     }
-    return tuple(candidate for kind, listed in made.items() if kind in kinds for candidate in listed)
+    asked = [kind for kind in made if kind in kinds]
+    if len(asked) > 1 and sessions < BOOSTED_FROM:
+        asked = [kind for kind in asked if kind != "boosted"]
+    return tuple(candidate for kind in asked for candidate in made[kind])
 
 
 def fit_experts(

@@ -1,4 +1,4 @@
-"""Elastic-net logistic regression by proximal Newton steps on the Gram matrix."""
+"""Elastic-net logistic regression by proximal Newton steps."""
 
 from __future__ import annotations
 
@@ -100,9 +100,8 @@ def elastic_net_path(design: FloatArray, y: FloatArray, *, shares: Sequence[floa
 def _solve(design: FloatArray, y: FloatArray, beta: FloatArray, penalty: tuple[float, float]) -> FloatArray:
     before = np.inf
     for _ in range(NEWTON_STEPS):
-        eta = design @ beta[1:] + beta[0]
-        gradient, gram = _quadratic(design, y, eta)
-        proposal = _proximal(gradient, gram, beta, penalty)
+        gradient, curvature = _quadratic(design, y, design @ beta[1:] + beta[0])
+        proposal = _proximal(gradient, curvature, beta, penalty)
         step, value = _damped(design, y, (beta, proposal), penalty)
         beta = step
         if before - value < TOLERANCE * (abs(value) + 1e-12):
@@ -111,37 +110,60 @@ def _solve(design: FloatArray, y: FloatArray, beta: FloatArray, penalty: tuple[f
     return beta
 
 
-def _quadratic(design: FloatArray, y: FloatArray, eta: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Gradient (p + 1,) and Gram matrix (p + 1, p + 1) of the mean deviance, the intercept first."""
-    n, p = design.shape
+class _Curvature:
+    """Second derivative of the mean deviance, the intercept first.
+
+    With more sessions than coefficients, their Gram matrix (p + 1, p + 1), read from the sessions in chunks; with
+    fewer, its root (n, p + 1), which is smaller and gives the same products.
+    """
+
+    def __init__(self, design: FloatArray, weight: FloatArray) -> None:
+        n, p = design.shape
+        self._root: FloatArray | None = None
+        if n <= p:
+            self._root = np.hstack([np.ones((n, 1)), design]) * np.sqrt(weight / n)[:, None]
+            self.largest = float(np.linalg.eigvalsh(self._root @ self._root.T)[-1])
+            return
+        gram = np.zeros((p + 1, p + 1))
+        for start in range(0, n, CHUNK):
+            part = slice(start, start + CHUNK)
+            weighted = design[part] * weight[part, None]
+            gram[1:, 1:] += weighted.T @ design[part]
+            gram[0, 1:] += weighted.sum(axis=0)
+        gram[1:, 0] = gram[0, 1:]
+        gram[0, 0] = weight.sum()
+        self._gram = gram / n
+        self.largest = float(np.linalg.eigvalsh(self._gram)[-1])
+
+    def __matmul__(self, vector: FloatArray) -> FloatArray:
+        if self._root is None:
+            return np.asarray(self._gram @ vector)
+        return np.asarray(self._root.T @ (self._root @ vector))
+
+
+def _quadratic(design: FloatArray, y: FloatArray, eta: FloatArray) -> tuple[FloatArray, _Curvature]:
+    """Gradient (p + 1,) and curvature of the mean deviance, the intercept first."""
     probability = sigmoid(eta)
     residual = probability - y
-    weight = np.maximum(probability * (1 - probability), 1e-4)
-    gradient = np.concatenate([[residual.sum()], design.T @ residual]) / n
-    gram = np.zeros((p + 1, p + 1))
-    for start in range(0, n, CHUNK):
-        part = slice(start, start + CHUNK)
-        weighted = design[part] * weight[part, None]
-        gram[1:, 1:] += weighted.T @ design[part]
-        gram[0, 1:] += weighted.sum(axis=0)
-    gram[1:, 0] = gram[0, 1:]
-    gram[0, 0] = weight.sum()
-    return gradient, gram / n
+    gradient = np.concatenate([[residual.sum()], design.T @ residual]) / len(y)
+    return gradient, _Curvature(design, np.maximum(probability * (1 - probability), 1e-4))
 
 
-def _proximal(gradient: FloatArray, gram: FloatArray, beta: FloatArray, penalty: tuple[float, float]) -> FloatArray:
+def _proximal(
+    gradient: FloatArray, curvature: _Curvature, beta: FloatArray, penalty: tuple[float, float]
+) -> FloatArray:
     """Minimise the quadratic model plus the penalty (accelerated proximal gradient on p + 1 numbers)."""
     lasso, ridge = penalty
     limit = np.full(beta.size, lasso)
     limit[0] = 0.0
     pull = np.full(beta.size, ridge)
     pull[0] = 0.0
-    rate = 1.0 / (float(np.linalg.eigvalsh(gram)[-1]) + ridge + 1e-12)
-    linear = gradient - gram @ beta
+    rate = 1.0 / (curvature.largest + ridge + 1e-12)
+    linear = gradient - curvature @ beta
     new = ahead = beta
     momentum = 1.0
     for _ in range(INNER_STEPS):
-        moved = ahead - rate * (gram @ ahead + linear + pull * ahead)
+        moved = ahead - rate * (curvature @ ahead + linear + pull * ahead)
         old, new = new, np.sign(moved) * np.maximum(np.abs(moved) - rate * limit, 0.0)
         if np.abs(new - old).max() < 1e-6:
             break

@@ -220,7 +220,7 @@ def _fit_part(problem: Problem, name: str, folds: Sequence[IntArray], settings: 
     mine = problem.rows(there)
     block, y = mine.blocks[name], mine.y
     inner = [fold for fold in (place[f][place[f] >= 0] for f in folds) if fold.size]
-    tried = _narrowed(mine, name, candidates(settings.kinds), inner, settings=settings)
+    tried = _narrowed(mine, name, candidates(settings.kinds, sessions=mine.y.size), inner, settings=settings)
     sample = effective_weights(y, mine.subjects)
     scores, refits = np.zeros((len(tried), y.size)), []
     for f, held_out in enumerate(inner):
