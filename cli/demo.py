@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from cueflow.flows.summary import RunSummary
 
-SESSIONS, MINUTES, SEED, TARGET = 8, 0.5, 7, "distress"
+SESSIONS, MINUTES, SEED, FRAME_RATE, TARGET = 8, 0.5, 17, 25.0, "distress"
 
 # What people read first, beside the truth it is compared with: title, biomarker, parameter of truth.parquet, unit.
 _COMPARED = (
@@ -78,6 +78,7 @@ def _simulate(cohort: Path) -> None:
 
     from cueflow.flows.api import default_workers
     from cueflow.tasks.simulate.cohort import simulate
+    from cueflow.tasks.simulate.effects import Effects
 
     with (
         _step("1/5", f"simulating {SESSIONS} sessions of {MINUTES * 60:.0f} s with known truth, and two broken ones"),
@@ -89,6 +90,7 @@ def _simulate(cohort: Path) -> None:
             sessions=SESSIONS,
             minutes=MINUTES,
             seed=SEED,
+            effects=Effects(fps_choices=(FRAME_RATE,)),
             progress=lambda done, total, _: progress.update(bar, completed=done, total=total),
             workers=default_workers(),
         )

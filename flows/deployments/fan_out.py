@@ -23,6 +23,7 @@ from cueflow.schemas.reasons import Reason
 from cueflow.schemas.session import Group
 
 CHUNK = 25
+IN_FLIGHT = 4  # sessions (chunks) under way for each worker: enough for the longest stages to go first
 _task: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False}
 
 

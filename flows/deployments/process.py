@@ -11,7 +11,7 @@ from typing import Any
 from prefect import get_run_logger, runtime
 
 from cueflow.flows.deployments.artifacts import Bar, on_server, tell_done
-from cueflow.flows.deployments.fan_out import Unit, fan_out
+from cueflow.flows.deployments.fan_out import IN_FLIGHT, Unit, fan_out
 from cueflow.flows.deployments.shards import run_shards
 from cueflow.flows.fuse import load_matching
 from cueflow.flows.planning.options import Options, chosen_sessions
@@ -94,7 +94,7 @@ def _compute(plan: Plan, execution: Execution, options: Options) -> tuple[list[S
         WorkerPool(options.workers, log=execution.store.root / ".cueflow" / "workers.log") as pool,
         computing_with(Computer(pool, at_once=at_once)),
     ):
-        fan_out(units, works, granularity=granularity, in_flight=2 * options.workers)
+        fan_out(units, works, granularity=granularity, in_flight=IN_FLIGHT * options.workers)
     return works.outcomes, str(granularity)
 
 

@@ -22,7 +22,7 @@ from prefect.exceptions import ObjectNotFound
 from pydantic import Field
 
 from cueflow.flows.deployments.engine import task_runner
-from cueflow.flows.deployments.fan_out import Unit, fan_out
+from cueflow.flows.deployments.fan_out import IN_FLIGHT, Unit, fan_out
 from cueflow.flows.deployments.forms import form, refused
 from cueflow.flows.planning.granularity import Granularity
 from cueflow.flows.planning.options import chosen_sessions
@@ -105,7 +105,7 @@ def compute(  # noqa: PLR0913 - flat parameters become the form in Prefect's UI
         WorkerPool(workers, log=state_dir(to) / "workers.log") as pool,
         computing_with(Computer(pool)),
     ):
-        fan_out(units, found, granularity=granularity.for_sessions(len(units)), in_flight=2 * workers)
+        fan_out(units, found, granularity=granularity.for_sessions(len(units)), in_flight=IN_FLIGHT * workers)
     get_run_logger().info("%d stages computed, %d failed", found.good, found.bad)
     return None
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from cueflow.flows.progress import watcher
 from cueflow.flows.work.jobs import Outcome, StageJob
-from cueflow.flows.work.limits import time_limit_s
+from cueflow.flows.work.limits import expected_s, time_limit_s
 from cueflow.flows.work.memory import MemoryGuard
 from cueflow.flows.work.pool import WorkerPool
 from cueflow.schemas.reasons import Reason
@@ -29,8 +29,8 @@ BACK_OFF_S = (2.0, 8.0)
 class Pool(Protocol):
     """Where jobs run; `WorkerPool` is one."""
 
-    def run(self, job: StageJob, *, time_limit_s: float, progress: Callable[[float], None]) -> Outcome:
-        """Run a job to its end."""
+    def run(self, job: StageJob, *, time_limit_s: float, progress: Callable[[float], None], weight: float) -> Outcome:
+        """Run a job to its end; of several that wait, the one with the largest weight first."""
 
 
 class Computer:
@@ -78,19 +78,20 @@ class Computer:
             watcher().advanced(job.group, max(share - told, 0.0))
             told = max(share, told)
 
-        limit = time_limit_s(job)
+        limit, weight = time_limit_s(job), expected_s(job)
         with ExitStack() as held:
             if job.group in self._gates:
                 held.enter_context(self._gates[job.group])
             held.enter_context(self._guard.room_for(job.group))
-            outcome = self._pool.run(job, time_limit_s=limit, progress=tell)
+            outcome = self._pool.run(job, time_limit_s=limit, progress=tell, weight=weight)
             if job.group is Group.VIDEO and outcome.reason in _HUNG:
-                outcome = self._pool.run(replace(job, decoder="decord"), time_limit_s=limit, progress=tell)
+                second = replace(job, decoder="decord")
+                outcome = self._pool.run(second, time_limit_s=limit, progress=tell, weight=weight)
             for wait_s in self._back_off_s:
                 if outcome.reason not in _PASSING:
                     break
                 time.sleep(wait_s)
-                outcome = self._pool.run(job, time_limit_s=limit, progress=tell)
+                outcome = self._pool.run(job, time_limit_s=limit, progress=tell, weight=weight)
         tell(1.0)
         return outcome
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import heapq
 import json
 import os
-import queue
 import select
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -29,10 +30,8 @@ class _Worker:
         environment = dict(os.environ)
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"):
             environment[name] = str(threads)
-        # One heap for all threads, and large blocks given back at once: what decoders free is less scattered so, and
-        # memory grows less with the length of a video (docs/benchmarks.md).
+        # One heap for all threads: what decoders free is less scattered so (docs/benchmarks.md).
         environment.setdefault("MALLOC_ARENA_MAX", "1")
-        pass
         environment["GLOG_minloglevel"] = environment["TF_CPP_MIN_LOG_LEVEL"] = "3"
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
@@ -97,6 +96,53 @@ class _Worker:
                     pipe.close()
 
 
+class _Slots:
+    """Places for workers; where several jobs wait for one, the heaviest gets it.
+
+    Long jobs that start last would leave the other cores idle at the end.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._free: list[_Worker | None] = [None] * size
+        self._queue: list[tuple[float, int]] = []
+        self._turn = 0
+        self._changed = threading.Condition()
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a place."""
+        return len(self._queue)
+
+    def get(self, weight: float) -> _Worker | None:
+        """Wait for a place: the worker that was there, None where none was started yet."""
+        with self._changed:
+            self._turn += 1
+            mine = (-weight, self._turn)
+            heapq.heappush(self._queue, mine)
+            self._changed.wait_for(lambda: self._free and self._queue[0] == mine)
+            heapq.heappop(self._queue)
+            self._changed.notify_all()  # there may be another place for the next one
+            return self._free.pop()
+
+    def put(self, worker: _Worker | None) -> None:
+        """Give the place back."""
+        with self._changed:
+            self._free.append(worker)
+            self._changed.notify_all()
+
+    def drain(self) -> list[_Worker]:
+        """Workers in free places, which are then places without one."""
+        with self._changed:
+            found = [worker for worker in self._free if worker is not None]
+            self._free = [None] * len(self._free)
+            return found
+
+    def wait_idle(self, size: int) -> None:
+        """Wait until all places are free."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._free) == size)
+
+
 class WorkerPool:
     """At most `size` worker processes, started when first needed.
 
@@ -113,12 +159,12 @@ class WorkerPool:
     """
 
     def __init__(self, size: int, *, log: Path, threads: int = 1, command: Sequence[str] = WORKER) -> None:
-        self._slots: queue.Queue[_Worker | None] = queue.Queue()
-        for _ in range(size):
-            self._slots.put(None)
+        self._slots = _Slots(size)
         self.size, self._threads, self._log, self._command = size, threads, log, command
 
-    def run(self, job: StageJob, *, time_limit_s: float, progress: Progress = lambda _: None) -> Outcome:
+    def run(
+        self, job: StageJob, *, time_limit_s: float, progress: Progress = lambda _: None, weight: float = 0.0
+    ) -> Outcome:
         """Run a job in a free worker; wait for one first.
 
         Parameters
@@ -129,13 +175,15 @@ class WorkerPool:
             After this the worker is killed.
         progress : callable, optional
             Told the share that is done, 0 to 1.
+        weight : float, optional
+            Where several jobs wait, the one with the largest goes first.
 
         Returns
         -------
         Outcome
             Never raises for what happens inside the worker.
         """
-        worker = self._slots.get()
+        worker = self._slots.get(weight)
         try:
             if worker is None or not worker.alive:
                 worker = _Worker(self._command, threads=self._threads, log=self._log)
@@ -143,14 +191,18 @@ class WorkerPool:
         finally:
             self._slots.put(worker)
 
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait for a worker."""
+        return self._slots.waiting
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for _ in range(self.size):
-            with contextlib.suppress(queue.Empty):
-                worker = self._slots.get(block=kind is None)
-                if worker is not None:
-                    worker.stop()
+        if kind is None:
+            self._slots.wait_idle(self.size)
+        for worker in self._slots.drain():
+            worker.stop()

@@ -41,7 +41,7 @@ class Pool:
     def __init__(self, *reasons):
         self.reasons, self.decoders = list(reasons), []
 
-    def run(self, job, *, time_limit_s, progress):
+    def run(self, job, *, time_limit_s, progress, weight):
         self.decoders.append(job.decoder)
         return Outcome(self.reasons.pop(0) if self.reasons else None, "", 0.0)
 
@@ -93,7 +93,7 @@ def test_a_stage_may_have_fewer_jobs_at_a_time_than_there_are_workers():
     running, most = [], []
 
     class Slow:
-        def run(self, job, *, time_limit_s, progress):
+        def run(self, job, *, time_limit_s, progress, weight):
             running.append(1)
             most.append(len(running))
             threading.Event().wait(0.02)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 
 import pytest
 
@@ -19,6 +20,9 @@ for number, line in enumerate(sys.stdin):
     key = json.loads(line)["key"]
     if key == "hang":
         time.sleep(60)
+    if key == "wait":
+        while not os.path.exists(sys.argv[1]):
+            time.sleep(0.01)
     if key == "die":
         os.kill(os.getpid(), 9)
     print(json.dumps({"progress": 0.5}), flush=True)
@@ -66,3 +70,23 @@ def test_a_lost_worker_costs_only_its_own_job(pool, key, reason):
     assert pool.run(job(key), time_limit_s=1.0).reason is reason
     after = pool.run(job("a"), time_limit_s=20)
     assert (after.reason, after.message) == (None, "0")  # a new process
+
+
+def test_of_jobs_that_wait_the_longest_goes_first(tmp_path):
+    gate, order = tmp_path / "gate", []
+    with WorkerPool(1, log=tmp_path / "log", command=(sys.executable, "-c", PROGRAM, str(gate))) as pool:
+
+        def ask(key, weight):
+            asked = job("wait" if key == "first" else key)
+            pool.run(asked, time_limit_s=20, progress=lambda _: order.append(key), weight=weight)
+
+        threads = []
+        for count, (key, weight) in enumerate([("first", 0.0), ("a", 1.0), ("b", 30.0), ("c", 2.0), ("d", 30.0)]):
+            threads.append(threading.Thread(target=ask, args=(key, weight)))
+            threads[-1].start()
+            while pool.waiting < count:
+                threading.Event().wait(0.01)
+        gate.touch()
+        for thread in threads:
+            thread.join(20)
+    assert order == ["first", "b", "d", "c", "a"]

@@ -152,7 +152,10 @@ def _quadratic(design: FloatArray, y: FloatArray, eta: FloatArray) -> tuple[Floa
 def _proximal(
     gradient: FloatArray, curvature: _Curvature, beta: FloatArray, penalty: tuple[float, float]
 ) -> FloatArray:
-    """Minimise the quadratic model plus the penalty (accelerated proximal gradient on p + 1 numbers)."""
+    """Minimise the quadratic model plus the penalty (accelerated proximal gradient on p + 1 numbers, restarted).
+
+    O'Donoghue, Candès (2015), doi:10.1007/s10208-013-9150-3
+    """
     lasso, ridge = penalty
     limit = np.full(beta.size, lasso)
     limit[0] = 0.0
@@ -167,6 +170,8 @@ def _proximal(
         old, new = new, np.sign(moved) * np.maximum(np.abs(moved) - rate * limit, 0.0)
         if np.abs(new - old).max() < 1e-6:
             break
+        if (ahead - new) @ (new - old) > 0:  # it has overshot: gather speed anew
+            momentum = 1.0
         after = 0.5 * (1 + np.sqrt(1 + 4 * momentum**2))
         ahead = new + (momentum - 1) / after * (new - old)
         momentum = after
