@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -13,6 +14,8 @@ from cueflow.schemas.errors import ForeignOutputError
 from cueflow.schemas.session import Group
 
 if TYPE_CHECKING:
+    from cueflow.flows.planning.options import Options
+    from cueflow.flows.planning.plan import Plan
     from cueflow.flows.summary import RunSummary
 
 # A cold machine needs longer than Prefect's 20 s to start its embedded API; nothing is sent to anyone.
@@ -98,7 +101,7 @@ def run(  # noqa: PLR0913 - each is an option of the command line
     from cueflow.flows.features import is_long_table, run_features
     from cueflow.flows.planning.granularity import Granularity
     from cueflow.flows.planning.options import Options, preflight
-    from cueflow.flows.planning.settled import settled_run
+    from cueflow.flows.planning.settled import plan_ahead, settled_run
     from cueflow.storage.remote.mirror import place
 
     out = place(out)
@@ -124,16 +127,17 @@ def run(  # noqa: PLR0913 - each is an option of the command line
     if Path(out).resolve().is_relative_to(Path(dataset).resolve()):
         raise ForeignOutputError("the tables would lie inside the dataset, which is only read: choose another --out")
     told = watcher or Silent()
-    settled = settled_run(Path(dataset).resolve(), Path(out).resolve(), dataset_name=name, options=options)
-    if settled is not None:
-        told.planned(sessions=0, unchanged=settled.unchanged, jobs={})
-        return settled
-    from cueflow.flows.deployments.extract import extract  # imports Prefect, which takes seconds: after the checks
-
+    plan = plan_ahead(Path(dataset).resolve(), Path(out).resolve(), dataset_name=name, options=options)
+    if not plan.todo:
+        told.planned(sessions=0, unchanged=len(plan.settled), jobs={})
+        return settled_run(plan)
     # Prefect keeps parameters: they name roots, and only this process knows where those are.
     roots = {"dataset": Path(dataset), "tables": Path(out), "config": options.config, "model": options.fusion_model}
     roots |= {"actions": options.action_model}
-    with watched_by(told), rooted({name: path.resolve() for name, path in roots.items() if path}):
+    roots_here = rooted({name: path.resolve() for name, path in roots.items() if path})
+    with watched_by(told), roots_here, _workers(plan, Path(out).resolve(), options=options, elsewhere=bool(dask)):
+        from cueflow.flows.deployments.extract import extract  # imports Prefect, which takes seconds
+
         state = extract(
             dataset="dataset",
             tables="tables",
@@ -154,3 +158,19 @@ def run(  # noqa: PLR0913 - each is an option of the command line
     if isinstance(found, BaseException):
         raise found
     return cast("RunSummary", found)
+
+
+@contextmanager
+def _workers(plan: Plan, tables: Path, *, options: Options, elsewhere: bool) -> Iterator[None]:
+    """Worker processes that load their libraries while Prefect starts; none where another engine computes."""
+    if elsewhere:
+        yield
+        return
+    from cueflow.flows.work.compute import worker_processes
+    from cueflow.storage.layout import worker_log
+
+    waiting = [job for session in plan.todo for job in session.jobs]
+    with worker_processes(options.workers, log=worker_log(tables), video_at_once=options.video_at_once) as pool:
+        if pool is not None:
+            pool.start(len(waiting), sorted({job.group for job in waiting}))
+        yield

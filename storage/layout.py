@@ -18,6 +18,11 @@ def state_dir(root: Path) -> Path:
     return root / ".cueflow"
 
 
+def worker_log(root: Path) -> Path:
+    """File that takes what worker processes print."""
+    return state_dir(root) / "workers.log"
+
+
 def session_dir(root: Path, table: str, dataset: str, session_id: str) -> Path:
     """Folder of one session's rows of one table; odd characters are percent-encoded, as Hive partitions have it."""
     return root / table / f"dataset={encoded(dataset)}" / f"session={encoded(session_id)}"

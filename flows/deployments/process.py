@@ -20,16 +20,16 @@ from cueflow.flows.planning.why import explain_plan, fingerprints, session_rows
 from cueflow.flows.progress import watcher
 from cueflow.flows.serving.metrics import RunRecord, log_run
 from cueflow.flows.summary import RunSummary, summarise
-from cueflow.flows.work.compute import Computer, computing_with
+from cueflow.flows.work.compute import worker_processes
 from cueflow.flows.work.jobs import Outcome
 from cueflow.flows.work.limits import size
-from cueflow.flows.work.pool import WorkerPool
 from cueflow.flows.work.session import Execution, SessionOutcome, SessionWork
 from cueflow.flows.work.stages import MODELS, model_store
 from cueflow.schemas.config import Config
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.session import Dataset, Group
 from cueflow.storage.fingerprints import HashMemo, root_fingerprint
+from cueflow.storage.layout import worker_log
 from cueflow.storage.records.runs import record_run
 from cueflow.storage.rows import Stamp
 from cueflow.storage.tables import TableStore
@@ -89,11 +89,8 @@ def process(
 def _compute(plan: Plan, execution: Execution, options: Options) -> tuple[list[SessionOutcome], str]:
     works, granularity = _Works(execution, plan.todo), options.granularity.for_sessions(len(plan.todo))
     units = [Unit(p.session.session_id, p.jobs) for p in _longest_first(plan.todo)]
-    at_once = {Group.VIDEO: options.video_at_once} if options.video_at_once else {}
-    with (
-        WorkerPool(options.workers, log=execution.store.root / ".cueflow" / "workers.log") as pool,
-        computing_with(Computer(pool, at_once=at_once)),
-    ):
+    log = worker_log(execution.store.root)
+    with worker_processes(options.workers, log=log, video_at_once=options.video_at_once):
         fan_out(units, works, granularity=granularity, in_flight=IN_FLIGHT * options.workers)
     return works.outcomes, str(granularity)
 

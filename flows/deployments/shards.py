@@ -28,15 +28,14 @@ from cueflow.flows.planning.granularity import Granularity
 from cueflow.flows.planning.options import chosen_sessions
 from cueflow.flows.planning.plan import Plan, Request, SessionPlan, plan_run
 from cueflow.flows.roots import allowed, optional
-from cueflow.flows.work.compute import Computer, computing_with
+from cueflow.flows.work.compute import worker_processes
 from cueflow.flows.work.jobs import Outcome
 from cueflow.flows.work.limits import expected_s
-from cueflow.flows.work.pool import WorkerPool
 from cueflow.schemas.config import load_config
 from cueflow.schemas.errors import ConfigError, CueflowError
 from cueflow.schemas.session import Group
 from cueflow.storage.fingerprints import HashMemo
-from cueflow.storage.layout import state_dir
+from cueflow.storage.layout import state_dir, worker_log
 from cueflow.storage.shared_cache import shared_cache
 from cueflow.tasks.ingest.dataset import read_dataset
 
@@ -101,10 +100,7 @@ def compute(  # noqa: PLR0913 - flat parameters become the form in Prefect's UI
     units = [Unit(p.session.session_id, p.jobs) for p in plan.todo if p.jobs]
     found = _Counted()
     state_dir(to).mkdir(parents=True, exist_ok=True)
-    with (
-        WorkerPool(workers, log=state_dir(to) / "workers.log") as pool,
-        computing_with(Computer(pool)),
-    ):
+    with worker_processes(workers, log=worker_log(to)):
         fan_out(units, found, granularity=granularity.for_sessions(len(units)), in_flight=IN_FLIGHT * workers)
     get_run_logger().info("%d stages computed, %d failed", found.good, found.bad)
     return None

@@ -97,15 +97,18 @@ class Computer:
 
 
 _computers: list[Computer] = []
+_own: list[Computer] = []
 _lock = threading.Lock()
 
 
 def computer() -> Computer:
     """The one of this run; in a process that some engine started elsewhere, one of its own."""
     with _lock:
-        if not _computers:
-            _computers.append(Computer(WorkerPool(1, log=Path(gettempdir()) / "cueflow-workers.log")))
-        return _computers[-1]
+        if _computers:
+            return _computers[-1]
+        if not _own:
+            _own.append(Computer(WorkerPool(1, log=Path(gettempdir()) / "cueflow-workers.log")))
+        return _own[0]
 
 
 @contextmanager
@@ -116,3 +119,29 @@ def computing_with(new: Computer) -> Iterator[None]:
         yield
     finally:
         _computers.remove(new)
+
+
+@contextmanager
+def worker_processes(count: int, *, log: Path, video_at_once: int = 0) -> Iterator[WorkerPool | None]:
+    """Workers for the jobs that are asked for inside; where the caller has some already, those.
+
+    Parameters
+    ----------
+    count : int
+        Processes.
+    log : Path
+        Takes what they print.
+    video_at_once : int, optional
+        Videos that may be decoded at the same time; 0: as many as there are workers.
+
+    Yields
+    ------
+    WorkerPool or None
+        None where they were there already.
+    """
+    if _computers:
+        yield None
+        return
+    at_once = {Group.VIDEO: video_at_once} if video_at_once else {}
+    with WorkerPool(count, log=log) as pool, computing_with(Computer(pool, at_once=at_once)):
+        yield pool

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -190,6 +190,20 @@ class WorkerPool:
             return worker.run(job, time_limit_s=time_limit_s, progress=progress)
         finally:
             self._slots.put(worker)
+
+    def start(self, count: int, groups: Iterable[str]) -> None:
+        """Start workers before there are jobs, so that they load the libraries of these stages meanwhile.
+
+        Parameters
+        ----------
+        count : int
+            Workers; no more than the pool has.
+        groups : iterable of str
+            Stages: video, audio, physiology.
+        """
+        command = (*self._command, *groups)
+        for worker in [self._slots.get(0.0) for _ in range(min(count, self.size))]:
+            self._slots.put(worker or _Worker(command, threads=self._threads, log=self._log))
 
     @property
     def waiting(self) -> int:

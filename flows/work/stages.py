@@ -42,6 +42,17 @@ MODELS: dict[Group, tuple[str, ...]] = {
     Group.PHYSIOLOGY: (),
 }
 
+# What takes seconds to import; a worker that is started early does that while the flow starts.
+LIBRARIES: dict[Group, tuple[str, ...]] = {
+    Group.VIDEO: (
+        "transformers.models.dinov2.modeling_dinov2",
+        "mediapipe.tasks.python.vision",
+        "cueflow.tasks.video.analyse",
+    ),
+    Group.AUDIO: ("torch", "onnxruntime", "scipy.signal", "cueflow.tasks.audio.analyse"),
+    Group.PHYSIOLOGY: ("scipy.signal",),
+}
+
 
 @cache
 def model_store() -> ModelStore:

@@ -17,6 +17,7 @@ from typing import BinaryIO
 from cueflow.flows.work.jobs import StageJob, load_job
 from cueflow.schemas.errors import CueflowError
 from cueflow.schemas.reasons import Reason
+from cueflow.schemas.session import Group
 
 
 def main() -> None:
@@ -25,8 +26,21 @@ def main() -> None:
     os.dup2(2, 1)  # whatever a native library prints must not end up among the answers
     jobs: queue.Queue[bytes] = queue.Queue()
     threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
+    if len(sys.argv) > 1:
+        _warm_up(sys.argv[1:])
     while True:
         _answer(answers, load_job(jobs.get()))
+
+
+def _warm_up(groups: list[str]) -> None:
+    """Load the libraries of these stages while the caller still prepares."""
+    from importlib import import_module
+
+    from cueflow.flows.work.stages import LIBRARIES
+
+    for group in groups:
+        for name in LIBRARIES[Group(group)]:
+            import_module(name)
 
 
 def _listen(jobs: queue.Queue[bytes]) -> None:

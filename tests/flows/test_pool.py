@@ -9,6 +9,7 @@ import pytest
 
 from cueflow.flows.work.jobs import StageJob, dump_job, load_job
 from cueflow.flows.work.pool import WorkerPool
+from cueflow.flows.work.stages import LIBRARIES
 from cueflow.schemas.config import Config
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.session import Exclusion, Group, Marker, Modality, Stream
@@ -90,3 +91,26 @@ def test_of_jobs_that_wait_the_longest_goes_first(tmp_path):
         for thread in threads:
             thread.join(20)
     assert order == ["first", "b", "d", "c", "a"]
+
+
+def test_workers_started_early_take_the_first_jobs_and_know_their_stages(tmp_path):
+    program = PROGRAM.replace('"message": str(number)', '"message": f"{os.getpid()} {sys.argv[1:]}"')
+    with WorkerPool(3, log=tmp_path / "log", command=(sys.executable, "-c", program)) as pool:
+        pool.start(2, ["audio", "video"])
+        answers = {pool.run(job("a"), time_limit_s=20).message for _ in range(4)}
+    assert len(answers) == 1  # one job at a time: the same warm worker
+    assert answers.pop().endswith("['audio', 'video']")
+
+
+def test_more_workers_than_places_are_not_started(tmp_path):
+    with WorkerPool(1, log=tmp_path / "log", command=(sys.executable, "-c", PROGRAM)) as pool:
+        pool.start(5, [])
+        assert pool.run(job("a"), time_limit_s=20).message == "0"
+
+
+def test_libraries_of_every_stage_can_be_loaded():
+    from importlib.util import find_spec
+
+    for names in LIBRARIES.values():
+        for name in names:
+            assert find_spec(name) is not None, name
