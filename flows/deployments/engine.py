@@ -13,6 +13,11 @@ DASK = "CUEFLOW_DASK"
 _THREADS = 1024  # started when needed; they wait for worker processes, which are what is bounded
 
 
+def computes_elsewhere() -> bool:
+    """Whether tasks run in processes that this one's watcher does not see."""
+    return bool(os.environ.get(DASK, ""))
+
+
 def task_runner() -> TaskRunner[Any]:
     """The task runner that CUEFLOW_DASK asks for: the address of a Dask scheduler; empty: threads.
 

@@ -16,7 +16,9 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 
+from cueflow.flows.deployments.engine import computes_elsewhere
 from cueflow.flows.planning.granularity import Granularity
+from cueflow.flows.progress import watcher
 from cueflow.flows.work.compute import computer
 from cueflow.flows.work.jobs import Outcome, StageJob, dump_job, load_job
 from cueflow.schemas.reasons import Reason
@@ -113,6 +115,7 @@ def _by_modality(units: Sequence[Unit], finisher: Finisher, *, in_flight: int) -
     started = (((unit,), _submit_stages(unit)) for unit in units)
     for (unit,), futures in _as_done(started, finisher, in_flight=in_flight):
         answers = [future.result(raise_on_failure=False) for future in futures]
+        _tell_done(unit)
         done = {
             job.group: _broken(answer) if isinstance(answer, BaseException) else answer
             for job, answer in zip(unit.jobs, answers, strict=True)
@@ -128,6 +131,8 @@ def _by_chunk(units: Sequence[Unit], finisher: Finisher, *, in_flight: int, size
     for chunk, (future,) in _as_done(started, finisher, in_flight=in_flight):
         answer = future.result(raise_on_failure=False)
         found: dict[str, dict[Group, Outcome]] = {unit.session: {} for unit in chunk}
+        for unit in chunk:
+            _tell_done(unit)
         if isinstance(answer, BaseException):
             broken = _broken(answer)
             found = {unit.session: {job.group: broken for job in unit.jobs} for unit in chunk}
@@ -140,6 +145,13 @@ def _by_chunk(units: Sequence[Unit], finisher: Finisher, *, in_flight: int, size
             except Exception:  # noqa: BLE001 - the boundary of a session, which is a task's at the other granularity
                 get_run_logger().exception("a session could not be written")
                 finisher.failed(session)
+
+
+def _tell_done(unit: Unit) -> None:
+    """Move the bars on for stages that were computed where nobody could tell."""
+    if computes_elsewhere():
+        for job in unit.jobs:
+            watcher().advanced(job.group, 1.0)
 
 
 def _chunks(units: Sequence[Unit], size: int) -> Iterator[tuple[Unit, ...]]:
