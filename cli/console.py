@@ -88,7 +88,22 @@ class _Bars:
 @contextmanager
 def bars() -> Iterator[Watcher]:
     """Show progress bars on a terminal while a run goes on; elsewhere a line per stage at the end."""
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        SpinnerColumn,
+        Task,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Left(TimeRemainingColumn):
+        def render(self, task: Task) -> Text:
+            if task.finished or task.time_remaining is None:
+                return Text("")
+            return Text.assemble("about ", super().render(task), " left")
 
     columns = (
         SpinnerColumn(finished_text="[green]✓"),
@@ -96,6 +111,8 @@ def bars() -> Iterator[Watcher]:
         BarColumn(bar_width=32),
         TextColumn("{task.completed:>5.1f} of {task.total:.0f}"),
         TimeElapsedColumn(),
+        Left(),
     )
-    with Progress(*columns, console=console(err=True)) as progress:
+    # minutes may pass between two videos: what is left is judged by the last ten of them
+    with Progress(*columns, console=console(err=True), speed_estimate_period=600) as progress:
         yield _Bars(progress)
