@@ -128,27 +128,25 @@ def full(_: int) -> None:
 
 
 def corrupt(n: int) -> None:
-    """Flip a byte somewhere in a file: `check --tables` names the session, and writing it again mends it."""
-    rng, found, harmless, unmended = random.Random(3), 0, 0, 0  # noqa: S311 - places to damage
+    """Flip a bit somewhere in a file: `check --tables` names the sessions, and writing them again mends it."""
+    rng = random.Random(3)  # noqa: S311 - places to damage
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch) / "tables"
         _write(root, _SESSIONS, "run-0", None)
-        for _ in range(n):
-            path = rng.choice(sorted(root.rglob("part.parquet")))
-            raw = bytearray(path.read_bytes())
-            raw[rng.randrange(len(raw))] ^= 1 << rng.randrange(8)
-            before = path.read_bytes()
-            path.write_bytes(bytes(raw))
-            session = path.parent.name.removeprefix("session=")
-            damaged = verify_tables(root)[1]
-            if damaged:
-                found += {s for d in damaged for s in d.sessions} == {session}
-                _write(root, [session], "run-1", None)
+        for where, mend in (("part.parquet", lambda: None), ("bucket=*.parquet", lambda: compact(root))):
+            named = unmended = 0
+            mend()
+            for _ in range(n):
+                path = rng.choice(sorted(root.rglob(where)))
+                raw = bytearray(path.read_bytes())
+                raw[rng.randrange(len(raw))] ^= 1 << rng.randrange(8)
+                path.write_bytes(bytes(raw))
+                damaged = verify_tables(root)[1]
+                named += [d.path for d in damaged] == [path.relative_to(root).as_posix()]
+                _write(root, [s for d in damaged for s in d.sessions], "run-1", None)
+                mend()
                 unmended += len(verify_tables(root)[1])
-            else:
-                harmless += 1
-                path.write_bytes(before)
-    print(f"one byte flipped {n} times: found and named {found}, not mended {unmended}, not found {harmless}\n")
+            print(f"one bit flipped in {where} {n} times: found and named {named}, not mended {unmended}\n")
 
 
 def hostile(_: int) -> None:

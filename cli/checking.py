@@ -14,6 +14,7 @@ from cueflow.cli.console import console, styled
 
 if TYPE_CHECKING:
     from cueflow.schemas.session import Problem
+    from cueflow.storage.reading.verify import Damage
     from cueflow.tasks.ingest.check import SessionCheck
 
 _NAMED = 50  # sessions on a command line
@@ -86,12 +87,23 @@ def print_table_check(tables: Path, *, as_json: bool) -> int:
         screen.print(escape(f"  {damage.path}: {damage.what}"))
     sessions = sorted({session for damage in found for session in damage.sessions})
     if found:
-        screen.print(f"[bold]{len(found)} of {n_files} files are damaged; they hold {len(sessions)} sessions.[/bold]")
-        again = ",".join(sessions) if len(sessions) <= _NAMED else "…"
-        screen.print(escape(f"Mend them: cueflow run DATASET --out {tables} --sessions {again} --force"))
+        screen.print(f"[bold]{len(found)} of {n_files} files are damaged.[/bold]")
+        screen.print(escape(_how_to_mend(tables, found, sessions)))
     else:
         screen.print(f"All {n_files} files are whole.")
     return 3 if found else 0
+
+
+def _how_to_mend(tables: Path, found: Sequence[Damage], sessions: Sequence[str]) -> str:
+    steps = []
+    if sessions:
+        again = ",".join(sessions) if len(sessions) <= _NAMED else "…"
+        steps.append(
+            f"write its {len(sessions)} sessions again: cueflow run DATASET --out {tables} --sessions {again} --force"
+        )
+    if any(Path(damage.path).name.startswith("bucket=") for damage in found):
+        steps.append(f"make the bucket anew: cueflow maintain {tables}")
+    return "To mend this, " + "; then ".join(steps)
 
 
 def _print_table(name: str, checks: Sequence[SessionCheck]) -> None:

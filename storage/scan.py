@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from cueflow.schemas.errors import TablesError
 from cueflow.schemas.tables import SCHEMA_VERSION, TABLES, arrow_schema
@@ -55,7 +54,7 @@ def visible(
     sessions: pl.DataFrame,
     *,
     dataset: str | None = None,
-    without: frozenset[str] = frozenset(),
+    without: frozenset[Path] = frozenset(),
 ) -> pl.LazyFrame:
     """One table, lazily: only rows that count.
 
@@ -71,8 +70,8 @@ def visible(
         From `placed_sessions`.
     dataset : str, optional
         Only this dataset.
-    without : frozenset of str, optional
-        Sessions whose own files are not opened, since they are damaged.
+    without : frozenset of Path, optional
+        Files that are not opened, since they are damaged.
 
     Returns
     -------
@@ -87,13 +86,15 @@ def visible(
     own = _parts(root, table, dataset, loose, without=without).join(loose.lazy(), on=list(KEY), how="semi")
     if moved.is_empty():
         return own
-    shared = _buckets(root, table, dataset, moved).drop(BUCKET).join(moved.lazy(), on=list(KEY), how="semi")
+    shared = (
+        _buckets(root, table, dataset, moved, without=without).drop(BUCKET).join(moved.lazy(), on=list(KEY), how="semi")
+    )
     if loose.is_empty():
         return shared
     return pl.concat([own, shared])
 
 
-def placed_sessions(root: Path, *, dataset: str | None = None, without: frozenset[str] = frozenset()) -> pl.DataFrame:
+def placed_sessions(root: Path, *, dataset: str | None = None, without: frozenset[Path] = frozenset()) -> pl.DataFrame:
     """Sessions that count, and where their rows lie.
 
     Only what that takes is read; `visible(root, "sessions", …)` has the other columns.
@@ -104,8 +105,8 @@ def placed_sessions(root: Path, *, dataset: str | None = None, without: frozense
         TABLES.
     dataset : str, optional
         Only this dataset.
-    without : frozenset of str, optional
-        Sessions whose own files are not opened, since they are damaged.
+    without : frozenset of Path, optional
+        Files that are not opened, since they are damaged.
 
     Returns
     -------
@@ -121,7 +122,7 @@ def placed_sessions(root: Path, *, dataset: str | None = None, without: frozense
 
     _check(root, "sessions")
     own = collected(_parts(root, "sessions", dataset, without=without).select(PLACED))
-    shared = collected(_buckets(root, "sessions", dataset).select(*PLACED, BUCKET))
+    shared = collected(_buckets(root, "sessions", dataset, without=without).select(*PLACED, BUCKET))
     loose = own.join(shared.select(_SAME), on=list(_SAME), how="anti", nulls_equal=True)
     moved = shared.join(loose.select(KEY[:2]), on=list(KEY[:2]), how="anti")
     sessions = pl.concat([loose.with_columns(pl.lit(None, pl.Int32).alias(BUCKET)), moved])
@@ -138,11 +139,6 @@ def part_files(root: Path, table: str, *, dataset: str | None = None) -> list[Pa
     """All files of a table that hold one session, in order of dataset and session."""
     which = "dataset=*" if dataset is None else f"dataset={encoded(dataset)}"
     return sorted((root / table).glob(f"{which}/session=*/{PART}"))
-
-
-def session_of(part: Path) -> str:
-    """The session id that a part file's folder names."""
-    return unquote(part.parent.name.removeprefix("session="))
 
 
 def collected(frame: pl.LazyFrame) -> pl.DataFrame:
@@ -183,7 +179,7 @@ def _parts(
     dataset: str | None,
     of: pl.DataFrame | None = None,
     *,
-    without: frozenset[str] = frozenset(),
+    without: frozenset[Path] = frozenset(),
 ) -> pl.LazyFrame:
     import polars as pl
 
@@ -192,7 +188,7 @@ def _parts(
         named = sorted({part_path(root, table, d, session) for d, session in of.select(KEY[:2]).iter_rows()})
         files = [path for path in named if path.exists()]
     else:
-        files = [p for p in part_files(root, table, dataset=dataset) if session_of(p) not in without]
+        files = [p for p in part_files(root, table, dataset=dataset) if p not in without]
     if not files:
         return pl.LazyFrame(schema={**schema, "dataset": pl.String})
     rows = pl.scan_parquet(
@@ -207,11 +203,18 @@ def _parts(
     return rows.drop("session_id").rename({"session": "session_id"}).select(*schema, "dataset")
 
 
-def _buckets(root: Path, table: str, dataset: str | None, of: pl.DataFrame | None = None) -> pl.LazyFrame:
+def _buckets(
+    root: Path,
+    table: str,
+    dataset: str | None,
+    of: pl.DataFrame | None = None,
+    *,
+    without: frozenset[Path] = frozenset(),
+) -> pl.LazyFrame:
     import polars as pl
 
     schema = {**_schema(table), BUCKET: pl.Int32()}
-    files = bucket_files(root, table, dataset=dataset)
+    files = [path for path in bucket_files(root, table, dataset=dataset) if path not in without]
     if of is not None:
         homes = {bucket_path(root, table, d, bucket) for d, bucket in of.select("dataset", BUCKET).unique().iter_rows()}
         files = [path for path in files if path in homes]

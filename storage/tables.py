@@ -21,6 +21,7 @@ from cueflow.storage.owner import claim, locked, refuse_foreign_folder
 from cueflow.storage.readers import reading
 from cueflow.storage.remote.mirror import push_session
 from cueflow.storage.scan import collected, placed_sessions, visible
+from cueflow.storage.seal import leave_room, sealed
 
 if TYPE_CHECKING:
     import polars as pl
@@ -107,7 +108,7 @@ class TableStore:
         push_session(self.root, [part_path(self.root, name, self.dataset, session_id) for name in parts])
 
 
-def read_sessions(root: Path, *, dataset: str | None = None, without: frozenset[str] = frozenset()) -> pl.DataFrame:
+def read_sessions(root: Path, *, dataset: str | None = None, without: frozenset[Path] = frozenset()) -> pl.DataFrame:
     """Read the `sessions` table.
 
     Parameters
@@ -116,8 +117,8 @@ def read_sessions(root: Path, *, dataset: str | None = None, without: frozenset[
         TABLES.
     dataset : str, optional
         Only this dataset.
-    without : frozenset of str, optional
-        Sessions to leave out, since their files are damaged.
+    without : frozenset of Path, optional
+        Files to leave out, since they are damaged.
 
     Returns
     -------
@@ -203,12 +204,8 @@ def _parquet(table: pa.Table, name: str) -> bytes:
     import pyarrow.parquet as pq
 
     sorted_by = [(column, "ascending") for column in _ORDER.get(name, ())]
-    sink = pa.BufferOutputStream()
-    pq.write_table(
-        table.sort_by(sorted_by) if sorted_by else table,
-        sink,
-        compression="zstd",
-        use_dictionary=True,
-        write_statistics=True,
-    )
-    return bytes(sink.getvalue())
+    rows, sink = table.sort_by(sorted_by) if sorted_by else table, pa.BufferOutputStream()
+    with pq.ParquetWriter(sink, rows.schema, compression="zstd", write_page_checksum=True) as file:
+        file.write_table(rows)
+        leave_room(file)
+    return sealed(bytes(sink.getvalue()))

@@ -12,7 +12,7 @@ from cueflow.flows.planning.plan import Plan, Request, SessionPlan, plan_run
 from cueflow.schemas.errors import TablesError
 from cueflow.schemas.session import Dataset
 from cueflow.storage.fingerprints import HashMemo
-from cueflow.storage.reading.damage import damaged_sessions
+from cueflow.storage.reading.verify import unreadable_files
 from cueflow.storage.tables import read_sessions
 
 _METHOD = frozenset({"method", "weights", "libraries"})
@@ -117,16 +117,16 @@ def session_rows(tables: Path, dataset: str) -> dict[str, dict[str, object]]:
     TablesError
         If the folder holds other files, or the tables are damaged.
     """
-    damaged = damaged_sessions(tables, dataset)
+    damaged = unreadable_files(tables, dataset=dataset)
     try:
-        frame = read_sessions(tables, dataset=dataset, without=damaged)
+        frame = read_sessions(tables, dataset=dataset, without=frozenset(damaged))
     except TablesError:
         if tables.is_dir() and any(tables.iterdir()):
             raise
         return {}
     kept = frame.select("session_id", "status", "reason", "fingerprint", "depends_on", "finished_utc")
     rows = {str(row["session_id"]): row for row in kept.iter_rows(named=True)}
-    return rows | dict.fromkeys(damaged, _DAMAGED_ROW)
+    return rows | dict.fromkeys((session for sessions in damaged.values() for session in sessions), _DAMAGED_ROW)
 
 
 def fingerprints(rows: Mapping[str, Mapping[str, object]]) -> dict[str, str]:

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cueflow.schemas.tables import SCHEMA_VERSION, arrow_schema, layout
-from cueflow.storage.atomic import sync_dir, sync_file
+from cueflow.storage.atomic import sync_dir
 from cueflow.storage.layout import encoded
+from cueflow.storage.seal import is_whole, leave_room, seal_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -70,6 +71,7 @@ def read_part(path: Path, table: str) -> pa.Table:
     """
     import pyarrow.parquet as pq
 
+    _refuse_damaged(path)
     with pq.ParquetFile(path, read_dictionary=_texts(table), page_checksum_verification=True) as file:
         return _conformed(file.read(), table)
 
@@ -78,9 +80,24 @@ def read_pieces(path: Path, table: str) -> Iterator[pa.Table]:
     """Rows of a file as `read_part` gives them, one row group at a time."""
     import pyarrow.parquet as pq
 
+    _refuse_damaged(path)
     with pq.ParquetFile(path, read_dictionary=_texts(table), page_checksum_verification=True) as file:
         for number in range(file.num_row_groups):
             yield _conformed(file.read_row_group(number), table)
+
+
+def _refuse_damaged(path: Path) -> None:
+    """Refuse to carry damaged rows over into another file.
+
+    Raises
+    ------
+    pyarrow.ArrowInvalid
+        If the file is not what was written.
+    """
+    import pyarrow as pa
+
+    if is_whole(path) is False:
+        raise pa.ArrowInvalid("the file is not what was written")
 
 
 def write_bucket(path: Path, table: str, pieces: Iterable[pa.Table], *, bucket: int) -> int:
@@ -118,7 +135,8 @@ def write_bucket(path: Path, table: str, pieces: Iterable[pa.Table], *, bucket: 
                 numbers = pa.array([bucket], pa.int32()).take(pa.array([0] * group.num_rows, pa.int32()))
                 file.write_table(group.append_column(BUCKET, numbers).cast(schema), row_group_size=ROW_GROUP)
                 n += group.num_rows
-        sync_file(path)
+            leave_room(file)
+        seal_file(path)
     except OSError:
         path.unlink(missing_ok=True)
         raise

@@ -33,6 +33,7 @@ from cueflow.storage.journal import roll_forward
 from cueflow.storage.layout import ORDER, PART, encoded, part_path
 from cueflow.storage.owner import is_tables, locked
 from cueflow.storage.readers import nobody_reads
+from cueflow.storage.reading.verify import replaced_buckets
 from cueflow.storage.scan import placed_sessions
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ def compact(root: Path, *, wait_s: float = 10.0) -> Compaction:
         drop_staged(root)
         moved = buckets = 0
         try:
-            for (dataset, bucket), chosen in _buckets_to_write(placed_sessions(root)):
+            placed = placed_sessions(root, without=replaced_buckets(root))
+            for (dataset, bucket), chosen in _buckets_to_write(placed):
                 _write(root, dataset, bucket, sessions=chosen)
                 moved += chosen[BUCKET].null_count()
                 buckets += 1
@@ -138,8 +140,8 @@ def _own_files(root: Path, table: str, dataset: str, sessions: pl.DataFrame) -> 
 def _rows(path: Path, table: str, own: Mapping[Path, str], sessions: pl.DataFrame) -> Iterator[pa.Table]:
     import pyarrow.compute as pc
 
-    if path.exists():
-        stay = sessions.filter(sessions[BUCKET].is_not_null()).select("session_id", "run_id")
+    stay = sessions.filter(sessions[BUCKET].is_not_null()).select("session_id", "run_id")
+    if path.exists() and stay.height:
         for piece in read_pieces(path, table):
             yield _of_runs(piece, stay)
     for part, run in own.items():

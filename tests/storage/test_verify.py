@@ -8,10 +8,11 @@ import pytest
 
 from cueflow.schemas.errors import TablesError
 from cueflow.schemas.tables import TABLES
-from cueflow.storage.compaction.buckets import bucket_of
+from cueflow.storage.compaction.buckets import bucket_of, bucket_path
 from cueflow.storage.compaction.compact import compact
 from cueflow.storage.layout import part_path
-from cueflow.storage.reading.verify import verify_tables
+from cueflow.storage.reading.queries import open_tables
+from cueflow.storage.reading.verify import unreadable_files, verify_tables
 
 
 @pytest.fixture
@@ -28,17 +29,66 @@ def test_whole_tables_are_whole(root):
     assert files == 6 * len({bucket_of("S1"), bucket_of("S2")})
 
 
-@pytest.mark.parametrize("back", [1, 2, 10])
-def test_a_changed_byte_of_a_page_is_found_and_the_session_named(root, back):
-    path = part_path(root, "biomarkers", "d", "S1")
+def _flip(path, at):
     raw = bytearray(path.read_bytes())
-    values = pq.read_metadata(path).row_group(0).column(pq.read_schema(path).names.index("value"))
-    end = (values.dictionary_page_offset or values.data_page_offset) + values.total_compressed_size
-    raw[end - back] ^= 0x55
+    raw[at] ^= 0x55
     path.write_bytes(bytes(raw))
+
+
+@pytest.mark.parametrize("table", ["biomarkers", "sessions"])
+def test_any_changed_byte_is_found_and_the_session_named(root, table):
+    """Pages, statistics, texts and the magic number of the footer; the hash, and the word that says there is one."""
+    path = part_path(root, table, "d", "S1")
+    before = path.read_bytes()
+    places = {
+        0,
+        3,
+        len(before) - 1,
+        len(before) - 5,
+        before.rindex(b"cueflow_sha256"),
+        before.rindex(b"cueflow_sealed"),
+    }
+    for at in sorted(places | set(range(5, len(before), 997))):
+        _flip(path, at)
+        [damage] = verify_tables(root)[1]
+        assert damage.sessions == ("S1",)
+        assert damage.path == f"{table}/dataset=d/session=S1/part.parquet"
+        path.write_bytes(before)
+    assert verify_tables(root)[1] == ()
+
+
+def test_a_file_of_an_older_version_is_read_by_the_checksums_of_its_pages(root):
+    path = part_path(root, "biomarkers", "d", "S1")
+    rows = pq.read_table(path, partitioning=None)
+    pq.write_table(rows, path, write_page_checksum=True)
+    assert verify_tables(root)[1] == ()
+    values = pq.read_metadata(path).row_group(0).column(rows.column_names.index("value"))
+    _flip(path, (values.dictionary_page_offset or values.data_page_offset) + values.total_compressed_size - 2)
     [damage] = verify_tables(root)[1]
     assert damage.sessions == ("S1",)
-    assert damage.path == "biomarkers/dataset=d/session=S1/part.parquet"
+
+
+@pytest.mark.parametrize("table", ["biomarkers", "sessions"])
+@pytest.mark.parametrize("at", [-1, 40])  # the end, which a run sees by itself, or a page
+def test_a_damaged_bucket_is_mended_by_writing_its_sessions_again(root, write, table, at):
+    compact(root)
+    beside = next(f"T{i}" for i in range(10_000) if bucket_of(f"T{i}") == bucket_of("S1"))
+    path = bucket_path(root, table, "d", bucket_of("S1"))
+    _flip(path, at)
+    [damage] = verify_tables(root)[1]
+    assert damage.sessions == ("S1",)
+    assert set(unreadable_files(root).values()) == ({("S1",)} if at < 0 or table == "sessions" else set())
+    write(beside, "run-b")
+    with pytest.raises(TablesError, match="damaged"):
+        compact(root)
+    write("S1", "run-b")
+    assert verify_tables(root)[1][0].sessions == ()
+    assert "S1" not in {s for sessions in unreadable_files(root).values() for s in sessions}
+    compact(root)
+    assert verify_tables(root)[1] == ()
+    with open_tables(root) as tables:
+        runs = dict(tables.biomarkers.select("session_id", "run_id").unique().collect().iter_rows())
+    assert runs == {"S1": "run-b", "S2": "run-a", beside: "run-b"}
 
 
 def test_a_damaged_bucket_names_all_its_sessions(root):
