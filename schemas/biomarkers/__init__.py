@@ -31,6 +31,7 @@ __all__ = [
     "Biomarker",
     "Evidence",
     "SeriesSpec",
+    "action_biomarker",
     "action_slug",
     "declared_as",
     "of_modality",

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from cueflow.schemas.biomarkers import BIOMARKERS
+from cueflow.schemas.biomarkers import BIOMARKERS, action_biomarker
 from cueflow.schemas.citations import bibtex, cite_key
 from cueflow.schemas.dictionary import evidence_rule
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from cueflow.schemas.biomarkers import Biomarker
 
 _WHAT = {
     "video": "video of the face and body",
@@ -55,11 +57,19 @@ def methods_section(sessions: pl.DataFrame, biomarkers: pl.DataFrame, weights: M
     import polars as pl
 
     used = biomarkers.filter(pl.col("value").is_not_null())
-    names = [b for b in BIOMARKERS if b in set(used["biomarker"])]
-    parts = [_opening(sessions), *_modalities(used, names), _rules(biomarkers, names), _weights(used, weights)]
-    sources = ["cueflow:", *dict.fromkeys(BIOMARKERS[name].source for name in names)]
+    measures = _declared(set(used["biomarker"]))
+    parts = [_opening(sessions), *_modalities(used, measures), _rules(biomarkers, measures), _weights(used, weights)]
+    sources = ["cueflow:", *dict.fromkeys(measure.source for measure in measures)]
     entries = {cite_key(source): bibtex(source) for source in sources}
     return MethodsText("\n\n".join(part for part in parts if part) + "\n", "\n\n".join(entries.values()) + "\n")
+
+
+def _declared(names: set[str]) -> list[Biomarker]:
+    """Declarations in the order of the dictionary, one modality after the other; of each, a user's own actions last."""
+    known = [declared for name, declared in BIOMARKERS.items() if name in names]
+    own = [found for name in sorted(names - BIOMARKERS.keys()) if (found := action_biomarker(name))]
+    order = list(dict.fromkeys(b.modality for b in (*known, *own)))
+    return sorted([*known, *own], key=lambda b: order.index(b.modality))
 
 
 def _opening(sessions: pl.DataFrame) -> str:
@@ -78,7 +88,7 @@ def _opening(sessions: pl.DataFrame) -> str:
     )
 
 
-def _modalities(used: pl.DataFrame, names: Sequence[str]) -> list[str]:
+def _modalities(used: pl.DataFrame, measures: Sequence[Biomarker]) -> list[str]:
     versions = {
         (modality, method): version
         for modality, method, version in used.select("modality", "method", "method_version")
@@ -87,7 +97,7 @@ def _modalities(used: pl.DataFrame, names: Sequence[str]) -> list[str]:
         .iter_rows()
     }
     said = []
-    for modality, group in groupby((BIOMARKERS[name] for name in names), key=lambda b: b.modality):
+    for modality, group in groupby(measures, key=lambda b: b.modality):
         declared = list(group)
         methods = dict.fromkeys(b.method for b in declared)
         cited = dict.fromkeys(cite_key(b.source) for b in declared)
@@ -102,11 +112,11 @@ def _modalities(used: pl.DataFrame, names: Sequence[str]) -> list[str]:
     return said
 
 
-def _rules(biomarkers: pl.DataFrame, names: Sequence[str]) -> str:
-    if not names:
+def _rules(biomarkers: pl.DataFrame, measures: Sequence[Biomarker]) -> str:
+    if not measures:
         return "The tables hold no values."
     n, ok = biomarkers.height, (biomarkers["status"] == "ok").sum()
-    rules = dict.fromkeys(evidence_rule(BIOMARKERS[name].evidence) for name in names)
+    rules = dict.fromkeys(evidence_rule(measure.evidence) for measure in measures)
     shown = "; ".join(list(rules)[:8]) + ("; …" if len(rules) > 8 else "")
     return (
         f"A value was reported only where it rested on enough evidence ({shown}); values outside of a plausible range "

@@ -59,6 +59,20 @@ def test_the_methods_paragraph_cites_what_was_used_and_nothing_else(rows):
     assert made.bibtex.count("@") == 2
 
 
+def test_the_methods_paragraph_names_a_users_own_actions_with_their_modality(rows):
+    sessions, biomarkers = _cohort(rows, [("P", "1", 10.0)])
+    one = biomarkers.to_dicts()[0]
+    videos = [
+        one | {"biomarker": name, "modality": "video", "method": method, "method_version": "3"}
+        for name, method in (("action_arm_flap_rate", "action_model"), ("face_blink_rate", "blinks"), ("own", "?"))
+    ]
+    text = methods_section(sessions, rows.frame("biomarkers", [*videos, one]), {}).text
+    assert text.count("From the video") == 1
+    assert "face_blink_rate, action_arm_flap_rate)" in text
+    assert "action_model 3" in text
+    assert "2 measures" in text  # what nobody declared is not described
+
+
 def test_every_source_of_the_registry_has_a_key_of_its_own():
     from cueflow.schemas.biomarkers import BIOMARKERS
 
