@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import av
+import matplotlib.pyplot as plt
 import pytest
 from typer.testing import CliRunner
 
@@ -62,6 +64,18 @@ def test_train_evaluate_and_detect(command, cohort, tmp_path):
     assert {line["kind"] for line in lines} <= {"action", "composite"}
     assert all(line["start_s"] < line["end_s"] <= 8.0 for line in lines)
 
+    shown = ("show", cohort, "s001", "--model", tmp_path / "m", "--cache", tmp_path / "cache")
+    done = command(*shown, "--start", 1.5, "--end", 3, "--out", tmp_path / "pictures")
+    assert done.exit_code == 0, done.output
+    picture, film = (tmp_path / "pictures" / f"s001_1p5_3s.{kind}" for kind in ("png", "mp4"))
+    assert plt.imread(picture).std() > 0
+    with av.open(str(film)) as opened:
+        assert 1.0 < sum(1 for _ in opened.decode(video=0)) / float(opened.streams.video[0].average_rate) < 2.0
+    done = command(*shown, "--start", 3, "--end", 1, "--out", tmp_path / "pictures")
+    assert "longer than 0" in done.exception.message
+    done = command("show", cohort, "nobody", *shown[3:], "--start", 1, "--end", 3, "--out", tmp_path)
+    assert "is no session" in done.exception.message
+
 
 def test_folds_by_subject(command, cohort, tmp_path):
     common = ("evaluate", cohort, "--epochs", 1, "--cache", tmp_path, "--rate", 4)
@@ -100,7 +114,7 @@ def test_annotations_of_an_unknown_session_are_refused(command, cohort, tmp_path
 def test_help_of_every_command():
     from cueflow.cli.main import app
 
-    for name in ("train", "evaluate", "detect"):
+    for name in ("train", "evaluate", "detect", "show"):
         done = CliRunner().invoke(app, ["actions", name, "--help"])
         assert done.exit_code == 0
         assert "Example: " in done.output
