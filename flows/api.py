@@ -167,10 +167,13 @@ def _workers(plan: Plan, tables: Path, *, options: Options, elsewhere: bool) -> 
         yield
         return
     from cueflow.flows.work.compute import worker_processes
+    from cueflow.flows.work.memory import NEED_MIB, available_mib
     from cueflow.storage.layout import worker_log
 
     waiting = [job for session in plan.todo for job in session.jobs]
     with worker_processes(options.workers, log=worker_log(tables), video_at_once=options.video_at_once) as pool:
-        if pool is not None:
-            pool.start(len(waiting), sorted({job.group for job in waiting}))
+        if pool is not None and waiting:
+            groups = sorted({job.group for job in waiting})
+            room = max(1, int(min(available_mib(), 1e6) / max(NEED_MIB[group] for group in groups)))
+            pool.start(min(len(waiting), room), groups)
         yield
