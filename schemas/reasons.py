@@ -46,6 +46,10 @@ class Reason(StrEnum):
     FLAT_SIGNAL = "flat_signal"
     NO_PARTNER = "no_partner"
     UNSYNCHRONISED = "unsynchronised"
+    NOTHING_SHARED = "nothing_shared"
+    PLACE_UNCLEAR = "place_unclear"
+    LOCAL_TIME = "local_time"
+    NO_OVERLAP = "no_overlap"
     NOT_MARKED = "not_marked"
     # streams
     NO_STREAM = "no_stream"
@@ -129,6 +133,10 @@ SENTENCES: dict[Reason, str] = {
     Reason.FORMAT_UNKNOWN: "The file format is not one that cueflow reads.",
     Reason.NO_PARTNER: "The other recording that the measure needs is not there.",
     Reason.UNSYNCHRONISED: "The recorders' clocks are not known well enough against each other.",
+    Reason.NOTHING_SHARED: "No other recording shares time stamps, sound, movement, beats or marks with this one.",
+    Reason.PLACE_UNCLEAR: "What this recording shares with others does not tell its place from a chance one.",
+    Reason.LOCAL_TIME: "The recorder's time stamps are off by whole hours, as of a clock in local time.",
+    Reason.NO_OVERLAP: "The recording does not overlap with any other of the session: check start_s and its clock.",
     Reason.NOT_MARKED: "The session has no baseline phase or no events for the measure.",
     Reason.NO_VIDEO_FRAMES: "The file holds no video frames.",
     Reason.NO_AUDIO_SAMPLES: "The file holds no audio samples.",
@@ -147,7 +155,6 @@ SENTENCES: dict[Reason, str] = {
     Reason.TIME_LIMIT: "The step took longer than its limit and was stopped.",
     Reason.WORKER_DIED: "The process that did the step died.",
     Reason.OUT_OF_MEMORY: "The step ran out of memory.",
-    Reason.STORE_UNREACHABLE: "The shared store could not be reached; the next run tries again.",
     Reason.STORE_UNREACHABLE: "The shared store could not be reached; the next run tries again.",
     Reason.DISK_FULL: "The disk is full.",
     Reason.UNEXPECTED: "An unexpected error; the log has the trace.",

@@ -126,8 +126,34 @@ class Findings:
 
 
 @dataclass(frozen=True, slots=True)
+class Trace:
+    """A slow signal that other recorders may share: value k (n,) at `start_s` + k / `rate`, NaN where there is none."""
+
+    start_s: float
+    rate: float
+    values: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Clues:
+    """What a recording holds by which its clock may be placed on another one's.
+
+    `began_s` is the recorder's zero in seconds since 1970 by its own clock, `began_error_s` how coarsely it is written,
+    `zoned` whether it is known to be UTC; `sound` loudness in dB, `movement` its size in any unit, `marks_s` presses of
+    a button, triggers and written marks, all on the recorder's clock.
+    """
+
+    began_s: float | None = None
+    began_error_s: float = 0.0
+    zoned: bool = False
+    sound: Trace | None = None
+    movement: Trace | None = None
+    marks_s: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class StreamResult:
-    """Outcome of one stream: its findings, or why there are none."""
+    """Outcome of one stream: its findings, or why there are none; `clues` only where a clock has to be placed."""
 
     modality: str
     role: str
@@ -140,6 +166,7 @@ class StreamResult:
     model_sha256: str
     input_sha256: str
     seconds: float
+    clues: Clues | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +174,19 @@ class Signal:
     """A sampled physiological signal on the session clock.
 
     `values` (n,) in `unit`, NaN where a sample is missing; `times_s` (n,) strictly increasing; `sampling_rate` in Hz is
-    the nominal rate: a step in `times_s` of more than 1.5 periods is a gap.
+    the nominal rate: a step in `times_s` of more than 1.5 periods is a gap. `began_s` is time 0 in seconds since 1970
+    by the recorder's own clock, where the file says it, to `began_error_s`; `zoned` where it is known to be UTC;
+    `moved_s` is by how much the manifest moved the file's own clock.
     """
 
     values: FloatArray
     times_s: FloatArray
     sampling_rate: float
     unit: str
+    began_s: float | None = None
+    began_error_s: float = 0.0
+    zoned: bool = False
+    moved_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +196,9 @@ class SyncRecord:
     `source` is "declared" where the manifest gives start_s; "reference" where it gives none and this recorder's clock
     is the session's; "estimated" where what another recorder saw too tells the place, with the half-width of its 95 %
     interval in `uncertainty_s`, the drift in ppm, and in `method` what was shared; else "unsynchronised": the stream is
-    taken to start with the session, nothing is known of the error, and no measure between streams uses it.
+    taken to start with the session, nothing is known of the error, and no measure between streams uses it; `reason`
+    says why. `reason` also marks a recording that does not overlap with any other. `jumps` are steps of the recorder's
+    clock: (session time in s, by how many s later times were moved).
     """
 
     modality: str
@@ -174,6 +209,8 @@ class SyncRecord:
     source: str
     drift_ppm: float = 0.0
     method: str = ""
+    reason: Reason | None = None
+    jumps: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

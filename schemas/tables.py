@@ -65,7 +65,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
         *_group_columns("video"),
         *_group_columns("audio"),
         *_group_columns("physiology"),
-        Column("sync", "string", "JSON list: modality, role, channel, offset_s, uncertainty_s, source."),
+        Column("sync", "string", "JSON list: each stream's place on the session clock (docs/methods/clock.md)."),
         Column("fusion_status", "string", "ok, or the reason code why no prediction was made."),
         _RUN,
         Column("cueflow_version", "string", "Version that wrote the row."),

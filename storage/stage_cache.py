@@ -5,6 +5,7 @@ An entry is compressed JSON behind its own SHA-256; one that was cut or altered 
 
 from __future__ import annotations
 
+import base64
 import errno
 import hashlib
 import json
@@ -19,7 +20,18 @@ import numpy as np
 
 from cueflow.schemas.errors import DiskFullError
 from cueflow.schemas.reasons import Reason, Status
-from cueflow.schemas.results import Event, Findings, FloatArray, Measure, Series, SpeakerRole, StreamResult, Window
+from cueflow.schemas.results import (
+    Clues,
+    Event,
+    Findings,
+    FloatArray,
+    Measure,
+    Series,
+    SpeakerRole,
+    StreamResult,
+    Trace,
+    Window,
+)
 
 _DIGEST = 64
 
@@ -118,8 +130,20 @@ def _body(path: Path) -> bytes | None:
 
 def _encode(result: StreamResult) -> dict[str, Any]:
     found = result.findings
-    head = {name: getattr(result, name) for name in StreamResult.__slots__ if name != "findings"}
-    return {**head, "findings": None if found is None else _encode_findings(found)}
+    head = {name: getattr(result, name) for name in StreamResult.__slots__ if name not in {"findings", "clues"}}
+    clues = {} if result.clues is None else {"clues": _encode_clues(result.clues)}
+    return {**head, **clues, "findings": None if found is None else _encode_findings(found)}
+
+
+def _encode_clues(clues: Clues) -> dict[str, Any]:
+    head = {name: getattr(clues, name) for name in ("began_s", "began_error_s", "zoned", "marks_s")}
+    traces = {"sound": clues.sound, "movement": clues.movement}
+    return {**head, **{name: _packed(trace) for name, trace in traces.items() if trace is not None}}
+
+
+def _packed(trace: Trace) -> list[Any]:
+    """Two bytes a value: a hundred values a second of an hour are numbers enough."""
+    return [trace.start_s, trace.rate, base64.b64encode(trace.values.astype("<f2").tobytes()).decode("ascii")]
 
 
 def _encode_findings(found: Findings) -> dict[str, Any]:
@@ -138,9 +162,20 @@ def _numbers(values: FloatArray) -> list[float | None]:
 
 
 def _decode(raw: dict[str, Any]) -> StreamResult:
-    found = raw.pop("findings")
+    found, clues = raw.pop("findings"), raw.pop("clues", None)
     head = raw | {"status": Status(raw["status"]), "reason": _reason(raw["reason"])}
+    head["clues"] = None if clues is None else _decode_clues(clues)
     return StreamResult(findings=None if found is None else _decode_findings(found), **head)
+
+
+def _decode_clues(raw: dict[str, Any]) -> Clues:
+    traces = {
+        name: Trace(start_s, rate, np.frombuffer(base64.b64decode(values), dtype="<f2").astype(np.float32))
+        for name in ("sound", "movement")
+        if name in raw
+        for start_s, rate, values in [raw[name]]
+    }
+    return Clues(**raw | traces | {"marks_s": tuple(raw["marks_s"])})
 
 
 def _decode_findings(raw: dict[str, Any]) -> Findings:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Aligned, FloatArray, StreamResult, SyncRecord
 from cueflow.schemas.session import Group, Modality, Role, Stream
-from cueflow.tasks.clock.offsets import Offset
-from cueflow.tasks.clock.place import BEATING, Key, clock_of
+from cueflow.tasks.clock.evidence import Key, clock_of, result_of
+from cueflow.tasks.clock.place import Places, apart
 
-_NONE: Mapping[Key, Offset] = MappingProxyType({})
+_NOWHERE = Places()
 
 
-def align(
-    results: Sequence[StreamResult], streams: Sequence[Stream], *, places: Mapping[Key, Offset] = _NONE
-) -> Aligned:
+def align(results: Sequence[StreamResult], streams: Sequence[Stream], *, places: Places = _NOWHERE) -> Aligned:
     """Align the results of a session's streams.
 
     Parameters
@@ -26,8 +25,8 @@ def align(
         Of all stages; those without findings take no part.
     streams : sequence of Stream
         As the manifest declares them.
-    places : mapping, optional
-        Stream key to the place that was estimated for it; the results stand there already.
+    places : Places, optional
+        From `place_recorders`; the results stand there already.
 
     Returns
     -------
@@ -42,7 +41,7 @@ def align(
         share = (f.end_s - f.start_s) * f.coverage / (end - start) if end > start else 0.0
         group = Modality(result.modality).group
         coverage[group] = max(coverage[group], min(share, 1.0))
-    reference = _reference(streams, places)
+    lonely = set(apart(results))
     return Aligned(
         start_s=start,
         end_s=end,
@@ -50,7 +49,7 @@ def align(
         grid={
             role: _grid(of_role, start, end) for role in Role if (of_role := [r for r, _ in found if r.role == role])
         },
-        sync=tuple(_sync(s, places.get(s.key), alone=clock_of(s) == reference) for s in streams),
+        sync=tuple(_sync(s, places, lonely=_key_of(s, results) in lonely) for s in streams),
     )
 
 
@@ -70,36 +69,34 @@ def _grid(results: Sequence[StreamResult], start_s: float, end_s: float) -> tupl
     return seconds, columns
 
 
-def _reference(streams: Sequence[Stream], places: Mapping[Key, Offset]) -> str | None:
-    """The recorder whose clock is the session's where the manifest gives no start: the one others were placed on."""
-    if any(s.start_s is not None for s in streams):
-        return None
-    clocks = list(dict.fromkeys(clock_of(s) for s in streams))
-    if len(clocks) == 1:
-        return clocks[0]
-    placed = {clock_of(s) for s in streams if s.key in places}
-    hearts = [clock_of(s) for s in streams if s.modality in BEATING and clock_of(s) not in placed]
-    return hearts[0] if placed and hearts else None
+def _key_of(stream: Stream, results: Sequence[StreamResult]) -> Key | None:
+    found = result_of(stream, results)
+    return None if found is None else (found.modality, found.role, found.channel)
 
 
-def _sync(stream: Stream, place: Offset | None, *, alone: bool) -> SyncRecord:
-    declared = stream.start_s is not None
-    if place is not None:
-        return SyncRecord(
-            modality=stream.modality,
-            role=stream.role,
-            channel=stream.channel,
-            offset_s=place.offset_s,
-            uncertainty_s=place.uncertainty_s,
-            source="estimated",
-            drift_ppm=place.drift_ppm,
-            method=place.method,
-        )
-    return SyncRecord(
+def _sync(stream: Stream, places: Places, *, lonely: bool) -> SyncRecord:
+    place = places.found.get(stream.key)
+    declared, alone = stream.start_s is not None, clock_of(stream) == places.reference
+    source = "declared" if declared else "reference" if alone else "estimated" if place else "unsynchronised"
+    reason = places.reasons.get(stream.key)
+    if lonely and source in {"declared", "estimated"}:
+        reason = Reason.NO_OVERLAP
+    record = SyncRecord(
         modality=stream.modality,
         role=stream.role,
         channel=stream.channel,
         offset_s=stream.start_s or 0.0,
         uncertainty_s=None,
-        source="declared" if declared else "reference" if alone else "unsynchronised",
+        source=source,
+        reason=reason,
+    )
+    if place is None:
+        return record
+    return replace(
+        record,
+        offset_s=place.offset_s,
+        uncertainty_s=place.uncertainty_s,
+        drift_ppm=place.drift_ppm,
+        method=place.method,
+        jumps=tuple((float(place.at(at_s)), by_s) for at_s, by_s in place.jumps),
     )

@@ -19,6 +19,7 @@ from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import StreamResult
 from cueflow.schemas.session import Dataset, Group, Marker, Session
 from cueflow.schemas.tables import SCHEMA_VERSION
+from cueflow.tasks.clock.place import needs_clues
 from cueflow.tasks.ingest.paths import resolve_inside
 from cueflow.tasks.ingest.transcripts import transcript_beside
 
@@ -182,6 +183,9 @@ def _job(
         "reference": [reference, _hash_or_state(dataset.root, reference, file_hash) if reference else ""],
         "phases": [[asdict(m) for m in _phases(session)], [asdict(e) for e in session.exclusions]],
     }
+    clues = needs_clues(session.streams)
+    if clues:
+        own["clock"] = [True]
     parts = _method_parts(group, request.config) | _short(own)
     key = _digest([group, sorted(parts.items())])
     job = StageJob(
@@ -197,6 +201,7 @@ def _job(
         exclusions=session.exclusions,
         config=request.config,
         reference=reference,
+        clues=clues,
     )
     return job, parts
 

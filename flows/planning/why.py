@@ -27,6 +27,7 @@ _WORDS = {
     "recordings": "other recordings",
     "phases": "other phases or exclusions",
     "config": "other configuration",
+    "clock": "a clock to place",
     "method": "newer method",
     "weights": "other weights",
     "libraries": "other libraries",

@@ -17,7 +17,7 @@ class StageJob:
 
     `decoder` is the video decoder to use; the caller tries the second where the first hangs or dies. The result goes
     to the stage cache under `key`, never through the pipe. `reference` is the path, inside the dataset, of a photograph
-    of the patient; empty where there is none.
+    of the patient; empty where there is none. `clues`: look for what places a clock on another.
     """
 
     group: Group
@@ -33,6 +33,7 @@ class StageJob:
     config: Config
     decoder: str = "av"
     reference: str = ""
+    clues: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from cueflow.storage.rows import (
 from cueflow.storage.stage_cache import cache_path, read_results
 from cueflow.storage.tables import TableStore
 from cueflow.tasks.align import align
-from cueflow.tasks.clock.place import estimated_places, moved
+from cueflow.tasks.clock.place import moved, place_recorders
 from cueflow.tasks.relations.relate import related
 
 if TYPE_CHECKING:
@@ -101,8 +101,8 @@ class SessionWork:
                 stored = read_results(self._cache_path(group, key))
             results += stored if stored is not None else self._lost(group)
         streams = self.plan.session.streams
-        places = estimated_places(results, streams)
-        self.results = moved(results, places)
+        places = place_recorders(results, streams, markers=self.plan.session.markers)
+        self.results = moved(results, places.found)
         self.aligned = align(self.results, streams, places=places)
         self.results = related(self.results, streams, sync=self.aligned.sync, markers=self.plan.session.markers)
 
@@ -210,6 +210,9 @@ class SessionWork:
             return "failed", reason, "; ".join(dict.fromkeys(r.message for r in failed)) or reason.sentence
         if failed:
             return "degraded", failed[0].reason, "; ".join(dict.fromkeys(r.message for r in failed))
+        if any(s.reason is Reason.NO_OVERLAP for s in self.aligned.sync):
+            named = dict.fromkeys(s.modality for s in self.aligned.sync if s.reason is Reason.NO_OVERLAP)
+            return "degraded", Reason.NO_OVERLAP, f"{', '.join(named)}: {Reason.NO_OVERLAP.sentence}"
         if empty := [r for r in self.results if _holds_nothing(r)]:
             reason = empty[0].reason or Reason.FEW_EVIDENCE
             named = dict.fromkeys(f"{r.modality}: {(r.reason or reason).sentence}" for r in empty)

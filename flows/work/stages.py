@@ -13,11 +13,12 @@ from cueflow.flows.work.jobs import StageJob
 from cueflow.schemas.config import Config
 from cueflow.schemas.errors import StreamError, storable
 from cueflow.schemas.reasons import Reason, Status
-from cueflow.schemas.results import Findings, StreamResult
+from cueflow.schemas.results import Clues, Findings, StreamResult
 from cueflow.schemas.session import Group, Modality, Role, Stream
 from cueflow.storage.models import ModelStore
 from cueflow.storage.shared_cache import shared_cache
 from cueflow.storage.stage_cache import cache_path, entry_name, write_results
+from cueflow.tasks.clock.clues import clues_of
 from cueflow.tasks.ingest.paths import resolve_inside
 from cueflow.tasks.windows import phases_of
 
@@ -117,10 +118,12 @@ def _stream(job: StageJob, stream: Stream, *, progress: Progress) -> tuple[Strea
     stages: dict[Group, Analyse] = {Group.VIDEO: _video, Group.AUDIO: _audio, Group.PHYSIOLOGY: _physiology}
     message, status, reason = "", Status.FAILED, None
     found: dict[Role, Findings] = {}
+    clues: Clues | None = None
     try:
         path = resolve_inside(Path(job.dataset_root), stream.path)
         given = stages[job.group](job, stream, path, progress)
         found = {stream.role: given} if isinstance(given, Findings) else given
+        clues = clues_of(path, stream) if job.clues else None
     except StreamError as error:
         reason, message = error.reason, storable(error.reason, error.message)
     blank = StreamResult(
@@ -135,6 +138,7 @@ def _stream(job: StageJob, stream: Stream, *, progress: Progress) -> tuple[Strea
         model_sha256=weights_hash(job.group, job.config),
         input_sha256=job.input_sha256.get(stream.path, ""),
         seconds=time.monotonic() - started,
+        clues=clues,
     )
     results = [replace(blank, role=role, status=f.status, reason=f.reason, findings=f) for role, f in found.items()]
     return tuple(results) or (blank,)

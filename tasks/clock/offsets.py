@@ -26,7 +26,7 @@ _BLOCKS = 12  # of a signal, where that makes them neither shorter nor longer th
 _BLOCK_LIMITS_S = (5.0, 30.0)
 _LONGEST_S = 7200.0  # of the other recording: more does not sharpen the place, only the search's cost
 _DRIFT_FROM_S = 300.0  # a shorter recording shows no drift beyond its jitter
-_UNSEEN_PPM = 100.0  # 95 % of a drift that is not estimated
+UNSEEN_PPM = 100.0  # 95 % of a drift that is not estimated
 _SURROGATES = 19  # exceeding all of them: 5 % by chance
 _MARGIN = 1.25  # over the next best place
 _APART_S = 0.25  # lags closer than this are one place
@@ -47,7 +47,8 @@ class Offset:
     """A clock's place on another: offset in s, drift in ppm (0 where it was too short to show one).
 
     `uncertainty_s` is the half-width of the 95 % interval at the worse end of the recording; `n` what it rests on:
-    matched beats, blocks of signal, or matched marks; `method` says what was shared.
+    matched beats, blocks of signal, or matched marks; `method` says what was shared. `jumps` are steps of the clock:
+    from a time of it on, in s, all is moved by so many s more.
     """
 
     offset_s: float
@@ -55,6 +56,20 @@ class Offset:
     uncertainty_s: float
     n: int
     method: str = "heart beats"
+    jumps: tuple[tuple[float, float], ...] = ()
+
+    def at(self, times_s: FloatArray | float) -> FloatArray:
+        """Reference time of a time on the clock, s."""
+        times = np.asarray(times_s, dtype=np.float64)
+        moved = self.offset_s + times * (1.0 + 1e-6 * self.drift_ppm)
+        for at_s, by_s in self.jumps:
+            moved = moved + np.where(times >= at_s, by_s, 0.0)
+        return np.asarray(moved)
+
+    def after(self, lead_s: float) -> Offset:
+        """The place of a clock that shows `lead_s` less than this one."""
+        moved = self.offset_s + lead_s * (1.0 + 1e-6 * self.drift_ppm)
+        return replace(self, offset_s=moved, jumps=tuple((at_s - lead_s, by_s) for at_s, by_s in self.jumps))
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,7 +358,7 @@ def line_through(times: FloatArray, lags: FloatArray, *, span: tuple[float, floa
     ])  # fmt: skip
     at_ends = left_out[:, 1] + ends * left_out[:, 0]
     error = float(np.sqrt((_STRETCHES - 1) * np.max(np.var(at_ends, axis=1))))
-    unseen = 0.0 if long_enough else _UNSEEN_PPM * 1e-6 * length / 2
+    unseen = 0.0 if long_enough else UNSEEN_PPM * 1e-6 * length / 2
     uncertainty = float(np.sqrt((_T * error) ** 2 + unseen**2 + _FINEST_S**2))
     return Offset(level - slope * middle, 1e6 * slope, uncertainty, int(keep.sum()))
 

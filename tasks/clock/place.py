@@ -1,47 +1,59 @@
-"""Recorders whose start the manifest does not give: found from the heart beats that another recorder saw too."""
+"""Recorders whose start the manifest does not give: placed by what others recorded too, or not at all."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from cueflow.schemas.results import Event, Findings, FloatArray, Series, StreamResult
-from cueflow.schemas.session import Modality, Role, Stream
-from cueflow.tasks.clock.offsets import Offset, beats_offset
-from cueflow.tasks.ingest.formats.e4 import SENSORS
+from cueflow.schemas.reasons import Reason
+from cueflow.schemas.results import Event, Findings, Series, StreamResult
+from cueflow.schemas.session import Marker, Modality, Role, Stream
+from cueflow.tasks.clock.evidence import Key, Recorder, Said, clock_of, compare, recorders_of, zones_off
+from cueflow.tasks.clock.offsets import Offset
 
-Key = tuple[str, str, str]
-_BEATS = frozenset({"beat", "pulse"})
+_HERE = Offset(0.0, 0.0, 0.0, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
-    """How much later than the heart's electric beat a sensor sees it, and the half-width of its 95 % interval, s."""
+class Places:
+    """Where the streams of a session stand.
 
-    delay_s: float
-    spread_s: float
+    `found` holds the places that were estimated, by stream key; `reasons` why a stream has none, or what is odd about
+    the one it has; `reference` names the recorder whose clock is the session's where the manifest gives no start.
+    """
 
-
-# Systolic peaks at finger and wrist come 0.15 to 0.45 s after the R peak, by age, pressure and site; a list of
-# intervals does not say which of the two it was made from.
-_WAYS: Mapping[Modality, _Way] = {
-    Modality.ECG: _Way(0.0, 0.0),
-    Modality.PPG: _Way(0.30, 0.15),
-    Modality.INTERVALS: _Way(0.20, 0.25),
-}
-BEATING = frozenset(_WAYS)
-"""Modalities whose recordings show single heart beats."""
+    found: Mapping[Key, Offset] = field(default_factory=dict)
+    reasons: Mapping[Key, Reason] = field(default_factory=dict)
+    reference: str | None = None
 
 
-def estimated_places(results: Sequence[StreamResult], streams: Sequence[Stream]) -> dict[Key, Offset]:
+def needs_clues(streams: Sequence[Stream]) -> bool:
+    """Whether a clock has to be placed: there are several, and the manifest does not say where all of them stand.
+
+    Parameters
+    ----------
+    streams : sequence of Stream
+        Of a session.
+
+    Returns
+    -------
+    bool
+    """
+    declared = {clock_of(s) for s in streams if s.start_s is not None}
+    clocks = {clock_of(s) for s in streams}
+    return len(clocks) > 1 and declared != clocks
+
+
+def place_recorders(
+    results: Sequence[StreamResult], streams: Sequence[Stream], *, markers: Sequence[Marker] = ()
+) -> Places:
     """Where recorders without a declared start stand on the session clock.
 
-    Streams of one file, or of one Empatica export, have one clock. The reference is a recorder with a declared start;
-    where there is none, the first in the manifest that saw beats, which stays assumed.
+    One recorder after another is placed on those that have a place, the surest first, by the method with the smallest
+    interval: time stamps, sound, movement, heart beats, marks. Recorders with a declared start, and the marks of
+    events.csv, are where it begins; where there are none, it is the first recorder on which another can be placed.
 
     Parameters
     ----------
@@ -49,24 +61,111 @@ def estimated_places(results: Sequence[StreamResult], streams: Sequence[Stream])
         Of all stages, computed with an assumed start of 0.
     streams : sequence of Stream
         As the manifest declares them.
+    markers : sequence of Marker, optional
+        Rows of events.csv, which lie on the session clock.
 
     Returns
     -------
-    dict
-        Stream key to its place; nothing for streams that keep theirs because it is declared or cannot be told.
+    Places
     """
-    recorders: dict[tuple[str, str], list[Stream]] = defaultdict(list)
-    for stream in streams:
-        recorders[stream.role, clock_of(stream)].append(stream)
-    beats = {(r.modality, r.role, r.channel): found for r in results if len(found := _beats(r))}
-    places: dict[Key, Offset] = {}
-    for (role, clock), own in recorders.items():
-        if any(s.start_s is not None for s in own) or not any(s.key in beats for s in own):
-            continue
-        anchors = _anchors({c: group for (r, c), group in recorders.items() if r == role}, beats)
-        if clock not in anchors and (place := _best(anchors, own, beats)) is not None:
-            places.update(dict.fromkeys((s.key for s in own), place))
+    recorders = recorders_of(results, streams)
+    if len({clock_of(s) for s in streams}) == 1 and not any(s.start_s is not None for s in streams):
+        return Places(reference=recorders[0].clock)
+    declared = [r for r in recorders if r.declared]
+    waiting = [r for r in recorders if not r.declared]
+    noted = np.unique([m.onset_s for m in markers if m.kind != "action"])
+    table = _Table()
+    if declared:
+        anchors = [*declared, Recorder("", marks_s=noted)] if len(noted) else declared
+        return _described(recorders, _grown(anchors, waiting, table), table)
+    for first in waiting:
+        grown = _grown([first], [r for r in waiting if r is not first], table)
+        if grown:
+            return _described(recorders, grown, table, reference=first.clock)
+    return _described(recorders, {}, table)
+
+
+class _Table:
+    """What pairs of recorders say of each other, each asked once; the reference may have moved between."""
+
+    def __init__(self) -> None:
+        self.said: dict[tuple[str, str], Said] = {}
+        self.zones: set[str] = set()
+
+    def ask(self, reference: Recorder, other: Recorder) -> Said:
+        key = (reference.clock, other.clock)
+        if key not in self.said:
+            self.said[key] = compare(reference, other)
+        return self.said[key]
+
+
+def _grown(anchors: Sequence[Recorder], waiting: Sequence[Recorder], table: _Table) -> dict[str, Offset]:
+    """Places by clock, the surest first; the uncertainty of an anchor is part of that of what is placed on it."""
+    known = [(anchor, _HERE) for anchor in anchors]
+    left, places = list(waiting), dict[str, Offset]()
+    asked = _Table()
+    while left:
+        offers = [
+            (float(np.hypot(place.uncertainty_s, own.uncertainty_s)), place, anchor, other)
+            for anchor, own in known
+            for other in left
+            for place in asked.ask(anchor, other).places
+        ]
+        if not offers:
+            break
+        uncertainty, place, anchor, other = min(offers, key=lambda offer: offer[0])
+        place = replace(place, uncertainty_s=uncertainty)
+        places[other.clock] = place
+        if zones_off(anchor, other, place.offset_s):
+            asked.zones.add(other.clock)
+        known.append((other.placed(place), place))
+        left.remove(other)
+    table.said.update(asked.said)
+    table.zones |= asked.zones
     return places
+
+
+def _described(
+    recorders: Sequence[Recorder], places: Mapping[str, Offset], table: _Table, *, reference: str | None = None
+) -> Places:
+    found = {s.key: places[r.clock] for r in recorders if r.clock in places for s in r.streams}
+    reasons = {
+        s.key: why for r in recorders if (why := _why(r, places, table, reference)) is not None for s in r.streams
+    }
+    return Places(found, reasons, reference)
+
+
+def _why(recorder: Recorder, places: Mapping[str, Offset], table: _Table, reference: str | None) -> Reason | None:
+    if recorder.declared or recorder.clock == reference:
+        return None
+    if recorder.clock in places:
+        return Reason.LOCAL_TIME if recorder.clock in table.zones else None
+    said = [s for pair, s in table.said.items() if recorder.clock in pair]
+    if any(s.zones for s in said):
+        return Reason.LOCAL_TIME
+    return Reason.PLACE_UNCLEAR if any(s.compared for s in said) else Reason.NOTHING_SHARED
+
+
+def apart(results: Sequence[StreamResult]) -> Iterator[Key]:
+    """Keys of recordings that do not overlap with any other one of their session, where most of the others do.
+
+    Parameters
+    ----------
+    results : sequence of StreamResult
+        On the session clock.
+
+    Yields
+    ------
+    tuple of str
+    """
+    spans = {(r.modality, r.role, r.channel): r.findings for r in results if r.findings is not None}
+    meets = {
+        key: sum(f.start_s < g.end_s and g.start_s < f.end_s for other, g in spans.items() if other != key)
+        for key, f in spans.items()
+    }
+    most = max(meets.values(), default=0)
+    if len(spans) > 1:
+        yield from (key for key, count in meets.items() if 2 * count < most or not count)
 
 
 def moved(results: Sequence[StreamResult], places: Mapping[Key, Offset]) -> tuple[StreamResult, ...]:
@@ -77,7 +176,7 @@ def moved(results: Sequence[StreamResult], places: Mapping[Key, Offset]) -> tupl
     results : sequence of StreamResult
         Of all stages.
     places : mapping
-        From `estimated_places`.
+        From `place_recorders`.
 
     Returns
     -------
@@ -99,60 +198,9 @@ def _place_of(result: StreamResult, places: Mapping[Key, Offset]) -> Offset | No
     return next((p for role in roles if (p := places.get((result.modality, role, result.channel))) is not None), None)
 
 
-def clock_of(stream: Stream) -> str:
-    """Name of the recorder whose clock a stream has: its file, or the folder of an Empatica export.
-
-    Parameters
-    ----------
-    stream : Stream
-        As the manifest declares it.
-
-    Returns
-    -------
-    str
-    """
-    path = PurePosixPath(stream.path)
-    return f"{path.parent}/" if path.name.casefold() in SENSORS else stream.path
-
-
-def _beats(result: StreamResult) -> FloatArray:
-    if result.modality not in _WAYS or result.findings is None:
-        return np.zeros(0)
-    return np.unique([e.start_s for e in result.findings.events if e.kind in _BEATS])
-
-
-def _anchors(recorders: Mapping[str, Sequence[Stream]], beats: Mapping[Key, FloatArray]) -> dict[str, list[Stream]]:
-    """Streams with beats by recorder, of those that others are placed on."""
-    heard = {clock: [s for s in group if s.key in beats] for clock, group in recorders.items()}
-    heard = {clock: group for clock, group in heard.items() if group}
-    declared = {clock: group for clock, group in heard.items() if all(s.start_s is not None for s in group)}
-    return declared or dict(list(heard.items())[:1])
-
-
-def _best(
-    anchors: Mapping[str, Sequence[Stream]], own: Sequence[Stream], beats: Mapping[Key, FloatArray]
-) -> Offset | None:
-    pairs = [(a, s) for group in anchors.values() for a in group for s in own if s.key in beats]
-    found = [place for a, s in pairs if (place := _pair(a, s, beats)) is not None]
-    return min(found, key=lambda place: place.uncertainty_s, default=None)
-
-
-def _pair(anchor: Stream, other: Stream, beats: Mapping[Key, FloatArray]) -> Offset | None:
-    near, far = _WAYS[anchor.modality], _WAYS[other.modality]
-    electric = anchor.modality is Modality.ECG and other.modality is Modality.ECG
-    return beats_offset(
-        beats[anchor.key],
-        beats[other.key],
-        delay_s=far.delay_s - near.delay_s,
-        delay_spread_s=0.0 if electric else float(np.hypot(near.spread_s, far.spread_s)),
-    )
-
-
 def _moved(findings: Findings, place: Offset) -> Findings:
     def at(time_s: float) -> float:
-        return place.offset_s + time_s * (1.0 + 1e-6 * place.drift_ppm)
-
-    shift = round(at((findings.start_s + findings.end_s) / 2) - (findings.start_s + findings.end_s) / 2)
+        return float(place.at(time_s))
 
     def event(e: Event) -> Event:
         return replace(e, start_s=at(e.start_s), end_s=at(e.end_s))
@@ -168,5 +216,11 @@ def _moved(findings: Findings, place: Offset) -> Findings:
             for m in findings.measures
         ),
         events=tuple(event(e) for e in findings.events),
-        series=tuple(Series(s.name, s.t_s + shift, s.values) for s in findings.series),
+        series=tuple(_moved_series(s, place) for s in findings.series),
     )
+
+
+def _moved_series(series: Series, place: Offset) -> Series:
+    """Seconds stay whole; where a clock that ran late puts two in one place, the first stays."""
+    seconds, first = np.unique(np.round(place.at(series.t_s)), return_index=True)
+    return Series(series.name, seconds, series.values[first])

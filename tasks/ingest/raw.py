@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cueflow.schemas.errors import StreamError
@@ -11,6 +12,7 @@ from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import FloatArray
 from cueflow.schemas.session import Modality
 
+_NEVER_SET = 2000
 SHOWN = 12  # names that a message lists
 NAMES: dict[str, Modality] = {
     **dict.fromkeys(("ecg", "ekg"), Modality.ECG),
@@ -58,7 +60,8 @@ class Raw:
     `values` (n,) in `unit`, NaN where a sample is missing; `times_s` (n,) on the file's own clock, or None;
     `sampling_rate` in Hz as the header says it, or None where it is silent; `unit` as the file writes it; `start_s` is
     where the file itself puts its first sample on the session clock; `began_s` is its first sample (time 0 of the
-    file's clock) in seconds since 1970 by the recorder's own clock, None where it does not say.
+    file's clock) in seconds since 1970 by the recorder's own clock, None where it does not say, written to
+    `began_error_s`; `zoned` where that is known to be UTC, and not the time on the wall.
     """
 
     values: FloatArray
@@ -67,9 +70,31 @@ class Raw:
     unit: str = ""
     start_s: float = 0.0
     began_s: float | None = None
+    began_error_s: float = 0.0
+    zoned: bool = False
 
 
 Reader = Callable[[Path, Query], Raw]
+
+
+def wall_seconds(*parts: int) -> float | None:
+    """Seconds from 1970 to a date and time on some wall, read as if it were UTC.
+
+    Parameters
+    ----------
+    *parts : int
+        Year, month, day, hour, minute, second.
+
+    Returns
+    -------
+    float or None
+        None for what is no date, or lies before 2001: recorders whose clock was never set, dates taken out of headers.
+    """
+    try:
+        moment = datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type, misc]
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return moment.timestamp() if moment.year > _NEVER_SET else None
 
 
 def extra_missing(extra: str, what: str) -> StreamError:

@@ -84,7 +84,8 @@ def read_signal(
     if modality is Modality.INTERVALS:
         return _intervals(values, raw.times_s, origin, unit=convert.unit)
     times, values, rate = _on_clock(raw, values, declared=sampling_rate, tolerance=rate_tolerance)
-    return Signal(values, origin + times, rate, convert.unit)
+    began = None if raw.began_s is None else raw.began_s - origin
+    return Signal(values, origin + times, rate, convert.unit, began, raw.began_error_s, raw.zoned, origin - raw.start_s)
 
 
 def reader_for(path: Path) -> Reader:

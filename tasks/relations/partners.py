@@ -10,7 +10,7 @@ import numpy as np
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Findings, FloatArray, StreamResult, SyncRecord, Window
 from cueflow.schemas.session import Stream
-from cueflow.tasks.clock.place import Key, clock_of
+from cueflow.tasks.clock.evidence import Key, clock_of
 
 BY_THE_SECOND_S = 1.0
 """Largest 95 % uncertainty between two clocks for measures by the second."""

@@ -12,7 +12,7 @@ from cueflow.schemas.biomarkers.relations import CHANGES
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Findings, FloatArray, Measure, StreamResult, SyncRecord, Window
 from cueflow.schemas.session import Marker, Stream
-from cueflow.tasks.clock.place import Key
+from cueflow.tasks.clock.evidence import Key
 from cueflow.tasks.relations.gravity import posture
 from cueflow.tasks.relations.lagged import coherence_at, lagged_correlation
 from cueflow.tasks.relations.partners import BY_THE_BEAT_S, BY_THE_SECOND_S, Session, series_of, windows_of

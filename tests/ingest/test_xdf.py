@@ -167,3 +167,21 @@ def test_damaged_bytes_end_in_typed_errors(tmp_path):
         except StreamError as error:
             outcomes.add(error.reason.value)
     assert {"Signal", "file_unreadable", "file_truncated"} <= outcomes
+
+
+def test_streams_of_markers_give_their_times(tmp_path):
+    from cueflow.tasks.clock.marks import marks_of
+
+    texts = b"".join(
+        b"\x08" + struct.pack("<d", at) + b"\x01" + bytes([len(text)]) + text
+        for at, text in ((101.0, b"a"), (103.5, b"start of task"), (108.0, b""))
+    )
+    marked = chunk(3, struct.pack("<I", 2) + b"\x01\x03" + texts)
+    path = written(
+        tmp_path,
+        header(1),
+        header(2, name="Keys", kind="Markers", rate=0.0, code="string"),
+        samples(1, 100.0 + np.arange(1000) / 100.0, np.zeros((1000, 1))),
+        marked,
+    )
+    assert marks_of(path).tolist() == pytest.approx([1.0, 3.5, 8.0])

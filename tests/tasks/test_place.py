@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from cueflow.schemas.config import PhysiologyConfig
-from cueflow.schemas.reasons import Status
+from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Signal, StreamResult, Window
 from cueflow.schemas.session import Modality, Stream
 from cueflow.tasks.align import align
-from cueflow.tasks.clock.place import estimated_places, moved
+from cueflow.tasks.clock.place import moved, place_recorders
 from cueflow.tasks.physiology.analyse import analyse_physiology
 from cueflow.tasks.simulate.devices import record
 from cueflow.tasks.simulate.effects import Effects
@@ -53,7 +53,7 @@ def streams(plan, *, chest="declared"):
 
 def test_all_streams_of_a_wristband_move_with_its_pulse(session):
     plan, results = session
-    places = estimated_places(results, streams(plan))
+    places = place_recorders(results, streams(plan)).found
     truth = plan.clocks["wrist"].offset_s
     assert truth > 0.1
     assert {key[0] for key in places} == {"ppg", "eda"}
@@ -71,32 +71,35 @@ def test_all_streams_of_a_wristband_move_with_its_pulse(session):
 
 def test_the_sync_records_say_what_was_estimated(session):
     plan, results = session
-    places = estimated_places(results, streams(plan))
-    aligned = align(moved(results, places), streams(plan), places=places)
+    places = place_recorders(results, streams(plan))
+    aligned = align(moved(results, places.found), streams(plan), places=places)
     assert [s.source for s in aligned.sync] == ["declared", "estimated", "estimated"]
-    assert aligned.sync[1].uncertainty_s == places["ppg", "patient", ""].uncertainty_s
+    assert aligned.sync[1].uncertainty_s == places.found["ppg", "patient", ""].uncertainty_s
 
 
 def test_without_any_declared_start_the_first_recorder_is_the_reference(session):
     plan, results = session
-    places = estimated_places(results, streams(plan, chest="hidden"))
-    assert {key[0] for key in places} == {"ppg", "eda"}
+    places = place_recorders(results, streams(plan, chest="hidden"))
+    assert {key[0] for key in places.found} == {"ppg", "eda"}
+    assert places.reference == "chest.csv"
 
 
 def test_a_declared_start_is_never_moved(session):
     plan, results = session
     declared = (*streams(plan)[:1], Stream(Modality.PPG, "wrist.csv", start_s=9.0), Stream(Modality.EDA, "wrist.csv"))
-    assert estimated_places(results, declared) == {}
+    assert not place_recorders(results, declared).found
 
 
 def test_another_person_s_heart_is_no_reference(session):
     plan, results = session
     roles = (Stream(Modality.ECG, "chest.csv", start_s=0.0, role="clinician"), *streams(plan)[1:])
     theirs = StreamResult("ecg", "clinician", "", Status.OK, None, "", results[0].findings, "1", "", "", 0.1)
-    assert estimated_places((theirs, *results[1:]), roles) == {}
+    places = place_recorders((theirs, *results[1:]), roles)
+    assert not places.found
+    assert places.reasons["ppg", "patient", ""] is Reason.NOTHING_SHARED
 
 
 def test_without_beats_nothing_can_be_told(session):
     plan, results = session
-    assert estimated_places(results[2:], streams(plan)[1:]) == {}
-    assert estimated_places((), ()) == {}
+    assert not place_recorders(results[2:], streams(plan)[1:]).found
+    assert not place_recorders((), ()).found

@@ -38,6 +38,7 @@ SENSORS: Mapping[str, _Sensor] = {
     "ibi.csv": _Sensor(Modality.INTERVALS, "s"),
 }
 """Tables of an export by name. HR.csv is a ten-second mean by the maker's algorithm: it is derived from BVP here."""
+_TAGS = "tags.csv"
 _AXES = {"x": "0", "y": "1", "z": "2", "0": "0", "1": "1", "2": "2"}
 
 
@@ -91,8 +92,36 @@ def read_e4(path: Path, query: Query) -> Raw:
     raw = tables.read(name)
     start = _start(tables, name)
     if query.modality is Modality.ACCELEROMETER:
-        return replace(_acceleration(raw, query.channel), start_s=start)
-    return replace(_one(raw, query), unit=SENSORS[name].unit, start_s=start)
+        found = _acceleration(raw, query.channel)
+    else:
+        found = replace(_one(raw, query), unit=SENSORS[name].unit)
+    return replace(found, start_s=start, began_s=_began(raw), began_error_s=1.0, zoned=True)
+
+
+def read_e4_marks(path: Path) -> FloatArray:
+    """Presses of the wristband's button.
+
+    Parameters
+    ----------
+    path : Path
+        As for `read_e4`.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        In s after the export's first sensor, increasing; empty where nobody pressed it.
+    """
+    tables = _Export.of(path)
+    starts = [began for name in tables.opener if name in SENSORS and (began := _safe_start(tables, name)) is not None]
+    if _TAGS not in tables.opener or not starts:
+        return np.zeros(0)
+    try:
+        lines = decoded(tables.read(_TAGS)).splitlines()
+    except StreamError:  # an empty table: nobody pressed it
+        return np.zeros(0)
+    said = np.array([n for line in lines if (n := as_number(line.split(",")[0])) is not None], dtype=np.float64)
+    since = np.unique(said) - min(starts)
+    return np.asarray(since[(since >= 0) & (since < _LATEST_S)])
 
 
 def read_e4_head(path: Path, query: Query) -> E4Head:
@@ -132,7 +161,7 @@ class _Export:
     def of(path: Path) -> _Export:
         if path.suffix.lower() == ".zip":
             return _zipped(path)
-        beside = {f.name.casefold(): f for f in path.parent.iterdir() if f.name.casefold() in SENSORS}
+        beside = {f.name.casefold(): f for f in path.parent.iterdir() if f.name.casefold() in {*SENSORS, _TAGS}}
         beside = {name: f for name, f in beside.items() if f.is_file() and not f.is_symlink() and f.stat().st_size}
         beside[path.name.casefold()] = path
         return _Export({name: _opener(file) for name, file in beside.items()})
@@ -168,7 +197,7 @@ def _zipped(path: Path) -> _Export:
     found: dict[str, zipfile.ZipInfo] = {}
     for member in members[:_MOST_MEMBERS]:
         name = PurePosixPath(member.filename).name.casefold()
-        if name in SENSORS and "__MACOSX" not in member.filename:
+        if name in {*SENSORS, _TAGS} and "__MACOSX" not in member.filename:
             if name in found:
                 message = f"the zip holds {name} twice: pack one export in a zip"
                 raise StreamError(message, reason=Reason.DUPLICATE_STREAM)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.ingest.raw import Query, Raw, pick
+from cueflow.tasks.ingest.raw import Query, Raw, pick, wall_seconds
 
 WHOLE_SHARE = 0.9  # a file that ends before this share of what its header says is cut
 _FIXED = 256
@@ -38,7 +38,10 @@ class EdfSignal:
 
 @dataclass(frozen=True, slots=True)
 class EdfHeader:
-    """What is needed to read samples: bytes per sample, of the header and a record; records there are, and their s."""
+    """What is needed to read samples: bytes per sample, of the header and a record; records there are, and their s.
+
+    `began_s` is the start in seconds since 1970 by the clock on the wall, None where it was taken out.
+    """
 
     width: int
     header_bytes: int
@@ -48,6 +51,7 @@ class EdfHeader:
     discontinuous: bool
     signals: tuple[EdfSignal, ...]
     stamps: EdfSignal | None
+    began_s: float | None = None
 
     def rate(self, index: int) -> float:
         """Sampling rate of a signal, Hz."""
@@ -83,7 +87,7 @@ def read_edf_header(path: Path) -> EdfHeader:
             raise StreamError("not an EDF or BDF file: export it again", reason=Reason.FILE_UNREADABLE)
         if len(fixed) < _FIXED:
             raise StreamError(_CUT, reason=Reason.FILE_TRUNCATED)
-        n_signals = _integer(fixed[252:256])
+        n_signals = max(_integer(fixed[252:256]), 0)
         rest = file.read(_FIXED * n_signals)
     if len(rest) < _FIXED * n_signals:
         raise StreamError(_CUT, reason=Reason.FILE_TRUNCATED)
@@ -104,6 +108,7 @@ def read_edf_header(path: Path) -> EdfHeader:
         discontinuous=fixed[192:197] in {b"EDF+D", b"BDF+D"},
         signals=tuple(s for s in signals if s not in notes),
         stamps=notes[0] if notes else None,
+        began_s=_wall(fixed[168:184]),
     )
 
 
@@ -136,7 +141,40 @@ def read_edf(path: Path, query: Query) -> Raw:
     digits = _digits(path, header, signal)
     values = digits * signal.gain + signal.zero
     times = _times(path, header, signal.samples) if header.discontinuous else None
-    return Raw(values.ravel(), times, rate, signal.unit)
+    return Raw(values.ravel(), times, rate, signal.unit, began_s=header.began_s, began_error_s=1.0)
+
+
+def read_edf_marks(path: Path) -> FloatArray:
+    """Onsets of the annotations of an EDF+ or BDF+ file; their texts are not read.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        In s after the first sample, increasing; empty where there are none.
+
+    Raises
+    ------
+    StreamError
+        If the file is damaged.
+    """  # noqa: DOC502  raised by the helpers
+    header = read_edf_header(path)
+    if header.stamps is None:
+        return np.zeros(0)
+    onsets, zero = [], 0.0
+    for number, row in enumerate(_records(path, header, header.stamps)):
+        lists = [part for part in bytes(row).split(b"\0") if part]
+        for k, noted in enumerate(lists):
+            onset, *texts = noted.split(b"\x14")
+            at = _number(onset.split(b"\x15", 1)[0])
+            zero = at if number == 0 and k == 0 else zero
+            if any(texts):
+                onsets.append(at)
+    return np.unique(np.array(onsets, dtype=np.float64) - zero)
 
 
 def edf_index(header: EdfHeader, query: Query) -> int:
@@ -206,6 +244,15 @@ def _times(path: Path, header: EdfHeader, samples: int) -> FloatArray:
     notes = _records(path, header, header.stamps)
     onsets = np.array([_number(bytes(row).split(b"\x14", 1)[0].split(b"\x15", 1)[0]) for row in notes])
     return np.asarray(((onsets - onsets[:1])[:, None] + np.arange(samples) * (header.record_s / samples)).ravel())
+
+
+def _wall(field: bytes) -> float | None:
+    parts = field.decode("latin-1").replace(":", ".")
+    cells = (*parts[:8].split("."), *parts[8:].split("."))
+    if len(cells) != 6 or not all(c.strip().isascii() and c.strip().isdigit() for c in cells):
+        return None
+    day, month, year, *time = map(int, cells)
+    return wall_seconds(year + (1900 if year > 84 else 2000), month, day, *time)  # as EDF+ defines two digits
 
 
 def _number(field: bytes) -> float:

@@ -145,7 +145,7 @@ def _joined(blocks: list[_Block], sensor: _Sensor) -> Raw:
         [[-np.inf], np.maximum.accumulate(times)[:-1]]
     )  # of samples sent twice the first stays
     rate = float(np.median([b.rate for b in blocks]))
-    return Raw(values[fresh], (times - times[0])[fresh], rate, sensor.unit, began_s=float(times[0]))
+    return Raw(values[fresh], (times - times[0])[fresh], rate, sensor.unit, began_s=float(times[0]), zoned=True)
 
 
 def _peaks(parts: list[list[int]]) -> Raw:
@@ -153,7 +153,7 @@ def _peaks(parts: list[list[int]]) -> Raw:
     if len(beats) < 2:
         message = "the EmbracePlus recording has no pulse peaks: leave the row out"
         raise StreamError(message, reason=Reason.COLUMN_MISSING)
-    return Raw(np.diff(beats) * 1e3, beats[1:] - beats[0], None, "ms", began_s=float(beats[0]))
+    return Raw(np.diff(beats) * 1e3, beats[1:] - beats[0], None, "ms", began_s=float(beats[0]), zoned=True)
 
 
 def _files(path: Path) -> Iterator[bytes]:

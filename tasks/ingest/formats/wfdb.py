@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.ingest.raw import Query, Raw, pick
+from cueflow.tasks.ingest.raw import Query, Raw, pick, wall_seconds
 from cueflow.tasks.ingest.tabular.comments import COUNTS
 
 WHOLE_SHARE = 0.9  # a file that ends before this share of what its header counts is cut
@@ -53,11 +53,15 @@ class WfdbSignal:
 
 @dataclass(frozen=True, slots=True)
 class WfdbHeader:
-    """Frames per second, number of frames (None: not said), and the signals in the order of the header."""
+    """Frames per second, number of frames (None: not said), and the signals in the order of the header.
+
+    `began_s` is the start in seconds since 1970 by the clock on the wall, None where the header gives no date.
+    """
 
     frame_rate: float
     n_frames: int | None
     signals: tuple[WfdbSignal, ...]
+    began_s: float | None = None
 
     def rate(self, index: int) -> float:
         """Sampling rate of a signal, Hz."""
@@ -97,7 +101,7 @@ def read_wfdb(path: Path, query: Query) -> Raw:
     digits = _digits(path, header, index)
     values = (digits - signal.baseline) / signal.gain
     values[digits == _PACKINGS[signal.packing].missing] = np.nan
-    return Raw(values[signal.skew :], None, header.rate(index), signal.unit)
+    return Raw(values[signal.skew :], None, header.rate(index), signal.unit, began_s=header.began_s, began_error_s=1.0)
 
 
 def read_wfdb_header(path: Path) -> WfdbHeader:
@@ -138,7 +142,15 @@ def read_wfdb_header(path: Path) -> WfdbHeader:
     if not 0 < count <= len(lines) - 1 or rate <= 0:
         raise StreamError(_DAMAGED, reason=Reason.FILE_UNREADABLE)
     signals = tuple(_signal(line, i) for i, line in enumerate(lines[1 : count + 1]))
-    return WfdbHeader(rate, frames or None, signals)
+    return WfdbHeader(rate, frames or None, signals, _wall(record[4:6]))
+
+
+def _wall(cells: list[str]) -> float | None:
+    time, date = (re.split(r"[:/]", cell) for cell in cells) if len(cells) == 2 else ([], [])
+    digits = [part.split(".")[0] for part in (*date[::-1], *time)]
+    if len(digits) != 6 or not all(d.isascii() and d.isdigit() for d in digits):
+        return None
+    return wall_seconds(*map(int, digits))
 
 
 def _signal(line: str, position: int) -> WfdbSignal:

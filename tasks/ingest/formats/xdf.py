@@ -100,6 +100,54 @@ def read_xdf(path: Path, query: Query) -> Raw:
     return Raw(values, times - times[0], wanted.rate or None, signal.unit, float(times[0]) - start)
 
 
+def read_xdf_marks(path: Path) -> FloatArray:
+    """Times of the texts that streams of markers hold.
+
+    Parameters
+    ----------
+    path : Path
+        .xdf.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        In s after the first sample of any stream, increasing.
+
+    Raises
+    ------
+    StreamError
+        If the file is damaged or cut.
+    """  # noqa: DOC502  raised by the helpers
+    with _mapped(path) as data:
+        streams = [s for s in _streams(data) if s.chunks]
+        firsts = [first for s in streams if (first := _first_stamp(data, s)) is not None]
+        found = [
+            _on_computer_clock(_text_stamps(data, s), s.offsets) for s in streams if s.kind.casefold() == "markers"
+        ]
+    stamps = np.unique(np.concatenate([np.zeros(0), *found]))
+    if not len(stamps):
+        return stamps
+    near = [first for first in firsts if abs(first - stamps[0]) < _NEAR_S]
+    return np.asarray(stamps - min([*near, float(stamps[0])]))
+
+
+def _text_stamps(data: mmap.mmap, stream: _Stream) -> FloatArray:
+    """Stamps of the samples of a stream of single texts; what follows a text without a stamp is not read."""
+    if stream.code or len(stream.channels) != 1:
+        return np.zeros(0)
+    stamps = []
+    for first, last, count in stream.chunks:
+        at = first
+        for _ in range(count):
+            if at + 9 > last or data[at] != 8:
+                break
+            stamps.append(float(np.frombuffer(data[at + 1 : at + 9], dtype="<f8")[0]))
+            start, length = _length(data, at + 9)
+            at = start + length
+    kept = np.array(stamps, dtype=np.float64)
+    return kept[np.abs(kept) < _LATEST_S]
+
+
 def read_xdf_signals(path: Path) -> tuple[XdfSignal, ...]:
     """Channels of the streams of numbers that have samples.
 

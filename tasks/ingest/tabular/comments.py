@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from cueflow.tasks.ingest.raw import wall_seconds
 
 COUNTS = "adc"
 """Unit of values as the converter gave them; only an ECG, a pulse or a breathing wave may be measured in it."""
@@ -17,17 +20,21 @@ _FASTEST_HZ = 1e6
 
 @dataclass(frozen=True, slots=True)
 class Comments:
-    """Rate in Hz (None: not said), names of the columns (empty: not said), unit of all of them ("" not said)."""
+    """Rate in Hz (None: not said), names of the columns (empty: not said), unit of all of them ("" not said).
+
+    `began_s` is the start in seconds since 1970 by the clock on the wall.
+    """
 
     sampling_rate: float | None = None
     names: tuple[str, ...] = ()
     unit: str = ""
+    began_s: float | None = None
 
 
 def comments_of(lines: Sequence[str]) -> Comments:
     """Read the comment lines above a table.
 
-    Only the rate, the columns and the unit are taken; ids of devices, dates and remarks are left where they are.
+    Only the rate, the columns, the unit and the start are taken; ids of devices and remarks are left where they are.
 
     Parameters
     ----------
@@ -69,7 +76,19 @@ def _open_signals(text: str) -> Comments:
     rates = {_positive(device.get("sampling rate")) for device in devices.values()}
     unique = tuple(sensor if names.count((sensor, label)) == 1 and _once(names, sensor) else label
                    for sensor, label in names)  # fmt: skip
-    return Comments(rates.pop() if len(rates) == 1 else None, unique, COUNTS)
+    starts = {_wall(f"{device.get('date')}-{device.get('time')}") for device in devices.values()}
+    return Comments(
+        rates.pop() if len(rates) == 1 else None, unique, COUNTS, starts.pop() if len(starts) == 1 else None
+    )
+
+
+def _wall(text: str) -> float | None:
+    digits = re.split(r"[-:.]", text)[:6]
+    return (
+        wall_seconds(*map(int, digits))
+        if len(digits) == 6 and all(d.isascii() and d.isdigit() for d in digits)
+        else None
+    )
 
 
 def _once(names: Sequence[tuple[str, str]], sensor: str) -> bool:

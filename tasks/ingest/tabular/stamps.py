@@ -91,10 +91,31 @@ def in_seconds(stamps: FloatArray, scale: float | None) -> FloatArray:
     ndarray, shape (n,)
     """
     first = _first(stamps)
-    if scale is None:
-        size = abs(first)
-        scale = next((unit for limit, unit in ((1e17, 1e-9), (1e14, 1e-6), (1e11, 1e-3)) if size > limit), 1.0)
+    scale = _unit(first) if scale is None else scale
     return (stamps - first) * scale if abs(first) * scale > _WALL_CLOCK_S else stamps * scale
+
+
+def since_1970(stamps: FloatArray, scale: float | None) -> float | None:
+    """The first of stamps that count from 1970, in seconds; None for those that do not.
+
+    Parameters
+    ----------
+    stamps : ndarray, shape (n,)
+        As the file has them.
+    scale : float or None
+        Length of their unit in s, if it is known.
+
+    Returns
+    -------
+    float or None
+    """
+    first = _first(stamps)
+    first *= _unit(first) if scale is None else scale
+    return first if first > _WALL_CLOCK_S else None
+
+
+def _unit(first: float) -> float:
+    return next((unit for limit, unit in ((1e17, 1e-9), (1e14, 1e-6), (1e11, 1e-3)) if abs(first) > limit), 1.0)
 
 
 def _first(stamps: FloatArray) -> float:

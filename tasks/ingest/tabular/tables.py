@@ -16,7 +16,7 @@ from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import FloatArray
 from cueflow.tasks.ingest.raw import Query, Raw, pick
-from cueflow.tasks.ingest.tabular.stamps import in_seconds, time_column
+from cueflow.tasks.ingest.tabular.stamps import in_seconds, since_1970, time_column
 from cueflow.tasks.ingest.tabular.text import MISSING, Layout, head_of, layout_of
 from cueflow.tasks.ingest.units import named_unit
 
@@ -79,13 +79,15 @@ def text_signal(raw: bytes, query: Query, *, names: tuple[str, ...] | None = Non
     if stamps is None:
         (values,) = _columns(raw, layout, [index])
         unit = layout.unit or named_unit(query.modality, layout.names[index])
-        return Raw(_numbers(values, layout, index), sampling_rate=layout.sampling_rate, unit=unit)
+        began = {"began_s": layout.began_s, "began_error_s": 1.0, "zoned": layout.zoned}
+        return Raw(_numbers(values, layout, index), sampling_rate=layout.sampling_rate, unit=unit, **began)  # type: ignore[arg-type]
     values, times = _columns(raw, layout, [index, stamps.index])
-    scale = stamps.scale
+    scale, zoned = stamps.scale, _zoned(times)
     if (read := _moments(times)) is not None:
         times, scale = read, 1.0
-    seconds = in_seconds(_numbers(times, layout, stamps.index), scale)
-    found = _stamped(_numbers(values, layout, index), seconds, first_line=layout.skip + 1)
+    written = _numbers(times, layout, stamps.index)
+    found = _stamped(_numbers(values, layout, index), in_seconds(written, scale), first_line=layout.skip + 1)
+    found = replace(found, began_s=since_1970(written, scale), zoned=zoned)
     return replace(found, unit=layout.unit or named_unit(query.modality, layout.names[index]))
 
 
@@ -118,9 +120,12 @@ def read_parquet(path: Path, query: Query) -> Raw:
     if stamps is None:
         return Raw(values)
     times, scale = frame.to_series(1), stamps.scale
+    zoned = _zoned(times)
     if (read := _moments(times)) is not None:
         times, scale = read, 1.0
-    return _stamped(values, in_seconds(_plain_numbers(times), scale), first_line=1)
+    written = _plain_numbers(times)
+    found = _stamped(values, in_seconds(written, scale), first_line=1)
+    return replace(found, began_s=since_1970(written, scale), zoned=zoned)
 
 
 def parquet_names(path: Path) -> tuple[str, ...]:
@@ -206,6 +211,16 @@ def _moments(column: pl.Series) -> pl.Series | None:
     if isinstance(column.dtype, pl.Duration):
         return column.dt.total_microseconds() / 1e6
     return None
+
+
+def _zoned(column: pl.Series) -> bool:
+    """Whether stamps are known to be UTC: numbers that count from 1970, and dates that name their zone."""
+    import polars as pl
+
+    if column.dtype == pl.String:
+        first = (column.drop_nulls().head(1).to_list() or [""])[0].strip()
+        return "-" not in first[1:] or re.search(r"(Z|[+-]\d\d:?\d\d)$", first[10:]) is not None
+    return not isinstance(column.dtype, pl.Datetime) or column.dtype.time_zone is not None
 
 
 def _numbers(column: pl.Series, layout: Layout, index: int) -> FloatArray:

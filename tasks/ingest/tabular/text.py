@@ -24,7 +24,8 @@ class Layout:
 
     `names` of the columns ("0", "1", … where there is no header line); `skip` lines before the first sample;
     `sampling_rate` in Hz where the file starts with its own (Empatica: start, rate, samples; comment lines), else None;
-    `began_s` in seconds since 1970 where the file starts with it; `unit` of all columns where the comment lines say it.
+    `began_s` in seconds since 1970 where the file starts with it, `zoned` where that is UTC;
+    `unit` of all columns where the comment lines say it.
     """
 
     names: tuple[str, ...]
@@ -33,6 +34,7 @@ class Layout:
     sampling_rate: float | None = None
     began_s: float | None = None
     unit: str = ""
+    zoned: bool = False
 
 
 def head_of(path: Path, *, size: int = HEAD_BYTES) -> bytes:
@@ -105,8 +107,8 @@ def layout_of(head: bytes, *, names: tuple[str, ...] | None = None) -> Layout:
     names = names or tuple(map(str, range(len(rows[0]))))
     device = None if headed else _device_start(rows)
     if device is None:
-        return Layout(names, separator, first + headed, said.sampling_rate, unit=said.unit)
-    return Layout(names, separator, first + 2, device[1], device[0])
+        return Layout(names, separator, first + headed, said.sampling_rate, said.began_s, said.unit)
+    return Layout(names, separator, first + 2, device[1], device[0], zoned=True)
 
 
 def decoded(raw: bytes) -> str:

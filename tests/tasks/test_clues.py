@@ -1,0 +1,256 @@
+"""Recorders placed by time stamps, sound and marks; what their files say of their clocks."""
+
+from __future__ import annotations
+
+import zipfile
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from cueflow.schemas.reasons import Reason, Status
+from cueflow.schemas.results import Clues, Findings, StreamResult, Trace
+from cueflow.schemas.session import Marker, Modality, Role, Stream
+from cueflow.tasks.align import align
+from cueflow.tasks.clock.clues import clues_of, loudness
+from cueflow.tasks.clock.marks import marks_of, marks_offset, rising
+from cueflow.tasks.clock.place import moved, needs_clues, place_recorders
+from cueflow.tasks.ingest.audio import audio_start_s
+from cueflow.tasks.ingest.signals import read_signal
+
+NOON = datetime(2024, 5, 1, 12, tzinfo=UTC).timestamp()
+
+
+def stream(name, *, modality=Modality.EDA, role=Role.PATIENT, start_s=None):
+    return Stream(modality, name, role=role, start_s=start_s)
+
+
+def result(of, clues, *, length_s=600.0, start_s=0.0):
+    found = Findings(start_s, start_s + length_s, 1.0, None, Status.OK, None, (), (), ())
+    return StreamResult(of.modality, of.role, of.channel, Status.OK, None, "", found, "1", "", "", 0.1, clues)
+
+
+def placed(*pairs, markers=()):
+    return place_recorders([result(s, c) for s, c in pairs], [s for s, _ in pairs], markers=markers)
+
+
+# ---- time stamps
+
+
+def stamps(began_s, *, zoned=True):
+    return Clues(began_s=began_s, began_error_s=1.0, zoned=zoned)
+
+
+def test_two_absolute_stamps_place_a_recorder_to_what_clocks_that_people_set_allow():
+    one, other = stream("a.csv", start_s=0.0), stream("b.csv", modality=Modality.TEMPERATURE)
+    place = placed((one, stamps(NOON)), (other, stamps(NOON + 12.5))).found[other.key]
+    assert place.offset_s == pytest.approx(12.5)
+    assert place.method == "time stamps"
+    assert 2.0 < place.uncertainty_s < 5.0
+
+
+@pytest.mark.parametrize("hours", [-5, 1, 5.5])
+def test_a_clock_in_local_time_is_noticed_and_not_trusted(hours):
+    one, other = stream("a.csv", start_s=0.0), stream("b.csv", modality=Modality.TEMPERATURE)
+    places = placed((one, stamps(NOON)), (other, stamps(NOON + 12.5 + 3600 * hours, zoned=False)))
+    assert other.key not in places.found
+    assert places.reasons[other.key] is Reason.LOCAL_TIME
+
+
+def test_a_clock_in_local_time_is_placed_by_what_was_shared_and_still_named():
+    one, other = stream("a.csv", start_s=0.0), stream("b.csv", modality=Modality.TEMPERATURE)
+    rng = np.random.default_rng(1)
+    marks = np.sort(rng.uniform(20.0, 580.0, 8))
+    ours = Clues(began_s=NOON, zoned=True, marks_s=tuple(marks))
+    theirs = Clues(began_s=NOON + 3612.0, marks_s=tuple(marks - 12.5))
+    places = placed((one, ours), (other, theirs))
+    assert places.found[other.key].offset_s == pytest.approx(12.5, abs=0.01)
+    assert places.reasons[other.key] is Reason.LOCAL_TIME
+
+
+def test_one_stamp_alone_places_nothing():
+    one, other = stream("a.csv", start_s=0.0), stream("b.csv", modality=Modality.TEMPERATURE)
+    places = placed((one, stamps(NOON)), (other, Clues()))
+    assert places.reasons == {other.key: Reason.NOTHING_SHARED}
+
+
+@pytest.mark.parametrize(
+    ("text", "zoned"),
+    [
+        ("time,eda\n1714564800.0,5\n1714564800.25,5.1\n", True),
+        ("time,eda\n2024-05-01T12:00:00Z,5\n2024-05-01T12:00:00.25Z,5.1\n", True),
+        ("time,eda\n2024-05-01T12:00:00,5\n2024-05-01T12:00:00.25,5.1\n", False),
+    ],
+)
+def test_tables_say_when_they_began_and_whether_the_zone_is_known(tmp_path, text, zoned):
+    (tmp_path / "a.csv").write_text(text)
+    signal = read_signal(tmp_path / "a.csv", modality=Modality.EDA, channel="eda", start_s=3.0)
+    assert signal.began_s == pytest.approx(NOON - 3.0)
+    assert signal.zoned is zoned
+    (tmp_path / "b.csv").write_text("time,eda\n0.0,5\n0.25,5.1\n")
+    assert read_signal(tmp_path / "b.csv", modality=Modality.EDA, channel="eda").began_s is None
+
+
+def test_headers_say_when_they_began(tmp_path):
+    import pyedflib
+
+    with pyedflib.EdfWriter(str(tmp_path / "a.edf"), 1, file_type=pyedflib.FILETYPE_EDFPLUS) as writer:
+        writer.setStartdatetime(datetime(2024, 5, 1, 12, 0, 0))  # noqa: DTZ001 - EDF knows no zones
+        writer.setSignalHeaders([pyedflib.highlevel.make_signal_header("eda", dimension="uS", sample_frequency=8)])
+        writer.writeSamples([np.linspace(1.0, 2.0, 80)])
+        writer.writeAnnotation(1.5, -1, "tone")
+        writer.writeAnnotation(4.25, -1, "tone")
+    signal = read_signal(tmp_path / "a.edf", modality=Modality.EDA)
+    assert (signal.began_s, signal.zoned) == (NOON, False)
+    assert marks_of(tmp_path / "a.edf").tolist() == pytest.approx([1.5, 4.25])
+    np.zeros(40, dtype="<i2").tofile(tmp_path / "b.dat")
+    (tmp_path / "b.hea").write_text("b 1 8 40 12:00:00 01/05/2024\nb.dat 16 200/uS 12 0 0 0 0 eda\n")
+    assert read_signal(tmp_path / "b.hea", modality=Modality.EDA).began_s == NOON
+
+
+# ---- sound
+
+
+def talk(rng, seconds, rate=8000):
+    loud = np.repeat((rng.random(seconds * 4) > 0.5) * rng.uniform(0.2, 1.0, seconds * 4), rate // 4)
+    return rng.normal(size=len(loud)) * loud + 0.002 * rng.normal(size=len(loud))
+
+
+def wav(path, samples, rate=8000):
+    from cueflow.tasks.simulate.sound import write_wav
+
+    write_wav(path, 0.2 * samples, rate)
+
+
+def test_a_second_microphone_is_placed_by_its_sound(tmp_path):
+    source = talk(np.random.default_rng(0), 150)
+    wav(tmp_path / "a.wav", source)
+    wav(tmp_path / "b.wav", 0.1 * source[round(4.2 * 8000) :])
+    streams = (
+        stream("a.wav", modality=Modality.AUDIO, start_s=1.0),
+        stream("b.wav", modality=Modality.AUDIO, role=Role.ROOM),
+    )
+    clues = [clues_of(tmp_path / s.path, s) for s in streams]
+    place = placed(*zip(streams, clues, strict=True)).found[streams[1].key]
+    assert place.method == "sound"
+    assert abs(place.offset_s - 5.2) < place.uncertainty_s < 0.05
+
+
+def test_silence_and_another_room_leave_a_microphone_where_it_is(tmp_path):
+    rng = np.random.default_rng(2)
+    for name, samples in (("a.wav", talk(rng, 120)), ("b.wav", talk(rng, 120)), ("c.wav", np.zeros(120 * 8000))):
+        wav(tmp_path / name, samples)
+    one, other, silent = (
+        stream(f"{name}.wav", modality=Modality.AUDIO, role=role, start_s=start)
+        for name, role, start in (("a", Role.PATIENT, 0.0), ("b", Role.ROOM, None), ("c", Role.CLINICIAN, None))
+    )
+    places = placed(*((s, clues_of(tmp_path / s.path, s)) for s in (one, other, silent)))
+    assert not places.found
+    assert set(places.reasons) == {other.key, silent.key}
+    assert places.reasons[other.key] is Reason.PLACE_UNCLEAR
+
+
+def test_loudness_lies_where_the_sound_does(tmp_path):
+    samples = np.zeros(8000 * 3)
+    samples[8000 : 2 * 8000] = np.random.default_rng(0).normal(size=8000)
+    wav(tmp_path / "a.wav", samples)
+    trace = loudness(tmp_path / "a.wav", start_s=10.0)
+    times = trace.start_s + np.arange(len(trace.values)) / trace.rate
+    loud = times[trace.values > -20.0]
+    assert audio_start_s(tmp_path / "a.wav") == 0.0
+    assert (loud.min(), loud.max()) == pytest.approx((11.0, 12.0), abs=0.011)
+
+
+# ---- marks
+
+
+def test_marks_place_a_recorder_with_its_drift():
+    rng = np.random.default_rng(3)
+    marks = np.sort(rng.uniform(0.0, 1800.0, 12))
+    other = (marks - 7.25) / (1 + 80e-6) + rng.normal(0.0, 0.01, 12)
+    found = marks_offset(marks[:-1], np.sort(other[2:]))
+    assert found is not None
+    assert abs(found.drift_ppm - 80.0) < 20.0
+    assert abs(found.at(900.0) - (7.25 + 900.0 * (1 + 80e-6))) < found.uncertainty_s < 0.1
+
+
+def test_even_triggers_few_marks_and_other_marks_place_nothing():
+    rng = np.random.default_rng(4)
+    even = np.arange(0.0, 600.0, 20.0)
+    assert marks_offset(even, even - 3.0) is None
+    assert marks_offset(even[:2], even[:2]) is None
+    strangers = [marks_offset(np.sort(rng.uniform(0, 600, 8)), np.sort(rng.uniform(0, 600, 8))) for _ in range(30)]
+    assert strangers.count(None) >= 28
+
+
+def test_button_presses_meet_the_marks_of_events_csv():
+    anchor, other = stream("a.csv", start_s=0.0), stream("b.csv", modality=Modality.TEMPERATURE)
+    onsets = (31.0, 95.5, 240.2, 401.7)
+    markers = [Marker(t, 0.0, "tone") for t in onsets]
+    theirs = Clues(marks_s=tuple(t - 4.0 for t in onsets))
+    places = placed((anchor, Clues()), (other, theirs), markers=markers)
+    assert places.found[other.key].offset_s == pytest.approx(4.0, abs=0.01)
+    assert places.found[other.key].method == "marks"
+
+
+def test_trigger_columns_codes_and_voltages():
+    assert rising(np.array([0.0, 0, 3, 3, 0, 5, 0, np.nan, 1])).tolist() == [2, 5, 8]
+    volts = np.random.default_rng(0).normal(0.0, 0.05, 200)
+    volts[50:60] += 5.0
+    volts[120:130] += 5.0
+    assert rising(volts).tolist() == [50, 120]
+    assert rising(np.full(5, np.nan)).tolist() == []
+
+
+def test_marks_of_tables_and_wristbands(tmp_path):
+    trigger = np.zeros(100)
+    trigger[[30, 70]] = 1.0
+    rows = "\n".join(f"{i / 10:.1f},5.0,{int(t)}" for i, t in enumerate(trigger))
+    (tmp_path / "a.csv").write_text(f"time_s,eda,Trigger\n{rows}\n")
+    assert marks_of(tmp_path / "a.csv").tolist() == [3.0, 7.0]
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        archive.writestr("EDA.csv", "1500000002.0\n4.0\n" + "5.0\n" * 40)
+        archive.writestr("BVP.csv", "1500000000.0\n64.0\n" + "1.0\n" * 640)
+        archive.writestr("tags.csv", "1500000004.50\n1500000008.25\n")
+    assert marks_of(tmp_path / "b.zip").tolist() == [4.5, 8.25]
+    found = clues_of(tmp_path / "b.zip", stream("b.zip", start_s=100.0))  # 100 s is the first sample of the EDA
+    assert found.marks_s == pytest.approx((102.5, 106.25))
+    assert found.began_s == pytest.approx(1500000002.0 - 100.0)
+
+
+@pytest.mark.real
+def test_the_button_of_a_real_wristband(shared_data):
+    folder = shared_data / "physio_e4" / "1493663240_A01890"
+    assert marks_of(folder / "EDA.csv").tolist() == pytest.approx([1493665794.99 - 1493663240.0])
+
+
+# ---- the session
+
+
+def test_clues_are_looked_for_only_where_a_clock_has_to_be_placed():
+    known, hidden = stream("a.csv", start_s=0.0), stream("b.csv")
+    assert needs_clues((known, hidden))
+    assert not needs_clues((known,))
+    assert not needs_clues((hidden, stream("b.csv", modality=Modality.TEMPERATURE)))
+    assert not needs_clues((known, stream("b.csv", start_s=1.0)))
+
+
+def test_a_recording_an_hour_early_does_not_meet_the_others_and_says_so():
+    streams = [stream(f"{k}.csv", modality=m, start_s=s) for k, (m, s) in enumerate(
+        ((Modality.ECG, 0.0), (Modality.EDA, 5.0), (Modality.TEMPERATURE, -3600.0)))]  # fmt: skip
+    results = [result(s, None, start_s=s.start_s) for s in streams]
+    places = place_recorders(results, streams)
+    sync = align(moved(results, places.found), streams, places=places).sync
+    assert [s.reason for s in sync] == [None, None, Reason.NO_OVERLAP]
+    assert [s.source for s in sync] == ["declared"] * 3
+
+
+def test_clues_survive_the_cache(tmp_path):
+    from cueflow.storage.stage_cache import read_results, write_results
+
+    trace = Trace(1.5, 20.0, np.array([0.5, np.nan, 2.0], dtype=np.float32))
+    kept = result(stream("a.csv"), Clues(NOON, 1.0, True, None, trace, (1.0, 2.5)))
+    write_results(tmp_path / "physiology-x.json.z", (kept,))
+    (found,) = read_results(tmp_path / "physiology-x.json.z")
+    assert (found.clues.began_s, found.clues.marks_s, found.clues.sound) == (NOON, (1.0, 2.5), None)
+    assert found.clues.movement.values.tolist() == pytest.approx([0.5, np.nan, 2.0], nan_ok=True)
