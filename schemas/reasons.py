@@ -32,6 +32,9 @@ class Reason(StrEnum):
     PERSON_NOT_FOUND = "person_not_found"
     ONE_PERSON = "one_person"
     PICTURE_OF_A_FACE = "picture_of_a_face"
+    PICTURE_TOO_DARK = "picture_too_dark"
+    PICTURE_TOO_SMALL = "picture_too_small"
+    PICTURE_UPSIDE_DOWN = "picture_upside_down"
     BODY_NOT_VISIBLE = "body_not_visible"
     REFERENCE_UNUSABLE = "reference_unusable"
     FACE_CUT_OFF = "face_cut_off"
@@ -111,6 +114,9 @@ SENTENCES: dict[Reason, str] = {
     Reason.NO_FACE: "No face was found.",
     Reason.PERSON_NOT_FOUND: "The person of this role was not found in the recording.",
     Reason.ONE_PERSON: "The measure needs two people, and one was seen.",
+    Reason.PICTURE_TOO_DARK: "The picture is black, or too dark for anything to be seen.",
+    Reason.PICTURE_TOO_SMALL: "The picture has too few pixels for a face to be seen.",
+    Reason.PICTURE_UPSIDE_DOWN: "The faces stand on their heads: turn the recording and run it again.",
     Reason.PICTURE_OF_A_FACE: "The face never moves: it is a picture, not a person.",
     Reason.BODY_NOT_VISIBLE: "The part of the body is out of the picture or hidden.",
     Reason.REFERENCE_UNUSABLE: "The reference photograph shows no face, or several; the rule chose the person.",

@@ -228,6 +228,9 @@ class SessionWork:
         return states
 
 
+_UNUSABLE = frozenset({Reason.PICTURE_TOO_DARK, Reason.PICTURE_TOO_SMALL, Reason.PICTURE_UPSIDE_DOWN})
+
+
 def _holds_nothing(result: StreamResult) -> bool:
     """Whether a recording was read and nothing of it can be used: a few samples, a flat line, silence."""
     found = result.findings
@@ -235,7 +238,11 @@ def _holds_nothing(result: StreamResult) -> bool:
         return False
     moves = result.modality == Modality.VIDEO  # without a face there is still movement
     brief = found.status is Status.TOO_SHORT and found.end_s - found.start_s < HOLLOW_S
-    return brief or (found.coverage == 0 and not moves and found.reason is not Reason.LOW_COVERAGE)
+    return (
+        brief
+        or found.reason in _UNUSABLE
+        or (found.coverage == 0 and not moves and found.reason is not Reason.LOW_COVERAGE)
+    )
 
 
 def _group_of(result: StreamResult) -> Group | None:

@@ -37,9 +37,11 @@ if TYPE_CHECKING:
     from cueflow.schemas.config import VideoConfig
     from cueflow.schemas.session import Exclusion
 
-VERSION = "2"
+VERSION = "3"
 MIN_DURATION_S = 1.0
 MIN_PRESENT = 0.98  # of the promised duration, less a second
+MAX_DARK = 0.95  # share of frames in which nothing can be seen
+MIN_SIDE = 48  # pixels of the shorter side
 MIN_VISIBLE = 0.05  # share of frames with a face below which the recording as a whole says "no face"
 
 Progress = Callable[[float], None]
@@ -190,11 +192,13 @@ class _Scene:
         """Of the person of one role."""
         track = self._track(chosen.person)
         measures, events, series = self._person(track, chosen)
+        measures += motion_measures(self.tracks.motion, self._moving, self._bursts, self._windows)
+        if (unseen := self._unseen()) is not None:
+            measures = _without_values(measures, unseen)
         duration = self._end - self._begin
         state = self._state(track.face, chosen, duration, unusable=unusable)
         events += burst_rows(self._bursts, self.tracks.motion) + presence_rows(self.tracks.sightings, chosen.person)
         events.append(self._who(chosen))
-        motion = motion_measures(self.tracks.motion, self._moving, self._bursts, self._windows)
         return Findings(
             start_s=self._begin,
             end_s=self._end,
@@ -202,7 +206,7 @@ class _Scene:
             quality=float(track.face.visible.mean()) if len(track.face.visible) else None,
             status=state[0],
             reason=state[1],
-            measures=(*measures, *motion),
+            measures=tuple(measures),
             events=tuple(sorted(events, key=lambda e: (e.start_s, e.kind))),
             series=(*series, *self._moving),
         )
@@ -237,7 +241,7 @@ class _Scene:
         ]
         if chosen.picture or (chosen.person is None and chosen.among):
             measures = _without_movement(measures, picture=chosen.picture)
-        events = [] if chosen.picture else [*face_event_rows(happened), *body_event_rows(signals)]
+        events = [] if chosen.picture or self._unseen() else [*face_event_rows(happened), *body_event_rows(signals)]
         span = {"start_s": self._begin, "end_s": self._end}
         counts = np.array([float((self.tracks.sightings.times_s == t).sum()) for t in self.tracks.sightings.looks_s])
         people = per_second("people_seen", self.tracks.sightings.looks_s, counts, **span)
@@ -257,6 +261,14 @@ class _Scene:
             evidence["person"] = float(chosen.person)
         return Event("person", str(chosen.role), self._begin, self._end, None, evidence)
 
+    def _unseen(self) -> Reason | None:
+        """Why nothing that this recording shows can be used."""
+        if min(self.tracks.height, self.tracks.width) < MIN_SIDE:
+            return Reason.PICTURE_TOO_SMALL
+        if self.tracks.dark_share > MAX_DARK:
+            return Reason.PICTURE_TOO_DARK
+        return Reason.PICTURE_UPSIDE_DOWN if self.tracks.upside_down else None
+
     def _state(
         self, face: FaceTrack, chosen: Chosen, duration_s: float, *, unusable: bool
     ) -> tuple[Status, Reason | None]:
@@ -265,6 +277,8 @@ class _Scene:
             return Status.LOW_QUALITY, Reason.FILE_TRUNCATED
         if duration_s < MIN_DURATION_S:
             return Status.TOO_SHORT, Reason.FEW_EVIDENCE
+        if (unseen := self._unseen()) is not None:
+            return Status.LOW_QUALITY, unseen
         if chosen.picture:
             return Status.LOW_QUALITY, Reason.PICTURE_OF_A_FACE
         if chosen.person is None and chosen.among:
@@ -286,6 +300,11 @@ def _without_movement(measures: list[Measure], *, picture: bool) -> list[Measure
     return [
         m if m.biomarker in _PRESENCE else replace(m, value=None, status=Status.ABSENT, reason=reason) for m in measures
     ]
+
+
+def _without_values(measures: list[Measure], reason: Reason) -> list[Measure]:
+    """A black picture is not a still one, and a face that is fitted upside down has no expression."""
+    return [replace(m, value=None, status=Status.LOW_QUALITY, reason=reason) for m in measures]
 
 
 def _placed(tracks: Tracks, place: Place) -> Tracks:

@@ -69,7 +69,8 @@ class Tracks:
     """What one pass over the file gave, on the file's clock: stamps of all its frames (n,), people, motion.
 
     `people` by their index in `persons`; those beyond `people_max` are only in `sightings`. `promised_s` is how long
-    the header says the pictures last, None where it does not; `height` and `width` of the frames looked at.
+    the header says the pictures last, None where it does not; `height` and `width` of the frames looked at;
+    `dark_share` of them are too dark for anything to be seen; `upside_down` says that the camera stood on its head.
     """
 
     seen_s: FloatArray
@@ -80,6 +81,8 @@ class Tracks:
     promised_s: float | None = None
     height: int = 360
     width: int = 640
+    dark_share: float = 0.0
+    upside_down: bool = False
 
 
 def follow(
@@ -137,8 +140,18 @@ def follow(
         feed.flush()
         who = cast.who_is_who()
         people, sightings, persons = crowd.done(who), cast.sightings().renamed(who), cast.roster.persons
+        dark, upside_down = cast.dark_share, cast.upside_down
     return Tracks(
-        np.concatenate(seen), people, persons, sightings, motion.done(), shape.picture_s, height=height, width=width
+        np.concatenate(seen),
+        people,
+        persons,
+        sightings,
+        motion.done(),
+        promised_s=shape.picture_s,
+        height=height,
+        width=width,
+        dark_share=dark,
+        upside_down=upside_down,
     )
 
 

@@ -81,6 +81,33 @@ def test_progress_ends_at_one(analyse, make_clip):
     assert told[-1] == pytest.approx(1, abs=0.02)
 
 
+@pytest.mark.parametrize(
+    ("shape", "level", "reason"),
+    [((120, 160), 6, Reason.PICTURE_TOO_DARK), ((40, 64), 200, Reason.PICTURE_TOO_SMALL)],
+)
+def test_a_picture_that_shows_nothing_is_not_a_still_one(analyse, write, shape, level, reason):
+    rng = np.random.default_rng(0)
+    pictures = [np.clip(rng.normal(level, 3, (*shape, 3)), 0, 255).astype(np.uint8) for _ in range(30)]
+    found = analyse(write(pictures, rate=10))
+    assert (found.status, found.reason) == (Status.LOW_QUALITY, reason)
+    assert {m.value for m in found.measures} == {None}
+    assert {m.reason for m in found.measures} == {reason}
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(("step", "reason"), [(1, None), (-1, Reason.PICTURE_UPSIDE_DOWN)])
+def test_a_camera_that_stood_on_its_head(analyse, shared_data, write, step, reason):
+    import av
+
+    with av.open(str(shared_data / "video_rppg" / "evm_face.mp4")) as file:
+        frames = [f.to_ndarray(format="rgb24") for n, f in enumerate(file.decode(video=0)) if n < 120 and n % 3 == 0]
+    found = analyse(write([np.ascontiguousarray(f[::step, ::step]) for f in frames], rate=10))
+    assert found.reason is reason
+    if reason is not None:
+        assert {m.value for m in found.measures} == {None}
+        assert not [e for e in found.events if e.kind in {"blink", "nod", "gaze_shift"}]
+
+
 def synthetic(seconds=60.0):
     """A person with a blink every ten seconds, and all of the picture's motion in the second half."""
     times = np.arange(round(seconds * 30)) / 30

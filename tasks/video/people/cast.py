@@ -26,6 +26,9 @@ CALM_S = 1.0  # … and where one person is there and is being followed
 LOST_S = 0.25  # and where nobody is
 CUT_LEVELS, CUT_SHARE = 20.0, 0.13  # share of a tiny picture that changes by so many grey levels in a cut
 THUMB = (32, 18)
+TURNED_LOOKS = 12  # so many looks are also taken with the picture turned upside down …
+TURNED_SCORE, TURNED_LEAD = 0.5, 0.4  # … where the faces are surer by so much if the camera stood on its head
+DARK_LEVELS = 20.0  # grey levels that the brightest spot of a tiny picture must reach for anything to be seen
 NUMBERS_FROM = 40  # pixels of a face's box from which its numbers say who it is
 UNSURE_S = 2.5  # a followed face that nobody can name for so long is followed no more
 
@@ -100,6 +103,8 @@ class Cast:
         self._next_s = -np.inf
         self._thumb: NDArray[np.float32] | None = None
         self._looks, self._cells = array("d"), array("d")
+        self._frames = self._dark = 0
+        self._upright, self._turned = array("d"), array("d")
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -139,6 +144,22 @@ class Cast:
             self._next_s = time_s + self._interval()
         return Step({who: f.face for who, f in self._followed.items() if f.face is not None}, forget)
 
+    @property
+    def dark_share(self) -> float:
+        """Share of the frames so far in which nothing reaches `DARK_LEVELS`."""
+        return self._dark / self._frames if self._frames else 0.0
+
+    @property
+    def upside_down(self) -> bool:
+        """Whether the detector is surer of faces when the picture is turned by half a turn.
+
+        The landmarker is no witness: it fits an upright face into an inverted one.
+        """
+        if len(self._turned) < 3:
+            return False
+        upright, turned = float(np.mean(self._upright)), float(np.mean(self._turned))
+        return turned > TURNED_SCORE and turned > upright + TURNED_LEAD
+
     def sightings(self) -> Sightings:
         """Who was seen at each look so far."""
         table = np.array(self._cells).reshape(-1, 4)
@@ -169,6 +190,8 @@ class Cast:
 
         thumb = cv2.resize(frame, THUMB, interpolation=cv2.INTER_AREA).astype(np.float32)
         before, self._thumb = self._thumb, thumb
+        self._frames += 1
+        self._dark += bool(thumb.max() < DARK_LEVELS)
         if before is None:
             return False
         changed = np.abs(thumb - before).max(axis=2) > CUT_LEVELS
@@ -200,7 +223,7 @@ class Cast:
                 followed.doubled = True
                 continue
             found.append(_Found(who, followed.face, sight))
-        for seen in self._detect(frame):
+        for seen in self._detected(frame):
             sight = Sight(seen.centre, seen.side, None)
             if any(_same_place(sight, other.sight) for other in found):
                 continue
@@ -209,6 +232,14 @@ class Cast:
         if not found:
             face = self._search.anywhere(frame, tries=None if len(self._looks) == 1 else SEARCH_TRIES)
             found += [] if face is None else [_Found(None, face, self._sight(frame, face))]
+        return found
+
+    def _detected(self, frame: Picture) -> list[Seen]:
+        """Faces that the detector sees; the first times, also how sure it is of those of the turned picture."""
+        found = self._detect(frame)
+        if len(self._turned) < TURNED_LOOKS:
+            for scores, seen in ((self._upright, found), (self._turned, self._detect(frame[::-1, ::-1]))):
+                scores.append(max((face.score for face in seen), default=0.0))
         return found
 
     def _checked(self, time_s: float, found: list[_Found], names: list[int | None]) -> dict[int, float]:
