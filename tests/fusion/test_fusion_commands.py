@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -49,6 +50,23 @@ def test_a_run_from_a_long_table_writes_what_the_model_says(folder, model, few):
     assert values.filter(pl.col("value").is_null())["status"].unique().to_list() == ["absent"]
     again = _cueflow(folder, "run", "long.parquet", "--out", "tables", "--fusion-model", "model")
     assert f"{len(said)} unchanged" in again.stdout
+
+
+def test_a_run_refuses_a_model_that_learned_from_other_method_versions(folder, model):
+    from cueflow.flows.work.stages import method_version
+    from cueflow.schemas.session import Group
+
+    now = method_version(Group.PHYSIOLOGY)
+    save_model(replace(model, methods={"ecg_3": ("0",), "ecg_4": (now,), "audio_1": ("0",)}), folder / "old")
+    cohort = folder / "cohort"
+    cohort.mkdir()
+    (cohort / "ecg.csv").write_text("time_s,ecg\n0.0,0.1\n0.004,0.2\n")
+    (cohort / "manifest.csv").write_text("session_id,subject_id,modality,path\ns1,p1,ecg,ecg.csv\n")
+    made = _cueflow(folder, "run", "cohort", "--out", "other", "--fusion-model", "old", "--modalities", "physiology")
+    assert made.returncode == 2
+    said = " ".join(made.stderr.split())
+    assert f"old: 1 of its biomarkers are now made by other method versions: ecg_3 ({now} instead of 0);" in said
+    assert not (folder / "other").exists()
 
 
 def test_explain_reads_both_and_forget_names_the_model(folder, few):
