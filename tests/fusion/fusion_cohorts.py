@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+BAD_NOISE = 3.0  # of bad recordings, in standard deviations of what they should show
+
 
 @dataclass(frozen=True)
 class Cohort:
@@ -14,6 +16,7 @@ class Cohort:
     labels: pl.DataFrame
     probability: dict[str, float]  # true chance of each session
     drivers: dict[tuple[str, str], float]  # true size of each biomarker's effect
+    shown: dict[tuple[str, str], float]  # how much of it the recordings can show, on average
 
 
 def make_cohort(
@@ -46,7 +49,7 @@ def make_cohort(
     log_odds = shift * rng.normal(size=subjects)[who]
     names = np.array([f"s{seed}-{i:05d}" for i in range(n)])  # cohorts of other seeds are other people
     people = np.array([f"p{seed}-{i:04d}" for i in range(subjects)])
-    parts, drivers = [], {}
+    parts, drivers, shown = [], {}, {}
     first: dict[str, np.ndarray] = {}
     for modality, strength in strengths.items():
         z = rng.normal(size=(n, biomarkers))
@@ -58,13 +61,15 @@ def make_cohort(
         first[modality] = z[:, 0]
         log_odds = log_odds + effect @ (sizes * np.array([1, -1] * biomarkers)[:biomarkers])
         drivers |= {(modality, f"{modality}_{j}"): float(sizes[j]) for j in range(biomarkers)}
+        hidden = poor * (1 - 1 / np.sqrt(BAD_NOISE**2 + 1)) if modality == "video" else 0.0
+        shown |= {(modality, f"{modality}_{j}"): float(sizes[j]) * (1 - hidden) for j in range(biomarkers)}
         values = 10 + 3 * (z + offset * rng.normal(size=(subjects, biomarkers))[who])
         values[rng.random(values.shape) < missing] = np.nan
         values[rng.random(n) < gone] = np.nan
         quality = np.full(n, 0.9)
         if poor and modality == "video":
             bad = rng.random(n) < poor
-            values[bad] += 9 * rng.normal(size=(int(bad.sum()), biomarkers))
+            values[bad] += 3 * BAD_NOISE * rng.normal(size=(int(bad.sum()), biomarkers))
             quality[bad] = 0.1
         for j in range(biomarkers):
             parts.append(
@@ -90,4 +95,4 @@ def make_cohort(
     y = (rng.random(n) < chance).astype(float)
     labels = pl.DataFrame({"session_id": names, "target": "pain", "value": y})
     frame = pl.concat(parts).with_columns(pl.col("value").fill_nan(None))
-    return Cohort(frame, labels, dict(zip(names.tolist(), chance.tolist(), strict=True)), drivers)
+    return Cohort(frame, labels, dict(zip(names.tolist(), chance.tolist(), strict=True)), drivers, shown)

@@ -29,7 +29,7 @@ def test_elastic_net_agrees_with_scikit_learn(n, p):
 
     x, y = _data(n, p)
     shares, ratio = (0.5, 0.1, 0.02), 0.5
-    path = elastic_net_path(x, y, shares=shares, l1_ratio=ratio)
+    path = elastic_net_path(x, y, np.ones(n), shares=shares, l1_ratio=ratio)
     top = np.abs(x.T @ (y - y.mean())).max() / len(y)
     for share, beta in zip(shares, path, strict=True):
         peer = LogisticRegression(
@@ -55,7 +55,9 @@ def test_boosted_terms_are_those_of_the_machine():
 
     x, y = _data()
     block = Block(x, None)
-    (expert,) = fit_experts(block, y, [Candidate("boosted", rounds=30)], baseline=Baseline.NONE, seed=3)
+    (expert,) = fit_experts(
+        block, (y, np.ones(y.size)), [Candidate("boosted", rounds=30)], baseline=Baseline.NONE, seed=3
+    )
     scaled = np.clip(expert.scaler.apply(block), expert.scaler.low, expert.scaler.high)
     peer = ExplainableBoostingClassifier(
         interactions=0,

@@ -13,7 +13,7 @@ from cueflow.schemas.results import Contribution, Prediction
 from cueflow.tasks.fusion.answer.predict import Read, predict, prediction_of, read_sessions
 from cueflow.tasks.fusion.data.baseline import Baseline, own_references
 from cueflow.tasks.fusion.data.features import SESSION, prepare, to_features
-from cueflow.tasks.fusion.learn.pipeline import side_by_side
+from cueflow.tasks.fusion.learn.basis import side_by_side
 from cueflow.tasks.fusion.learn.spread import interval_ends
 from cueflow.tasks.fusion.store.model import FusionModel
 

@@ -185,13 +185,18 @@ def _informed(features: Features, problem: Problem, notes: list[str]) -> tuple[F
     kept = []
     for m, (name, block) in enumerate(problem.blocks.items()):
         people = np.unique(problem.subjects[problem.reliability[:, m] > 0]).size
-        with np.errstate(invalid="ignore"):
-            finite = np.where(np.isfinite(block.difference), block.difference, 0.0)
-            varied = (np.ptp(finite, axis=0) > 0).any()
-        if people < 2 or not varied:
+        flat = [
+            column
+            for column, values in zip(features.modalities[name].biomarkers, block.difference.T, strict=True)
+            if _flat(values)
+        ]
+        if people < 2 or len(flat) == block.difference.shape[1]:
             notes.append(f"{name}: constant, or of fewer than two labelled subjects: left out")
-        else:
-            kept.append((m, name))
+            continue
+        kept.append((m, name))
+        if flat:
+            more = f" and {len(flat) - 3} more" if len(flat) > 3 else ""
+            notes.append(f"{name}: {', '.join(flat[:3])}{more}: constant or without values: nothing to learn from")
     if not kept:
         raise FusionError("every biomarker is constant; nothing to learn from", reason=Reason.FEW_EVIDENCE)
     modalities = {name: features.modalities[name] for _, name in kept}
@@ -199,6 +204,11 @@ def _informed(features: Features, problem: Problem, notes: list[str]) -> tuple[F
     blocks = {name: problem.blocks[name] for _, name in kept}
     slim = Problem(blocks, problem.reliability[:, index], problem.y, problem.subjects)
     return Features(features.session_ids, features.subject_ids, modalities, features.methods), slim
+
+
+def _flat(values: FloatArray) -> bool:
+    known = values[np.isfinite(values)]
+    return not known.size or bool(known.min() == known.max())
 
 
 def check_size(problem: Problem, min_subjects: int) -> list[str]:

@@ -120,7 +120,7 @@ def _binary(raw: FloatArray, target: Target) -> FloatArray:
     else:
         raise FusionError(
             f"target {target.name!r} is a score from {seen[0]:g} to {seen[-1]:g}: say from which value on it counts as "
-            "present (threshold)",
+            "present (--threshold)",
             reason=Reason.CONFIG_INVALID,
         )
     if len(np.unique(made[np.isfinite(made)])) < 2:

@@ -11,10 +11,11 @@ import numpy as np
 from cueflow.tasks.fusion.data.features import FloatArray, IntArray
 from cueflow.tasks.fusion.judge.metrics import auroc
 from cueflow.tasks.fusion.learn.apply import Applied, apply_pipeline, fuse_alone
+from cueflow.tasks.fusion.learn.basis import side_by_side
 from cueflow.tasks.fusion.learn.experts import QUICK
 from cueflow.tasks.fusion.learn.folds import group_folds, subject_folds, without
 from cueflow.tasks.fusion.learn.linear import sigmoid
-from cueflow.tasks.fusion.learn.pipeline import Pipeline, Problem, Settings, early_problem, fit_pipeline, side_by_side
+from cueflow.tasks.fusion.learn.pipeline import Pipeline, Problem, Settings, early_problem, fit_pipeline
 from cueflow.tasks.fusion.learn.spread import possible_labels
 
 DELETED = (1, 2, 5, 10, 20)

@@ -9,7 +9,8 @@ import numpy as np
 
 from cueflow.tasks.fusion.data.baseline import Block
 from cueflow.tasks.fusion.data.features import FloatArray
-from cueflow.tasks.fusion.learn.pipeline import Joint, Pipeline, active_columns, joined, side_by_side
+from cueflow.tasks.fusion.learn.basis import side_by_side
+from cueflow.tasks.fusion.learn.pipeline import Joint, Pipeline, active_columns, joined
 from cueflow.tasks.fusion.learn.posterior import Posterior
 from cueflow.tasks.fusion.learn.spread import distances, interval_ends
 

@@ -25,6 +25,7 @@ BOOSTED_RATE = 0.05
 BOOSTED_ROWS = 20_000
 BOOSTED_FROM = 30  # sessions: with fewer, the two sides of a step hold too few to choose it by
 MISSING_SIZE = 0.5  # absence is penalised more than a value: it must earn its place
+BELIEVED, BELIEVED_MIN = 0.5, 10  # trust from which on a recording tells the scale, and how many must
 MISSING_MIN = 5  # sessions with and without the value before its absence may mean something
 
 
@@ -126,16 +127,16 @@ def candidates(kinds: Sequence[str], *, sessions: int) -> tuple[Candidate, ...]:
 
 
 def fit_experts(
-    block: Block, y: FloatArray, tried: Sequence[Candidate], *, baseline: Baseline, seed: int
+    block: Block, truth: tuple[FloatArray, FloatArray], tried: Sequence[Candidate], *, baseline: Baseline, seed: int
 ) -> list[Expert]:
-    """Fit every candidate on the same training sessions.
+    """Fit every candidate on the same training sessions, each as far as its recording is to be trusted.
 
     Parameters
     ----------
     block : Block
         n training sessions of one modality.
-    y : ndarray, shape (n,)
-        0/1 labels.
+    truth : pair of ndarray, shape (n,)
+        0/1 labels, and trust in each session's recording, 0 to 1.
     tried : sequence of Candidate
         What to fit; the linear ones share their path of penalties.
     baseline : Baseline
@@ -148,18 +149,25 @@ def fit_experts(
     list of Expert
         In the order of `tried`.
     """
-    scaler = fit_scaler(block, baseline)
+    y, trust = truth
+    scaler = fit_scaler(block.rows(_believed(trust)), baseline)
     if len(np.unique(y)) < 2:
         return [_constant(scaler, y, candidate) for candidate in tried]
     scaled = scaler.apply(block)
     fitted: dict[Candidate, Expert] = {}
     for kind, ratio in {(c.kind, c.l1_ratio) for c in tried if c.kind != "boosted"}:
         mine = [c for c in tried if c.kind == kind and c.l1_ratio == ratio]
-        fitted |= _fit_linear(scaled, y, scaler, mine)
+        fitted |= _fit_linear(scaled, truth, scaler, mine)
     for candidate in tried:
         if candidate.kind == "boosted":
-            fitted[candidate] = _fit_boosted(scaled, y, scaler, candidate, seed=seed)
+            fitted[candidate] = _fit_boosted(scaled, truth, scaler, candidate, seed=seed)
     return [fitted[candidate] for candidate in tried]
+
+
+def _believed(trust: FloatArray) -> IntArray:
+    """Sessions that a scale can rest on: recordings that are nothing unusual, where there are some of them."""
+    good = np.flatnonzero(trust >= BELIEVED)
+    return good if good.size >= BELIEVED_MIN else np.arange(trust.size)
 
 
 def _usable(scaled: FloatArray) -> tuple[IntArray, IntArray]:
@@ -172,7 +180,7 @@ def _usable(scaled: FloatArray) -> tuple[IntArray, IntArray]:
 
 
 def _fit_linear(
-    scaled: FloatArray, y: FloatArray, scaler: Scaler, tried: Sequence[Candidate]
+    scaled: FloatArray, truth: tuple[FloatArray, FloatArray], scaler: Scaler, tried: Sequence[Candidate]
 ) -> dict[Candidate, Expert]:
     p = scaled.shape[1]
     use, flagged = _usable(scaled)
@@ -181,7 +189,7 @@ def _fit_linear(
     bends = use if ordered[0].kind == "curved" else use[:0]
     size = np.concatenate([np.ones(use.size), np.full(bends.size, CURVE_SIZE), np.full(flagged.size, MISSING_SIZE)])
     design = np.hstack([kept[:, use], curve(kept[:, bends]), ~np.isfinite(scaled[:, flagged])]) * size
-    path = elastic_net_path(design, y, shares=[c.share for c in ordered], l1_ratio=ordered[0].l1_ratio)
+    path = elastic_net_path(design, *truth, shares=[c.share for c in ordered], l1_ratio=ordered[0].l1_ratio)
     none = (np.empty(0),) * p
     made = {}
     for candidate, beta in zip(ordered, path, strict=True):
@@ -191,9 +199,12 @@ def _fit_linear(
     return made
 
 
-def _fit_boosted(scaled: FloatArray, y: FloatArray, scaler: Scaler, candidate: Candidate, *, seed: int) -> Expert:
+def _fit_boosted(
+    scaled: FloatArray, truth: tuple[FloatArray, FloatArray], scaler: Scaler, candidate: Candidate, *, seed: int
+) -> Expert:
     from interpret.glassbox import ExplainableBoostingClassifier
 
+    y, trust = truth
     p = scaled.shape[1]
     use, flagged = _usable(scaled)
     if not use.size:
@@ -215,7 +226,7 @@ def _fit_boosted(scaled: FloatArray, y: FloatArray, scaler: Scaler, candidate: C
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about missing values, which are meant here
-        machine.fit(kept[rows], y[rows].astype(int))
+        machine.fit(kept[rows], y[rows].astype(int), sample_weight=trust[rows])
     cuts, steps, missing = [np.empty(0)] * p, [np.empty(0)] * p, np.zeros(p)
     bias = float(machine.intercept_[0])
     for term, j in enumerate(use):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,7 +12,9 @@ from cueflow.tasks.fusion.data.features import FloatArray
 CHUNK = 20_000
 NEWTON_STEPS = 12
 INNER_STEPS = 300
+LOOK_EVERY = 5  # inner steps between looks at how far they still go
 TOLERANCE = 1e-5
+FAR = 0.01  # a step that gains this share of the objective changes the curvature
 
 
 def sigmoid(log_odds: FloatArray) -> FloatArray:
@@ -61,17 +64,19 @@ def deviance(log_odds: FloatArray, y: FloatArray) -> FloatArray:
     return np.asarray(np.logaddexp(0.0, log_odds) - y * log_odds)
 
 
-def elastic_net_path(design: FloatArray, y: FloatArray, *, shares: Sequence[float], l1_ratio: float) -> FloatArray:
+def elastic_net_path(
+    design: FloatArray, y: FloatArray, sample: FloatArray, *, shares: Sequence[float], l1_ratio: float
+) -> FloatArray:
     """Coefficients for a falling sequence of penalties.
 
-    Minimises mean deviance + penalty · (l1_ratio · |b|₁ + (1 − l1_ratio)/2 · |b|²); the intercept is free.
+    Minimises the weighted mean deviance + penalty · (l1_ratio · |b|₁ + (1 − l1_ratio)/2 · |b|²); the intercept is free.
 
     Parameters
     ----------
     design : ndarray, shape (n, p)
         Scaled columns without missing values.
-    y : ndarray, shape (n,)
-        0/1 labels.
+    y, sample : ndarray, shape (n,)
+        0/1 labels and how much each session counts.
     shares : sequence of float
         Penalties as falling shares of the largest gradient of the model without biomarkers.
     l1_ratio : float
@@ -86,26 +91,36 @@ def elastic_net_path(design: FloatArray, y: FloatArray, *, shares: Sequence[floa
     ----------
     Friedman, Hastie, Tibshirani (2010), doi:10.18637/jss.v033.i01; Lee, Sun, Saunders (2014), doi:10.1137/130921428
     """
-    n, p = design.shape
-    mean = float(y.mean())
-    beta = np.concatenate([[logit(mean)], np.zeros(p)])
-    top = float(np.abs(design.T @ (y - mean)).max(initial=0.0)) / n
+    mass = sample / sample.sum()
+    mean = float(mass @ y)
+    beta = np.concatenate([[logit(mean)], np.zeros(design.shape[1])])
+    top = float(np.abs(design.T @ (mass * (y - mean))).max(initial=0.0))
     path = []
     for share in shares:
-        beta = _solve(design, y, beta, (share * top * l1_ratio, share * top * (1 - l1_ratio)))
+        beta = _solve((design, y, mass), beta, (share * top * l1_ratio, share * top * (1 - l1_ratio)))
         path.append(beta)
     return np.stack(path)
 
 
-def _solve(design: FloatArray, y: FloatArray, beta: FloatArray, penalty: tuple[float, float]) -> FloatArray:
-    before = np.inf
+_Sessions = tuple[FloatArray, FloatArray, FloatArray]  # design, labels, shares of the whole
+
+
+def _solve(seen: _Sessions, beta: FloatArray, penalty: tuple[float, float]) -> FloatArray:
+    """Newton steps; after a small one the curvature stays, for with many sessions it costs more than all the rest."""
+    design, y, mass = seen
+    n, p = design.shape
+    curvature, before, far = None, np.inf, True
     for _ in range(NEWTON_STEPS):
-        gradient, curvature = _quadratic(design, y, design @ beta[1:] + beta[0])
+        probability = sigmoid(design @ beta[1:] + beta[0])
+        residual = mass * (probability - y)
+        gradient = np.concatenate([[residual.sum()], design.T @ residual])
+        if curvature is None or far or n <= p:
+            curvature = _Curvature(design, mass * np.maximum(probability * (1 - probability), 1e-4))
         proposal = _proximal(gradient, curvature, beta, penalty)
-        step, value = _damped(design, y, (beta, proposal), penalty)
-        beta = step
+        beta, value = _damped(seen, (beta, proposal), penalty)
         if before - value < TOLERANCE * (abs(value) + 1e-12):
             break
+        far = before - value > FAR * abs(value) and np.isfinite(before)
         before = value
     return beta
 
@@ -121,32 +136,24 @@ class _Curvature:
         n, p = design.shape
         self._root: FloatArray | None = None
         if n <= p:
-            self._root = np.hstack([np.ones((n, 1)), design]) * np.sqrt(weight / n)[:, None]
+            self._root = np.hstack([np.ones((n, 1)), design]) * np.sqrt(weight)[:, None]
             self.largest = float(np.linalg.eigvalsh(self._root @ self._root.T)[-1])
             return
         gram = np.zeros((p + 1, p + 1))
         for start in range(0, n, CHUNK):
             part = slice(start, start + CHUNK)
-            weighted = design[part] * weight[part, None]
-            gram[1:, 1:] += weighted.T @ design[part]
-            gram[0, 1:] += weighted.sum(axis=0)
+            root = design[part] * np.sqrt(weight[part, None])  # a product with itself takes half the time
+            gram[1:, 1:] += root.T @ root
+            gram[0, 1:] += weight[part] @ design[part]
         gram[1:, 0] = gram[0, 1:]
         gram[0, 0] = weight.sum()
-        self._gram = gram / n
+        self._gram = gram
         self.largest = float(np.linalg.eigvalsh(self._gram)[-1])
 
     def __matmul__(self, vector: FloatArray) -> FloatArray:
         if self._root is None:
             return np.asarray(self._gram @ vector)
         return np.asarray(self._root.T @ (self._root @ vector))
-
-
-def _quadratic(design: FloatArray, y: FloatArray, eta: FloatArray) -> tuple[FloatArray, _Curvature]:
-    """Gradient (p + 1,) and curvature of the mean deviance, the intercept first."""
-    probability = sigmoid(eta)
-    residual = probability - y
-    gradient = np.concatenate([[residual.sum()], design.T @ residual]) / len(y)
-    return gradient, _Curvature(design, np.maximum(probability * (1 - probability), 1e-4))
 
 
 def _proximal(
@@ -157,35 +164,34 @@ def _proximal(
     O'Donoghue, Candès (2015), doi:10.1007/s10208-013-9150-3
     """
     lasso, ridge = penalty
-    limit = np.full(beta.size, lasso)
-    limit[0] = 0.0
-    pull = np.full(beta.size, ridge)
-    pull[0] = 0.0
     rate = 1.0 / (curvature.largest + ridge + 1e-12)
-    linear = gradient - curvature @ beta
+    limit, pull = np.full(beta.size, rate * lasso), np.full(beta.size, 1 - rate * ridge)
+    limit[0], pull[0] = 0.0, 1.0
+    shift = rate * (gradient - curvature @ beta)
     new = ahead = beta
     momentum = 1.0
-    for _ in range(INNER_STEPS):
-        moved = ahead - rate * (curvature @ ahead + linear + pull * ahead)
-        old, new = new, np.sign(moved) * np.maximum(np.abs(moved) - rate * limit, 0.0)
-        if np.abs(new - old).max() < 1e-6:
+    for turn in range(INNER_STEPS):
+        moved = pull * ahead - rate * (curvature @ ahead) - shift
+        old, new = new, moved - np.minimum(np.maximum(moved, -limit), limit)
+        step = new - old
+        if turn % LOOK_EVERY == 0 and np.abs(step).max() < 1e-6:
             break
-        if (ahead - new) @ (new - old) > 0:  # it has overshot: gather speed anew
+        if (ahead - new) @ step > 0:  # it has overshot: gather speed anew
             momentum = 1.0
-        after = 0.5 * (1 + np.sqrt(1 + 4 * momentum**2))
-        ahead = new + (momentum - 1) / after * (new - old)
+        after = 0.5 * (1 + math.sqrt(1 + 4 * momentum**2))
+        ahead = new + ((momentum - 1) / after) * step
         momentum = after
     return np.asarray(new)
 
 
 def _damped(
-    design: FloatArray, y: FloatArray, pair: tuple[FloatArray, FloatArray], penalty: tuple[float, float]
+    seen: _Sessions, pair: tuple[FloatArray, FloatArray], penalty: tuple[float, float]
 ) -> tuple[FloatArray, float]:
     """The longest of some steps from the old towards the proposed coefficients that does not raise the objective."""
-    old, proposal = pair
+    (design, y, mass), (old, proposal) = seen, pair
 
     def objective(beta: FloatArray) -> float:
-        cost = float(deviance(design @ beta[1:] + beta[0], y).mean())
+        cost = float(mass @ deviance(design @ beta[1:] + beta[0], y))
         return cost + penalty[0] * float(np.abs(beta[1:]).sum()) + 0.5 * penalty[1] * float(beta[1:] @ beta[1:])
 
     start = objective(old)

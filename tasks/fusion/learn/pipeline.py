@@ -9,12 +9,13 @@ import numpy as np
 
 from cueflow.tasks.fusion.data.baseline import Baseline, Block
 from cueflow.tasks.fusion.data.features import FloatArray, IntArray
-from cueflow.tasks.fusion.learn.experts import QUICK, Candidate, Expert, candidates, choose, curve, fit_experts, screen
+from cueflow.tasks.fusion.learn.basis import column_groups, side_by_side
+from cueflow.tasks.fusion.learn.experts import QUICK, Candidate, Expert, candidates, choose, fit_experts, screen
 from cueflow.tasks.fusion.learn.folds import effective_weights, subject_folds, without
 from cueflow.tasks.fusion.learn.linear import deviance
-from cueflow.tasks.fusion.learn.posterior import Posterior, fit_posterior
+from cueflow.tasks.fusion.learn.posterior import Posterior, fit_posterior, some_persons
 from cueflow.tasks.fusion.learn.spread import distance_limit, distances, fit_strangeness
-from cueflow.tasks.fusion.learn.weights import Fusion, Platt, fit_fusion, fit_platt
+from cueflow.tasks.fusion.learn.weights import Fusion, Platt, fit_fusion, fit_platt, trust_of
 
 Progress = Callable[[float, str], None]
 KINDS = ("linear", "curved", "boosted")
@@ -24,7 +25,6 @@ CHOICE_ROWS = 20_000
 SCREEN_FOLDS = 2
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 JOINT = "all"
-CURVE_MEAN = 1 / np.sqrt(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +135,9 @@ def fit_pipeline(
     strangeness = fit_strangeness(final.apply(fused), problem.y, problem.subjects, level=settings.level)
     posterior = None
     if with_interval:
-        seen = side_by_side(parts, problem.blocks, fusion.trust(problem.reliability))
-        posterior = fit_posterior(seen, problem.y, problem.subjects, groups=_groups(parts))
+        some = problem.rows(some_persons(problem.subjects))
+        seen = side_by_side(parts, some.blocks, fusion.trust(some.reliability))
+        posterior = fit_posterior(seen, some.y, some.subjects, groups=column_groups(parts))
     return Pipeline(settings, tuple(parts), fusion, final, strangeness, posterior, float(problem.y.mean()), joint)
 
 
@@ -172,45 +173,6 @@ def fit_parts(
     return parts, evidence, folds
 
 
-def side_by_side(
-    parts: Sequence[Part], blocks: Mapping[str, Block], trust: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Scaled and clipped values of all modalities, each beside its bend, as far as they are believed.
-
-    Parameters
-    ----------
-    parts : sequence of Part
-        Modalities.
-    blocks : mapping
-        Modality to block of n sessions.
-    trust : ndarray, shape (n, m)
-        Reliability of each modality relative to what is usual, 0 to 1.
-
-    Returns
-    -------
-    kept : ndarray, shape (n, 2 p)
-        0 where missing, and for biomarkers that take no part.
-    gone : ndarray, shape (n, 2 p)
-        How far a value is missing: 1 where it is, 1 − trust where it is there.
-    """
-    kept, gone = [], []
-    for m, part in enumerate(parts):
-        scaler, weight = part.expert.scaler, trust[:, m][:, None]
-        use = np.isfinite(scaler.scale)
-        scaled = np.clip(scaler.apply(blocks[part.modality]), scaler.low, scaler.high)
-        there = np.isfinite(scaled) & use
-        for values in (scaled, curve(scaled) - CURVE_MEAN):
-            kept.append(np.where(there, values, 0.0) * weight)
-            gone.append(np.where(there, 1 - weight, 1.0) * use)
-    return np.hstack(kept), np.hstack(gone)
-
-
-def _groups(parts: Sequence[Part]) -> IntArray:
-    """Group of each of those columns: values and bends of each modality."""
-    sizes = [part.importance.size for part in parts for _ in range(2)]
-    return np.repeat(np.arange(len(sizes)), sizes)
-
-
 def _fit_part(problem: Problem, name: str, folds: Sequence[IntArray], settings: Settings) -> tuple[Part, FloatArray]:
     """One modality's expert, and its calibrated out-of-fold log-odds (n,), NaN where the modality is missing."""
     m = list(problem.blocks).index(name)
@@ -221,11 +183,14 @@ def _fit_part(problem: Problem, name: str, folds: Sequence[IntArray], settings: 
     block, y = mine.blocks[name], mine.y
     inner = [fold for fold in (place[f][place[f] >= 0] for f in folds) if fold.size]
     tried = _narrowed(mine, name, candidates(settings.kinds, sessions=mine.y.size), inner, settings=settings)
-    sample = effective_weights(y, mine.subjects)
+    trust = trust_of(mine.reliability[:, m])
+    sample = effective_weights(y, mine.subjects) * trust
     scores, refits = np.zeros((len(tried), y.size)), []
     for f, held_out in enumerate(inner):
         train = without(y.size, held_out, mine.subjects)
-        made = fit_experts(block.rows(train), y[train], tried, baseline=settings.baseline, seed=settings.seed)
+        made = fit_experts(
+            block.rows(train), (y[train], trust[train]), tried, baseline=settings.baseline, seed=settings.seed
+        )
         refits.append(dict(zip(tried, made, strict=True)))
         for c, expert in enumerate(made):
             scores[c, held_out] = expert.log_odds(block.rows(held_out))
@@ -236,7 +201,7 @@ def _fit_part(problem: Problem, name: str, folds: Sequence[IntArray], settings: 
     platts = [fit_platt(row, y, sample) for row in scores]
     calibrated = np.stack([platt.apply(row) for platt, row in zip(platts, scores, strict=True)])
     best = choose(calibrated, y, mine.subjects, tried)
-    (expert,) = fit_experts(block, y, [tried[best]], baseline=settings.baseline, seed=settings.seed)
+    (expert,) = fit_experts(block, (y, trust), [tried[best]], baseline=settings.baseline, seed=settings.seed)
     others = tuple(fold[tried[best]] for fold in refits)
     evidence = np.full(problem.y.size, np.nan)
     evidence[there] = calibrated[best]

@@ -9,7 +9,8 @@ import numpy as np
 
 from cueflow.tasks.fusion.data.features import FloatArray
 from cueflow.tasks.fusion.learn.experts import Expert, fit_experts
-from cueflow.tasks.fusion.learn.pipeline import Pipeline, Problem, early_problem
+from cueflow.tasks.fusion.learn.pipeline import JOINT, Pipeline, Problem, early_problem
+from cueflow.tasks.fusion.learn.weights import trust_of
 
 REFITS = 20
 SESSIONS_MAX = 5000
@@ -61,20 +62,26 @@ def _refit(drawn: Problem, pipeline: Pipeline) -> Refit:
     experts = []
     for m, part in enumerate(pipeline.parts):
         there = np.flatnonzero(drawn.reliability[:, m] > 0)
-        experts.append(_fit(drawn.rows(there), part.modality, part.expert, pipeline))
+        mine = drawn.rows(there)
+        trust = trust_of(mine.reliability[:, m], usual=float(pipeline.fusion.usual[m]))
+        experts.append(_fit(mine, trust, (part.modality, part.expert), pipeline))
     joint = None
     if pipeline.joint is not None:
         merged = early_problem(drawn)
-        joint = _fit(merged, next(iter(merged.blocks)), pipeline.joint.expert, pipeline)
+        joint = _fit(merged, np.ones(merged.y.size), (JOINT, pipeline.joint.expert), pipeline)
     return Refit(tuple(experts), joint)
 
 
-def _fit(problem: Problem, modality: str, expert: Expert, pipeline: Pipeline) -> Expert:
-    settings = pipeline.settings
+def _fit(problem: Problem, trust: FloatArray, which: tuple[str, Expert], pipeline: Pipeline) -> Expert:
+    (modality, expert), settings = which, pipeline.settings
     if not problem.y.size:
         return expert
     (made,) = fit_experts(
-        problem.blocks[modality], problem.y, [expert.candidate], baseline=settings.baseline, seed=settings.seed
+        problem.blocks[modality],
+        (problem.y, trust),
+        [expert.candidate],
+        baseline=settings.baseline,
+        seed=settings.seed,
     )
     return made
 

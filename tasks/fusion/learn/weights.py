@@ -67,7 +67,7 @@ class Fusion:
 
     def trust(self, reliability: FloatArray) -> FloatArray:
         """Reliability (n, m) relative to what is usual, at most 1."""
-        return np.asarray(np.clip(reliability / self.usual, 0.0, 1.0))
+        return trust_of(reliability, usual=self.usual)
 
     def coefficients(self, reliability: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Bias (n,) and weight (n, m) of each session, from its reliabilities (n, m), 0 where a modality is missing.
@@ -202,7 +202,26 @@ def fit_fusion(
     tried = [Shrinkage(towards, strength) for towards in (SUM, BEST) for strength in STRENGTHS]
     made = [_cross_fit((evidence, trusted, y, sample), folds, (shrinkage, usual)) for shrinkage in tried]
     chosen = _cautious([deviance(one, y) * sample for one in made])
-    return _fit_patterns(evidence, y, sample, shrinkage=tried[chosen], usual=usual), made[chosen]
+    seen = evidence, trust_of(trusted, usual=usual)
+    return _fit_patterns(seen, y, sample, shrinkage=tried[chosen], usual=usual), made[chosen]
+
+
+def trust_of(reliability: FloatArray, *, usual: FloatArray | float | None = None) -> FloatArray:
+    """Reliability relative to what is usual, 0 to 1.
+
+    Parameters
+    ----------
+    reliability : ndarray
+        Coverage × quality.
+    usual : float or ndarray, optional
+        What counts fully; default: the median of those above 0.
+
+    Returns
+    -------
+    ndarray
+        Same shape.
+    """
+    return np.asarray(np.clip(reliability / (_usual(reliability) if usual is None else usual), 0.0, 1.0))
 
 
 def _usual(column: FloatArray) -> float:
@@ -228,48 +247,55 @@ def _cross_fit(
     made = np.empty(y.size)
     for held_out in folds:
         train = np.setdiff1d(np.arange(y.size), held_out)
-        fusion = _fit_patterns(evidence[train], y[train], sample[train], shrinkage=how[0], usual=how[1])
+        seen = evidence[train], trust_of(trusted[train], usual=how[1])
+        fusion = _fit_patterns(seen, y[train], sample[train], shrinkage=how[0], usual=how[1])
         bias, weight = fusion.coefficients(trusted[held_out])
         made[held_out] = bias + (weight * np.nan_to_num(evidence[held_out])).sum(axis=1)
     return made
 
 
 def _fit_patterns(
-    evidence: FloatArray, y: FloatArray, sample: FloatArray, *, shrinkage: Shrinkage, usual: FloatArray
+    seen: tuple[FloatArray, FloatArray],
+    y: FloatArray,
+    sample: FloatArray,
+    *,
+    shrinkage: Shrinkage,
+    usual: FloatArray,
 ) -> Fusion:
+    """Each pattern from the sessions that have it, in proportion to the trust in all of its modalities."""
+    evidence, trust = seen
     there = np.isfinite(evidence)
     prior = logit(float(np.average(y, weights=sample)))
-    centred = np.where(there, evidence, prior)
-    gain = np.array([(deviance(np.full(y.size, prior), y) - deviance(c, y)) @ sample for c in centred.T])
+    less = deviance(np.full(y.size, prior), y)[:, None] - deviance(np.where(there, evidence, prior), y[:, None])
+    gain = sample @ (trust * less)
     carriers = sorted(int(m) for m in np.argsort(-gain)[:MODALITIES_MAX] if there[:, m].any())
     entries = [PatternWeights((), prior, ())]
     for size in range(1, len(carriers) + 1):
         for pattern in combinations(carriers, size):
-            entries.append(_fit_pattern((evidence, there, gain), (y, sample), pattern, shrinkage))
+            entries.append(_fit_pattern((evidence, trust, gain), (y, sample), pattern, shrinkage))
     return Fusion(usual, tuple(entries), shrinkage, int(np.argmax(gain)))
 
 
 def _fit_pattern(
-    seen: tuple[FloatArray, np.ndarray[tuple[int, ...], np.dtype[np.bool_]], FloatArray],
+    seen: tuple[FloatArray, FloatArray, FloatArray],
     truth: tuple[FloatArray, FloatArray],
     pattern: Pattern,
     shrinkage: Shrinkage,
 ) -> PatternWeights:
-    evidence, there, gain = seen
+    evidence, trust, gain = seen
     y, sample = truth
     members = list(pattern)
     best = int(np.argmax(gain[members]))
     start = (gain[members] > 0).astype(np.float64) if shrinkage.towards == SUM else np.zeros(len(members))
     start[best] = 1.0
-    rows = there[:, members].all(axis=1)
+    believed = trust[:, members].prod(axis=1)
+    rows = believed > 0
     both = len(np.unique(y[rows])) == 2
-    if len(members) == 1 or not np.isfinite(shrinkage.strength) or rows.sum() < PATTERN_MIN or not both:
+    if len(members) == 1 or not np.isfinite(shrinkage.strength) or believed.sum() < PATTERN_MIN or not both:
         base = logit(float(np.average(y, weights=sample)))  # every expert's log-odds hold it once
         return PatternWeights(pattern, (1.0 - float(start.sum())) * base, tuple(float(w) for w in start))
     part = evidence[rows][:, members]
-    chance = sigmoid(part[:, best])
-    information = ((part - part.mean(axis=0)) ** 2 * (sample[rows] * chance * (1 - chance))[:, None]).sum(axis=0)
-    bias, weights = fit_nonnegative(
-        part, y[rows], sample[rows], prior=start, pull=shrinkage.strength * information + 1e-3
-    )
+    counts, chance = (sample * believed)[rows], sigmoid(part[:, best])
+    information = ((part - part.mean(axis=0)) ** 2 * (counts * chance * (1 - chance))[:, None]).sum(axis=0)
+    bias, weights = fit_nonnegative(part, y[rows], counts, prior=start, pull=shrinkage.strength * information + 1e-3)
     return PatternWeights(pattern, bias, tuple(float(w) for w in weights))

@@ -24,7 +24,7 @@ from cueflow.tasks.fusion.learn.stability import Refit
 from cueflow.tasks.fusion.learn.weights import Fusion, PatternWeights, Platt, Shrinkage
 
 FORMAT = "cueflow-fusion"
-VERSION = 2
+VERSION = 3
 _POSTERIOR = ("vectors", "size", "rest", "square", "usual", "mean", "shifts", "belief")
 
 
