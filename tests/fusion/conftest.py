@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -22,7 +23,7 @@ def _load(name: str) -> ModuleType:
 
 @pytest.fixture(scope="session")
 def make_cohort():
-    return _load("fusion_cohorts").make_cohort
+    return partial(_load("fusion_cohorts").make_cohort, biomarkers=5)
 
 
 @pytest.fixture(scope="session")
