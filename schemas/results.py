@@ -139,7 +139,7 @@ class Clues:
     """What a recording holds by which its clock may be placed on another one's.
 
     `began_s` is the recorder's zero in seconds since 1970 by its own clock, `began_error_s` how coarsely it is written,
-    `zoned` whether it is known to be UTC; `sound` loudness in dB, `movement` its size in any unit, `marks_s` presses of
+    `zoned` whether it is known to be UTC; `sound` loudness in dB, `movement` its size in any unit, of each part of a picture, `marks_s` presses of
     a button, triggers and written marks, all on the recorder's clock.
     """
 
@@ -147,7 +147,7 @@ class Clues:
     began_error_s: float = 0.0
     zoned: bool = False
     sound: Trace | None = None
-    movement: Trace | None = None
+    movement: tuple[Trace, ...] = ()
     marks_s: tuple[float, ...] = ()
 
 

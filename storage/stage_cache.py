@@ -137,8 +137,8 @@ def _encode(result: StreamResult) -> dict[str, Any]:
 
 def _encode_clues(clues: Clues) -> dict[str, Any]:
     head = {name: getattr(clues, name) for name in ("began_s", "began_error_s", "zoned", "marks_s")}
-    traces = {"sound": clues.sound, "movement": clues.movement}
-    return {**head, **{name: _packed(trace) for name, trace in traces.items() if trace is not None}}
+    sound = None if clues.sound is None else _packed(clues.sound)
+    return {**head, "sound": sound, "movement": [_packed(trace) for trace in clues.movement]}
 
 
 def _packed(trace: Trace) -> list[Any]:
@@ -169,13 +169,13 @@ def _decode(raw: dict[str, Any]) -> StreamResult:
 
 
 def _decode_clues(raw: dict[str, Any]) -> Clues:
-    traces = {
-        name: Trace(start_s, rate, np.frombuffer(base64.b64decode(values), dtype="<f2").astype(np.float32))
-        for name in ("sound", "movement")
-        if name in raw
-        for start_s, rate, values in [raw[name]]
-    }
-    return Clues(**raw | traces | {"marks_s": tuple(raw["marks_s"])})
+    sound = None if raw["sound"] is None else _unpacked(*raw["sound"])
+    movement = tuple(_unpacked(*packed) for packed in raw["movement"])
+    return Clues(**raw | {"sound": sound, "movement": movement, "marks_s": tuple(raw["marks_s"])})
+
+
+def _unpacked(start_s: float, rate: float, values: str) -> Trace:
+    return Trace(start_s, rate, np.frombuffer(base64.b64decode(values), dtype="<f2").astype(np.float32))
 
 
 def _decode_findings(raw: dict[str, Any]) -> Findings:

@@ -20,6 +20,7 @@ MOVEMENT_HZ = 20.0
 _AUDIO_HZ = 8000
 _FLOOR_DB = 50.0  # below the loudest
 _PICTURE = (64, 36)  # small enough that noise of single pixels averages out
+_PARTS = (3, 12, 4, 16)  # three rows of four parts, 12 by 16 pixels each
 _STILL_S = 1.0  # acceleration that lasts longer is gravity
 _HOLE_S = 0.5  # between samples; a camera in the dark takes two frames a second
 
@@ -57,7 +58,7 @@ def clues_of(path: Path, stream: Stream) -> Clues:
         began_s=signal.began_s,
         began_error_s=signal.began_error_s,
         zoned=signal.zoned,
-        movement=shaking(signal) if stream.modality is Modality.ACCELEROMETER else None,
+        movement=(shaking(signal),) if stream.modality is Modality.ACCELEROMETER else (),
         marks_s=tuple((marks_of(path, sampling_rate=stream.sampling_rate) + signal.moved_s).tolist()),
     )
 
@@ -123,15 +124,16 @@ def _video(path: Path, start_s: float) -> Clues:
     return Clues(
         began_s=None if made is None else made - start_s,
         began_error_s=length,  # some cameras write when they started, some when they were stopped
-        movement=_evenly(start_s + times, sizes),
+        movement=tuple(_evenly(start_s + times, size) for size in sizes.T),
         sound=sound,
     )
 
 
 def _changes(path: Path) -> tuple[FloatArray, FloatArray, float | None, float]:
-    """Middles of the pairs of frames in s, how much the picture changes per second, when it was made, and its length.
+    """Middles of the pairs of frames in s, how much each part of the picture changes, when it was made, and its length.
 
-    The median change over blocks is left out, so that light and a camera that moves do not count as people.
+    The picture's median change is left out, so that light does not count as movement. A hand moves in a part of the
+    picture, and is lost in the sum of all.
     """
     with opened(path) as container:
         track = next(t for t in container.streams.video if not is_cover(t))
@@ -146,12 +148,12 @@ def _changes(path: Path) -> tuple[FloatArray, FloatArray, float | None, float]:
             small = frame.reformat(*_PICTURE, format="gray").to_ndarray().astype(np.float64)
             if last is not None and now > last[0]:
                 change = np.abs(small - last[1])
-                moved = float(np.maximum(change - np.median(change), 0.0).mean())
+                parts = np.maximum(change - np.median(change), 0.0).reshape(*_PARTS).mean(axis=(1, 3)).ravel()
                 times.append((now + last[0]) / 2)
-                sizes.append(moved / (now - last[0]))
+                sizes.append(parts / (now - last[0]))
             last = now, small
         made = _made(container.metadata.get("creation_time", ""))
-    return np.array(times), np.array(sizes), made, last[0] if last is not None else 0.0
+    return np.array(times), np.array(sizes).reshape(len(times), -1), made, last[0] if last is not None else 0.0
 
 
 def _made(text: str) -> float | None:

@@ -14,14 +14,12 @@ from cueflow.schemas.results import Clues, FloatArray, StreamResult, Trace
 from cueflow.schemas.session import Modality, Role, Stream
 from cueflow.tasks.clock.clues import times_of
 from cueflow.tasks.clock.marks import marks_offset
-from cueflow.tasks.clock.offsets import WITHIN_S, Offset, beats_offset, signals_offset
-from cueflow.tasks.clock.sound import loudness_offset
+from cueflow.tasks.clock.offsets import WITHIN_S, Offset, Track, beats_offset
+from cueflow.tasks.clock.tracks import FAR_S, loudness_offset, movement_offset
 from cueflow.tasks.ingest.formats.e4 import SENSORS
 
 Key = tuple[str, str, str]
-Track = tuple[FloatArray, FloatArray]
 _BEATS = frozenset({"beat", "pulse"})
-_FAR_S = 600.0  # in which sound and movement are looked for: nobody presses all buttons within a minute
 STAMP_S = 2.0
 """95 % of the difference of two recorders' clocks that were set by a network or by hand."""
 _COARSE_S = 5.0  # stamps written more coarsely only say where to look
@@ -154,9 +152,9 @@ def _recorder(clock: str, streams: Sequence[Stream], results: Sequence[StreamRes
     spans = [(r.findings.start_s, r.findings.end_s) for _, r in found if r.findings is not None]
     clues = [(s, r.clues or Clues()) for s, r in found]
     beats = {(s.role, s.modality): times for s, r in found if s.modality in _WAYS and len(times := _beats_of(r))}
-    moving: dict[Role, list[Trace]] = defaultdict(list)
+    moving: dict[Role, list[tuple[Trace, ...]]] = defaultdict(list)
     for stream, clue in clues:
-        if clue.movement is not None and len(clue.movement.values):
+        if clue.movement and len(clue.movement[0].values):
             moving[stream.role].append(clue.movement)
     stamped = next((c for _, c in clues if c.began_s is not None), Clues())
     return Recorder(
@@ -178,11 +176,13 @@ def _beats_of(result: StreamResult) -> FloatArray:
     return np.unique([e.start_s for e in events if e.kind in _BEATS])
 
 
-def _together(traces: Sequence[Trace]) -> Track:
-    """Movement along all axes of a sensor."""
-    n = min(len(t.values) for t in traces)
-    size = np.sqrt(sum(t.values[:n].astype(np.float64) ** 2 for t in traces))
-    return times_of(traces[0])[:n], np.asarray(size)
+def _together(streams: Sequence[tuple[Trace, ...]]) -> Track:
+    """Movement along all axes of a sensor, (n,), or of the parts of a picture, (n, k)."""
+    if len(streams[0]) > 1:
+        return times_of(streams[0][0]), np.stack([t.values.astype(np.float64) for t in streams[0]], axis=1)
+    n = min(len(trace.values) for (trace, *_) in streams)
+    size = np.sqrt(sum(trace.values[:n].astype(np.float64) ** 2 for (trace, *_) in streams))
+    return times_of(streams[0][0])[:n], np.asarray(size)
 
 
 def compare(reference: Recorder, other: Recorder) -> Said:
@@ -206,7 +206,7 @@ def compare(reference: Recorder, other: Recorder) -> Said:
     compared = False
     for lead_s in leads or (0.0,):
         moved = other.placed(Offset(lead_s, 0.0, 0.0, 0))
-        around_s = None if not leads else min(STAMP_S + reference.began_error_s + other.began_error_s, _FAR_S)
+        around_s = None if not leads else min(STAMP_S + reference.began_error_s + other.began_error_s, FAR_S)
         for place, could in _shared(reference, moved, around_s):
             compared |= could
             if place is not None:
@@ -250,7 +250,7 @@ def _leads(reference: Recorder, other: Recorder) -> tuple[tuple[float, ...], Off
     lead = _stamped_lead(reference, other)
     error = reference.began_error_s + other.began_error_s
     if error > _COARSE_S:
-        return ((lead,), None) if abs(lead) > _FAR_S else ((), None)
+        return ((lead,), None) if abs(lead) > FAR_S else ((), None)
     certain = reference.zoned and other.zoned
     zones = [0] if certain else sorted(range(-_ZONES, _ZONES + 1), key=abs)
     meeting = [k * _QUARTER_S for k in zones if _meet(reference, other, lead + k * _QUARTER_S, error)]
@@ -267,7 +267,7 @@ def _meet(reference: Recorder, other: Recorder, lead_s: float, error_s: float) -
 
 def _shared(reference: Recorder, other: Recorder, around_s: float | None) -> Iterator[tuple[Offset | None, bool]]:
     """Places by what both recorded; `around_s` is how far they may be from it, None where nobody knows."""
-    near, far = (WITHIN_S, _FAR_S) if around_s is None else (max(around_s, 5.0),) * 2
+    near, far = (WITHIN_S, FAR_S) if around_s is None else (max(around_s, 5.0),) * 2
     for ((theirs, kind), known), ((whose, sensor), beats) in product(reference.beats.items(), other.beats.items()):
         if whose is theirs:
             yield _by_beats((kind, known), (sensor, beats), near), True
@@ -275,10 +275,18 @@ def _shared(reference: Recorder, other: Recorder, around_s: float | None) -> Ite
         yield loudness_offset(heard, sound, within_s=far), True
     for (seer, seen), (whose, felt) in product(reference.movement.items(), other.movement.items()):
         if whose is seer or Role.ROOM in {whose, seer}:
-            place = signals_offset(seen, felt, within_s=far)
-            yield None if place is None else replace(place, method="movement"), True
+            yield _by_movement(seen, felt, far), True
     if len(reference.marks_s) and len(other.marks_s):
         yield marks_offset(reference.marks_s, other.marks_s, within_s=far), True
+
+
+def _by_movement(reference: Track, other: Track, within_s: float) -> Offset | None:
+    if other[1].ndim == 1:
+        return movement_offset(reference, other, within_s=within_s)
+    if reference[1].ndim > 1:
+        return None  # two cameras see the same hand in other parts of the picture
+    found = movement_offset(other, reference, within_s=within_s)
+    return None if found is None else found.inverse()
 
 
 def _by_beats(

@@ -19,6 +19,8 @@ import numpy as np
 
 from cueflow.schemas.results import FloatArray
 
+Track = tuple[FloatArray, FloatArray]
+"""Times in s and values."""
 WITHIN_S = 60.0
 DRIFT_PPM = 150.0  # the worst crystals; consumer devices stay below 100
 _BLOCK_S = 120.0  # of beats
@@ -29,15 +31,16 @@ _DRIFT_FROM_S = 300.0  # a shorter recording shows no drift beyond its jitter
 UNSEEN_PPM = 100.0  # 95 % of a drift that is not estimated
 _SURROGATES = 19  # exceeding all of them: 5 % by chance
 _MARGIN = 1.25  # over the next best place
-_APART_S = 0.25  # lags closer than this are one place
-_STRETCHES = 10  # of the jackknife
-_T = 2.262  # two-sided 95 % of Student's t with 9 degrees of freedom
+APART_S = 0.25  # lags closer than this are one place
+_STRETCHES = 10  # of the jackknife, at most
 _FEWEST_BEATS = 30
 _MATCH_S = 0.08  # further away it is another beat
 _MATCHED_SHARE = 0.5
 _BEAT_BIN_S = 0.005
 _BEAT_WIDTH = 3.0  # bins; jitter of beats found in two signals
 FEWEST_BLOCKS = 8
+_FEWEST_PLACES = 5
+_OWN_PEAK = 0.15  # of the highest one: a lower peak is noise
 _FINEST_S = 0.001
 _VERTEX_ERROR = 0.1  # of a step: a peak is no parabola
 
@@ -65,6 +68,11 @@ class Offset:
         for at_s, by_s in self.jumps:
             moved = moved + np.where(times >= at_s, by_s, 0.0)
         return np.asarray(moved)
+
+    def inverse(self) -> Offset:
+        """Place of the reference on this clock; of one without jumps."""
+        scale = 1.0 + 1e-6 * self.drift_ppm
+        return replace(self, offset_s=-self.offset_s / scale, drift_ppm=1e6 * (1.0 / scale - 1.0))
 
     def after(self, lead_s: float) -> Offset:
         """The place of a clock that shows `lead_s` less than this one."""
@@ -132,11 +140,13 @@ def beats_offset(
 
 
 def signals_offset(
-    reference: tuple[FloatArray, FloatArray],
-    other: tuple[FloatArray, FloatArray],
+    reference: Track,
+    other: Track,
     *,
     rate: float = 20.0,
     within_s: float = WITHIN_S,
+    apart_s: float = APART_S,
+    certain: bool = False,
     seed: int = 0,
 ) -> Offset | None:
     """Place of a recording whose slow signal rises and falls with another one's: movement felt and seen, loudness.
@@ -144,38 +154,46 @@ def signals_offset(
     Parameters
     ----------
     reference, other : tuple of ndarray, shape (n,)
-        Times in s, each on its own clock, and values; NaN and steps of more than a second are gaps.
+        Times in s, each on its own clock, and values; NaN and steps of more than a second are gaps. Values of the
+        reference may be (n, k): of k parts, the one that fits best speaks, for the surrogates too.
     rate : float, optional
         Both are brought to this rate, Hz.
     within_s : float, optional
         Largest offset that is searched, s.
+    apart_s : float, optional
+        Lags closer than this are one place, s.
+    certain : bool, optional
+        Another search has found the place, and this one only has to look closer: no surrogates.
     seed : int, optional
         Of the surrogates.
 
     Returns
     -------
     Offset or None
-        None for fewer than eight blocks that both recorded, or a place that is not significant.
+        None for fewer than eight blocks that both recorded, or a place that is not significant; for fewer than five
+        blocks with a peak of their own at that place.
     """
-    a, b = _even(*reference, rate), _even(*other, rate)
+    parts = [_even(reference[0], column, rate) for column in np.atleast_2d(reference[1].T)]
+    parts = [part for part in parts if np.any(part[1])]
+    b = _even(*other, rate)
     b = (b[0], b[1][: int(_LONGEST_S * rate)])
     block_s = float(np.clip(len(b[1]) / rate / _BLOCKS, *_BLOCK_LIMITS_S))
     middles = _middles(b[0], b[0] + len(b[1]) / rate, block_s)
-    if len(middles) < FEWEST_BLOCKS or not (np.any(a[1]) and np.any(b[1])):
+    if len(middles) < FEWEST_BLOCKS or not (parts and np.any(b[1])):
         return None
     lags = _lags(within_s, 1.0 / rate)
-    profiles = _signal_profiles(a, b, middles, lags, rate=rate, block_s=block_s)
-    found = _search(profiles, middles, lags)
+
+    def best(track: tuple[float, FloatArray]) -> tuple[_Place, FloatArray]:
+        made = (_signal_profiles(a, track, middles, lags, rate=rate, block_s=block_s) for a in parts)
+        return max(((_search(p, middles, lags, apart_s=apart_s), p) for p in made), key=lambda pair: pair[0].score)
+
+    found, profiles = best(b)
     rng = np.random.default_rng(seed)
-    chance = []
-    for _ in range(_SURROGATES):
-        turned = (b[0], np.roll(b[1][::-1], int(rng.integers(len(b[1])))))
-        made = _signal_profiles(a, turned, middles, lags, rate=rate, block_s=block_s)
-        chance.append(_search(made, middles, lags).score)
-    if not _significant(found, chance):
+    turned = (np.roll(b[1][::-1], int(rng.integers(len(b[1])))) for _ in range(0 if certain else _SURROGATES))
+    if not certain and not _significant(found, [best((b[0], t))[0].score for t in turned]):
         return None
     times, places = _block_places(profiles, middles, lags, found)
-    if len(times) < FEWEST_BLOCKS:
+    if len(times) < _FEWEST_PLACES:
         return None
     line = line_through(times, places, span=(b[0], b[0] + len(b[1]) / rate))
     return replace(line, uncertainty_s=float(np.hypot(line.uncertainty_s, _VERTEX_ERROR / rate)))
@@ -191,7 +209,7 @@ def _middles(start_s: float, end_s: float, block_s: float) -> FloatArray:
     return np.asarray(start_s + (np.arange(n) + 0.5) * min(block_s, end_s - start_s), dtype=np.float64)
 
 
-def _search(profiles: FloatArray, middles: FloatArray, lags: FloatArray) -> _Place:
+def _search(profiles: FloatArray, middles: FloatArray, lags: FloatArray, *, apart_s: float = APART_S) -> _Place:
     """The highest sum of profiles (blocks, lags) over lags and drifts."""
     step, reach = float(lags[1] - lags[0]), float(np.ptp(middles))
     long_enough = reach + _BLOCK_S > _DRIFT_FROM_S
@@ -207,7 +225,7 @@ def _search(profiles: FloatArray, middles: FloatArray, lags: FloatArray) -> _Pla
         if total[at] > best.score:
             best = _Place(float(lags[at] - centre * drift), float(drift), float(total[at]), 0.0)
             best_sum = total
-    far = np.abs(lags - lags[int(np.argmax(best_sum))]) > _APART_S
+    far = np.abs(lags - lags[int(np.argmax(best_sum))]) > apart_s
     return _Place(best.lag_s, best.drift, best.score, float(np.max(best_sum[far], initial=0.0)))
 
 
@@ -298,13 +316,14 @@ def _block_places(
 ) -> tuple[FloatArray, FloatArray]:
     """Middles of the blocks that have a peak of their own near the place, and the exact lag of that peak."""
     step = float(lags[1] - lags[0])
-    near = max(round(_APART_S / step), 2)
+    near = max(round(APART_S / step), 2)
     times, found = [], []
+    floor = _OWN_PEAK * max(float(profiles.max()), 0.0)
     for middle, profile in zip(middles, profiles, strict=True):
         centre = round((place.lag_s + middle * place.drift - lags[0]) / step)
         first = max(centre - near, 1)
         part = profile[first : centre + near + 1]
-        if len(part) < 3 or not 0 < (k := int(np.argmax(part))) < len(part) - 1 or part[k] <= 0:
+        if len(part) < 3 or not 0 < (k := int(np.argmax(part))) < len(part) - 1 or part[k] <= floor:
             continue
         times.append(float(middle))
         found.append(float(lags[first + k]) + step * vertex(part[k - 1 : k + 2]))
@@ -342,6 +361,8 @@ def line_through(times: FloatArray, lags: FloatArray, *, span: tuple[float, floa
     Offset
         With a drift where the recording lasts 5 min and the times cover half of it.
     """
+    from scipy.special import stdtrit
+
     length = span[1] - span[0]
     long_enough = length >= _DRIFT_FROM_S and float(np.ptp(times)) > 0.5 * length
     middle = (span[0] + span[1]) / 2
@@ -351,15 +372,16 @@ def line_through(times: FloatArray, lags: FloatArray, *, span: tuple[float, floa
         rest = lags - level - slope * (times - middle)
         keep = np.abs(rest) <= 3.0 * _spread(rest)
     ends = (np.array(span) - middle)[:, None]
-    groups = np.array_split(np.flatnonzero(keep), _STRETCHES)
+    n = min(_STRETCHES, int(keep.sum()))
+    groups = np.array_split(np.flatnonzero(keep), n)
     left_out = np.array([
         _fit(times[rest] - middle, lags[rest], slope=long_enough)
         for rest in (np.setdiff1d(np.flatnonzero(keep), group) for group in groups)
     ])  # fmt: skip
     at_ends = left_out[:, 1] + ends * left_out[:, 0]
-    error = float(np.sqrt((_STRETCHES - 1) * np.max(np.var(at_ends, axis=1))))
+    error = float(np.sqrt((n - 1) * np.max(np.var(at_ends, axis=1))))
     unseen = 0.0 if long_enough else UNSEEN_PPM * 1e-6 * length / 2
-    uncertainty = float(np.sqrt((_T * error) ** 2 + unseen**2 + _FINEST_S**2))
+    uncertainty = float(np.sqrt((float(stdtrit(n - 1, 0.975)) * error) ** 2 + unseen**2 + _FINEST_S**2))
     return Offset(level - slope * middle, 1e6 * slope, uncertainty, int(keep.sum()))
 
 

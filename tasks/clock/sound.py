@@ -10,8 +10,6 @@ from cueflow.tasks.clock.offsets import FEWEST_BLOCKS, WITHIN_S, Offset, line_th
 
 Sound = NDArray[np.float32] | FloatArray
 _ENVELOPE_HZ = 100.0
-_COARSE_HZ = 10.0
-_AROUND_S = 1.5
 _PIECE_S = 1.0
 _MOST_PIECES = 200
 _NEAR_S = 0.06  # around the place that loudness gives
@@ -64,49 +62,6 @@ def sound_offset(
     order = np.argsort(times)
     found = line_through(np.array(times)[order], np.array(lags)[order], span=(0.0, len(other) / rate))
     return Offset(found.offset_s, found.drift_ppm, float(np.hypot(found.uncertainty_s, _WAY_S)), found.n)
-
-
-def loudness_offset(
-    reference: tuple[FloatArray, FloatArray],
-    other: tuple[FloatArray, FloatArray],
-    *,
-    within_s: float = WITHIN_S,
-    seed: int = 0,
-) -> Offset | None:
-    """Place of a sound recording by its loudness alone: ten times per second first, then a hundred times around it.
-
-    Parameters
-    ----------
-    reference, other : tuple of ndarray, shape (n,)
-        Times in s, each on its own clock, and level in dB, a hundred per second.
-    within_s : float, optional
-        Largest offset that is searched, s.
-    seed : int, optional
-        Of the surrogates.
-
-    Returns
-    -------
-    Offset or None
-        None where one of the two searches finds no significant place, or they disagree. The interval counts 10 ms for
-        microphones up to 3 m apart.
-    """
-    coarse = signals_offset(_tenths(reference), _tenths(other), rate=_COARSE_HZ, within_s=within_s, seed=seed)
-    if coarse is None:
-        return None
-    moved = (coarse.at(other[0]), other[1])
-    fine = signals_offset(reference, moved, rate=_ENVELOPE_HZ, within_s=_AROUND_S, seed=seed)
-    if fine is None:
-        return None
-    drift = (1.0 + 1e-6 * coarse.drift_ppm) * (1.0 + 1e-6 * fine.drift_ppm) - 1.0
-    return Offset(
-        float(fine.at(coarse.offset_s)), 1e6 * drift, float(np.hypot(fine.uncertainty_s, _WAY_S)), fine.n, "sound"
-    )
-
-
-def _tenths(track: tuple[FloatArray, FloatArray]) -> tuple[FloatArray, FloatArray]:
-    size = round(_ENVELOPE_HZ / _COARSE_HZ)
-    n = len(track[0]) - len(track[0]) % size
-    return tuple(part[:n].reshape(-1, size).mean(axis=1) for part in track)
 
 
 def _loudness(sound: Sound, rate: float) -> tuple[FloatArray, FloatArray]:

@@ -234,6 +234,11 @@ def test_edf_that_ends_early(tmp_path):
     assert caught.value.reason is Reason.FILE_TRUNCATED
     path.write_bytes(raw[:236] + b"-1      " + raw[244:])  # the recorder never wrote how many records there are
     assert len(read_signal(path, modality=Modality.ECG, channel="ECG").values) == 1400
+    raw = bytearray(path.read_bytes())
+    for count in (b"-1  ", b"9e9 "):
+        path.write_bytes(raw[:252] + count + raw[256:])
+        with pytest.raises(StreamError, match="damaged"):
+            read_signal(path, modality=Modality.ECG, channel="ecg")
     path.write_text("a table, not EDF\n" * 50)
     with pytest.raises(StreamError, match="not an EDF or BDF file"):
         read_signal(path, modality=Modality.ECG, channel="ECG")

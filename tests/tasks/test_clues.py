@@ -15,6 +15,7 @@ from cueflow.tasks.align import align
 from cueflow.tasks.clock.clues import clues_of, loudness
 from cueflow.tasks.clock.marks import marks_of, marks_offset, rising
 from cueflow.tasks.clock.place import moved, needs_clues, place_recorders
+from cueflow.tasks.clock.tracks import movement_offset
 from cueflow.tasks.ingest.audio import audio_start_s
 from cueflow.tasks.ingest.signals import read_signal
 
@@ -249,8 +250,30 @@ def test_clues_survive_the_cache(tmp_path):
     from cueflow.storage.stage_cache import read_results, write_results
 
     trace = Trace(1.5, 20.0, np.array([0.5, np.nan, 2.0], dtype=np.float32))
-    kept = result(stream("a.csv"), Clues(NOON, 1.0, True, None, trace, (1.0, 2.5)))
+    kept = result(stream("a.csv"), Clues(NOON, 1.0, True, None, (trace,), (1.0, 2.5)))
     write_results(tmp_path / "physiology-x.json.z", (kept,))
     (found,) = read_results(tmp_path / "physiology-x.json.z")
     assert (found.clues.began_s, found.clues.marks_s, found.clues.sound) == (NOON, (1.0, 2.5), None)
-    assert found.clues.movement.values.tolist() == pytest.approx([0.5, np.nan, 2.0], nan_ok=True)
+    assert found.clues.movement[0].values.tolist() == pytest.approx([0.5, np.nan, 2.0], nan_ok=True)
+
+
+# ---- movement
+
+
+def test_a_hand_that_one_part_of_the_picture_shows_places_a_wristband():
+    rng, true_s = np.random.default_rng(5), 74.3
+    seen_s, felt_s = np.arange(0.0, 600.0, 0.05), np.arange(0.0, 500.0, 0.05)
+    hand, head = (np.sort(rng.uniform(0.0, 600.0, n)) for n in (25, 120))
+
+    def size(times, onsets):
+        return sum(np.exp(-0.5 * ((times - at - 1.0) / 0.4) ** 2) * (1.0 + np.sin(25.0 * times)) for at in onsets)
+
+    noise = 0.1 * rng.gamma(1.0, 0.5, (len(seen_s), 3))
+    parts = np.stack([0.1 * size(seen_s, hand), 2.0 * size(seen_s, head), 0.0 * seen_s], axis=1) + noise
+    felt = size(felt_s + true_s, hand) + 0.05 * rng.gamma(1.0, 0.5, len(felt_s))
+    found = movement_offset((seen_s, parts), (felt_s, felt))
+    assert found is not None
+    assert abs(found.at(250.0) - (250.0 + true_s)) < min(found.uncertainty_s, 0.1)
+    back = found.inverse()
+    assert float(back.at(found.at(17.0))) == pytest.approx(17.0)
+    assert movement_offset((seen_s, parts[:, 1:]), (felt_s, felt)) is None

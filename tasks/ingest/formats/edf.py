@@ -18,6 +18,7 @@ from cueflow.tasks.ingest.raw import Query, Raw, pick, wall_seconds
 
 WHOLE_SHARE = 0.9  # a file that ends before this share of what its header says is cut
 _FIXED = 256
+_MOST_SIGNALS = 9999  # four digits
 _CUT = "the file ends before its header says: copy it again"
 # widths of a signal's header fields, in their order
 _FIELDS = (("label", 16), ("transducer", 80), ("unit", 8), ("physical_min", 8), ("physical_max", 8), ("digital_min", 8),
@@ -87,7 +88,9 @@ def read_edf_header(path: Path) -> EdfHeader:
             raise StreamError("not an EDF or BDF file: export it again", reason=Reason.FILE_UNREADABLE)
         if len(fixed) < _FIXED:
             raise StreamError(_CUT, reason=Reason.FILE_TRUNCATED)
-        n_signals = max(_integer(fixed[252:256]), 0)
+        n_signals = _integer(fixed[252:256])
+        if not 0 <= n_signals <= _MOST_SIGNALS:
+            raise StreamError("the EDF header is damaged: export it again", reason=Reason.FILE_UNREADABLE)
         rest = file.read(_FIXED * n_signals)
     if len(rest) < _FIXED * n_signals:
         raise StreamError(_CUT, reason=Reason.FILE_TRUNCATED)

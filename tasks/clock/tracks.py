@@ -1,0 +1,96 @@
+"""Place a clock by a slow track that two recorders share: coarsely over a long way, then finely around that place."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from cueflow.schemas.results import FloatArray
+from cueflow.tasks.clock.offsets import Offset, Track, signals_offset
+
+FAR_S = 600.0
+"""Within which sound and movement are looked for: nobody presses all buttons within a minute."""
+_SOUND_HZ, _SOUND_COARSE_HZ = 100.0, 10.0
+_WAY_S = 0.01  # 95 % of the difference of the ways to two microphones: three metres of air
+_MOVEMENT_HZ, _MOVEMENT_COARSE_HZ = 20.0, 5.0
+_SMOOTH_S = 0.25  # a hand that goes to and fro is one movement, whichever way it goes
+_MOVEMENT_LONG_S = 3.0  # a movement fits itself that much later too
+_ROUND_S = (0.6, 1.5)  # of the fine search: around the coarse place of loudness, and of movement
+
+
+def loudness_offset(reference: Track, other: Track, *, within_s: float = FAR_S) -> Offset | None:
+    """Place of a sound recording by its loudness.
+
+    Parameters
+    ----------
+    reference, other : tuple of ndarray, shape (n,)
+        Times in s, each on its own clock, and level in dB, a hundred per second.
+    within_s : float, optional
+        Largest offset that is searched, s.
+
+    Returns
+    -------
+    Offset or None
+        None where there is no significant place. The interval counts 10 ms for microphones up to 3 m apart: sound that
+        comes later is not a clock that runs later.
+    """
+    coarse = signals_offset(_thinned(reference, 10), _thinned(other, 10), rate=_SOUND_COARSE_HZ, within_s=within_s)
+    found = _closer(reference, other, coarse, rate=_SOUND_HZ, around_s=_ROUND_S[0])
+    if found is None:
+        return None
+    return replace(found, uncertainty_s=float(np.hypot(found.uncertainty_s, _WAY_S)), method="sound")
+
+
+def movement_offset(seen: Track, felt: Track, *, within_s: float = FAR_S) -> Offset | None:
+    """Place of a sensor that felt the movement that a camera saw in some part of its picture.
+
+    Parameters
+    ----------
+    seen : tuple of ndarray, shape (n,) and (n, k)
+        Times in s and how much each part of the picture changes.
+    felt : tuple of ndarray, shape (m,)
+        Times in s on the sensor's clock, and size of the acceleration.
+    within_s : float, optional
+        Largest offset that is searched, s.
+
+    Returns
+    -------
+    Offset or None
+        None where there is no significant place.
+    """
+    seen, felt = _smoothed(seen), _smoothed(felt)
+    coarse = signals_offset(seen, felt, rate=_MOVEMENT_COARSE_HZ, within_s=within_s, apart_s=_MOVEMENT_LONG_S)
+    found = _closer(seen, felt, coarse, rate=_MOVEMENT_HZ, around_s=_ROUND_S[1])
+    return None if found is None else replace(found, method="movement")
+
+
+def _closer(reference: Track, other: Track, coarse: Offset | None, *, rate: float, around_s: float) -> Offset | None:
+    if coarse is None:
+        return None
+    moved = (coarse.at(other[0]), other[1])
+    fine = signals_offset(reference, moved, rate=rate, within_s=around_s, certain=True)
+    if fine is None:
+        return None
+    drift = (1.0 + 1e-6 * coarse.drift_ppm) * (1.0 + 1e-6 * fine.drift_ppm) - 1.0
+    return Offset(float(fine.at(coarse.offset_s)), 1e6 * drift, fine.uncertainty_s, fine.n)
+
+
+def _thinned(track: Track, size: int) -> Track:
+    n = len(track[0]) - len(track[0]) % size
+    times, values = (part[:n].reshape(-1, size).mean(axis=1) for part in track)
+    return times, values
+
+
+def _smoothed(track: Track) -> Track:
+    from scipy.ndimage import gaussian_filter1d
+
+    known = np.isfinite(track[1])
+    width = _SMOOTH_S * _MOVEMENT_HZ
+
+    def smooth(values: FloatArray) -> FloatArray:
+        return np.asarray(gaussian_filter1d(values, width, axis=0, mode="nearest"))
+
+    share = smooth(known.astype(np.float64))
+    values = smooth(np.where(known, track[1], 0.0)) / np.maximum(share, 1e-9)
+    return track[0], np.where(known, values, np.nan)
