@@ -139,8 +139,8 @@ class Clues:
     """What a recording holds by which its clock may be placed on another one's.
 
     `began_s` is the recorder's zero in seconds since 1970 by its own clock, `began_error_s` how coarsely it is written,
-    `zoned` whether it is known to be UTC; `sound` loudness in dB, `movement` its size in any unit, of each part of a picture, `marks_s` presses of
-    a button, triggers and written marks, all on the recorder's clock.
+    `zoned` whether it is known to be UTC; `sound` loudness in dB; `movement` its size in any unit, of each part of a
+    picture; `marks_s` presses of a button, triggers and written marks; all on the recorder's clock.
     """
 
     began_s: float | None = None
