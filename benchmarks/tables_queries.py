@@ -1,6 +1,6 @@
 """Speed of questions to compacted tables of a large cohort, generated for the purpose.
 
-python benchmarks/tables_queries.py [SESSIONS] [FOLDER]   # default 100,000 sessions, in a temporary folder
+python benchmarks/tables_queries.py [SESSIONS] [BIOMARKERS] [FOLDER]   # default 100,000, 300, a temporary folder
 """
 
 from __future__ import annotations
@@ -28,22 +28,21 @@ from cueflow.storage.compaction.buckets import BUCKET, BUCKETS, ROW_GROUP, bucke
 from cueflow.storage.reading.queries import open_tables, query
 from cueflow.storage.tables import read_fingerprints, read_sessions
 
-_MARKERS = max(300, len(BIOMARKERS))  # filled up with invented names
 _VISITS = 4
 _DATASET = "cohort"
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Generate the tables and ask them."""
-    n = int(arguments[0]) if arguments else 100_000
+    """Generate the tables, where the folder holds none, and ask them."""
+    n, markers = (int(a) for a in [*arguments[:2], *("100000", "300")[len(arguments) :]])
     with tempfile.TemporaryDirectory() as scratch:
-        root = Path(arguments[1]) if len(arguments) > 1 else Path(scratch) / "tables"
+        root = Path(arguments[2]) if len(arguments) > 2 else Path(scratch) / "tables"
         started = time.perf_counter()
         if not root.exists():
-            generate(root, n)
+            generate(root, n, markers)
         made = time.perf_counter() - started
         size = sum(p.stat().st_size for p in root.rglob("*.parquet")) / 1e6
-        print(heading(f"Questions to compacted tables: {n:,} sessions × {_MARKERS} biomarkers"))
+        print(heading(f"Questions to compacted tables: {n:,} sessions × {markers} biomarkers"))
         print(f"{size:.0f} MB in {BUCKETS} buckets, generated in {made:.0f} s; first and median of 5 later times\n")
         print("| what | rows × columns | first, s | median, s | processor, s | peak memory, MiB |")
         print("|---|---|---|---|---|---|")
@@ -89,22 +88,24 @@ def _time(title: str, ask: Callable[[], Any]) -> None:
     )
 
 
-def generate(root: Path, n: int) -> None:
+def generate(root: Path, n: int, markers: int) -> None:
     """Write compacted tables of n sessions: sessions and biomarkers, in the layout of `cueflow maintain`."""
     homes: list[list[int]] = [[] for _ in range(BUCKETS)]
     for i in range(n):
         homes[bucket_of(_session(i))].append(i)
-    work = [(root, bucket, sorted(ids, key=_session)) for bucket, ids in enumerate(homes) if ids]
+    names = sorted({*sorted(BIOMARKERS)[: markers - 1], "hrv_rmssd"})
+    names += [f"zz_{i:03d}" for i in range(markers - len(names))]  # filled up with invented ones
+    work = [(root, bucket, sorted(ids, key=_session), names) for bucket, ids in enumerate(homes) if ids]
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         pool.starmap(_bucket, work)
 
 
-def _bucket(root: Path, bucket: int, numbers: list[int]) -> None:
+def _bucket(root: Path, bucket: int, numbers: list[int], names: list[str]) -> None:
     rng = np.random.default_rng(bucket)
     _save(root, "sessions", bucket, _session_rows(numbers))
     path = bucket_path(root, "biomarkers", _DATASET, bucket)
     path.parent.mkdir(parents=True, exist_ok=True)
-    columns = _biomarker_rows(rng, numbers)
+    columns = _biomarker_rows(rng, numbers, names)
     _save(root, "biomarkers", bucket, columns)
 
 
@@ -126,8 +127,7 @@ def _session_rows(numbers: list[int]) -> dict[str, Any]:
     }
 
 
-def _biomarker_rows(rng: np.random.Generator, numbers: list[int]) -> dict[str, Any]:
-    names = sorted([*BIOMARKERS, *(f"zz_{i:03d}" for i in range(_MARKERS - len(BIOMARKERS)))])
+def _biomarker_rows(rng: np.random.Generator, numbers: list[int], names: list[str]) -> dict[str, Any]:
     n, which = len(names) * len(numbers), np.repeat(np.arange(len(names)), len(numbers))
     who = np.tile(np.arange(len(numbers)), len(names))
     declared = [BIOMARKERS.get(name) for name in names]

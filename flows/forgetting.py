@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cueflow.schemas.errors import TablesError
-from cueflow.storage.erasing.erasure import Also, Erasure, expire, forget, sessions_of
+from cueflow.storage.erasing.erasure import Also, Erasure, expire, forget, sessions_of, too_old
 from cueflow.storage.erasing.removal import pattern_of
 
 
@@ -43,9 +43,7 @@ def forget_subject(tables: Path, subject_id: str, *, dry_run: bool = False, page
 
 
 def expire_sessions(tables: Path, *, days: float, dry_run: bool = False, pages: tuple[Path, ...] = ()) -> Erasure:
-    """Erase sessions by age from the tables and their pages.
-
-    Prefect's records on this machine go through Prefect's own retention.
+    """Erase sessions by age from the tables, their pages and Prefect's records on this machine.
 
     Parameters
     ----------
@@ -62,7 +60,14 @@ def expire_sessions(tables: Path, *, days: float, dry_run: bool = False, pages: 
     -------
     Erasure
     """
-    return expire(tables, days=days, dry_run=dry_run, also=Also(pages))
+    elsewhere: dict[str, Any] = {}
+    if not dry_run:
+        try:
+            ids = too_old(tables, days=days).ids
+        except TablesError:  # as above
+            ids = []
+        elsewhere = scrub_prefect(ids) if ids else {}
+    return expire(tables, days=days, dry_run=dry_run, also=Also(pages, elsewhere))
 
 
 def scrub_prefect(ids: list[str], home: Path | None = None) -> dict[str, Any]:

@@ -25,12 +25,16 @@ from cueflow.storage.records.trained import models_of
 from cueflow.storage.scan import collected, placed_sessions, raw_scan
 
 
+_BY_AGE = "erasure of sessions by age"
+
+
 @dataclass(frozen=True, slots=True)
 class Doomed:
     """Sessions that leave, by dataset, and the subjects of whom nothing stays."""
 
     sessions: Mapping[str, list[str]]
     subjects: tuple[str, ...]
+    by_age: bool = False
 
     @property
     def ids(self) -> list[str]:
@@ -132,9 +136,42 @@ def expire(root: Path, *, days: float, dry_run: bool = False, also: Also | None 
     TablesError
         If there is nothing of that age.
     """
+    _refuse_others(root)
+    if dry_run:
+        return _measured(root, too_old(root, days=days), also or Also())
+    with locked(root, erasing=True), disk_errors("erasing"):
+        finish_removal(root)
+        roll_forward(root)
+        try:
+            doomed, pending = too_old(root, days=days), None
+        except TablesError:
+            doomed, pending = Doomed({}, (), by_age=True), _pending_by_age(root)
+            if pending is None:
+                raise
+        return _erase(root, doomed, also or Also(), pending=pending)
+
+
+def too_old(root: Path, *, days: float) -> Doomed:
+    """Sessions whose tables were written longer ago than some days, and subjects of whom no younger ones are there.
+
+    Parameters
+    ----------
+    root : Path
+        TABLES.
+    days : float
+        Age from which sessions go, by `finished_utc`.
+
+    Returns
+    -------
+    Doomed
+
+    Raises
+    ------
+    TablesError
+        If there are none.
+    """
     import polars as pl
 
-    _refuse_others(root)
     until = datetime.now(UTC) - timedelta(days=days)
     old = placed_sessions(root).filter(pl.col("finished_utc") < until).select("dataset", "session_id")
     if old.is_empty():
@@ -144,14 +181,7 @@ def expire(root: Path, *, days: float, dry_run: bool = False, also: Also | None 
         found.setdefault(dataset, []).append(session_id)
     who = collected(raw_scan(root, "sessions").select("dataset", "session_id", "subject_id").unique())
     stay = set(who.join(old, on=["dataset", "session_id"], how="anti")["subject_id"])
-    gone = sorted({s for s in who["subject_id"] if s is not None} - stay)
-    doomed = Doomed(found, tuple(gone))
-    if dry_run:
-        return _measured(root, doomed, also or Also())
-    with locked(root, erasing=True), disk_errors("erasing"):
-        finish_removal(root)
-        roll_forward(root)
-        return _erase(root, doomed, also or Also(), pending=None)
+    return Doomed(found, tuple(sorted({s for s in who["subject_id"] if s is not None} - stay)), by_age=True)
 
 
 def _refuse_others(root: Path) -> None:
@@ -187,9 +217,9 @@ def _erase(root: Path, doomed: Doomed, also: Also, *, pending: dict[str, Any] | 
 def _said(would: Erasure, doomed: Doomed) -> dict[str, Any]:
     """What the certificate says of what was there; who is only in a salted hash, where it is one person."""
     salt = new_salt()
-    one = doomed.subjects[0] if len(doomed.subjects) == 1 else None
+    one = None if doomed.by_age else doomed.subjects[0]
     return {
-        "what": "erasure of a subject" if one else "erasure of sessions by age",
+        "what": "erasure of a subject" if one else _BY_AGE,
         "cueflow_version": __version__,
         "salt": salt,
         "subject_scrypt": salted(one, salt) if one else None,
@@ -211,15 +241,28 @@ def _pending_path(root: Path) -> Path:
 
 def _pending(root: Path, subject_id: str) -> dict[str, Any] | None:
     """What a killed erasure of this subject had counted, where its rows are gone but it was not certified."""
+    said = _counted(root)
+    try:
+        sessions_of(root, subject_id)
+    except TablesError:
+        return said if said is not None and is_about(said, subject_id) else None
+    return None
+
+
+def _pending_by_age(root: Path) -> dict[str, Any] | None:
+    """The same of an erasure by age. Whose rows they were is gone with them, so that nothing can be searched for."""
+    said = _counted(root)
+    if said is None or said.get("what") != _BY_AGE:
+        return None
+    return said | {"searched": "nothing: it was killed before the search, and the ids are gone with the rows"}
+
+
+def _counted(root: Path) -> dict[str, Any] | None:
     try:
         said = json.loads(_pending_path(root).read_bytes())
     except (OSError, ValueError):
         return None
-    try:
-        sessions_of(root, subject_id)
-    except TablesError:
-        return said if isinstance(said, dict) and is_about(said, subject_id) else None
-    return None
+    return said if isinstance(said, dict) else None
 
 
 def sessions_of(root: Path, subject_id: str) -> dict[str, list[str]]:

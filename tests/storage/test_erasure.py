@@ -211,6 +211,22 @@ def test_an_erasure_killed_before_its_certificate_is_certified_when_asked_again(
     assert is_about(verify(done.certificate), "P001")
 
 
+def test_one_by_age_that_was_killed_is_certified_without_a_search(root, monkeypatch):
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(erasure, "sign", killed)
+        with pytest.raises(KeyboardInterrupt):
+            expire(root, days=0.5)
+    done = expire(root, days=0.5)
+    said = verify(done.certificate)
+    assert (done.sessions, said["what"]) == (5, "erasure of sessions by age")
+    assert said["searched"].startswith("nothing")
+    with pytest.raises(TablesError, match="No session is older"):
+        expire(root, days=0.5)
+
+
 class TestAudit:
     def test_a_chain_of_lines(self, root):
         for n in range(3):
