@@ -24,7 +24,6 @@ from cueflow.storage.records.certificate import certificates_dir, is_about, new_
 from cueflow.storage.records.trained import models_of
 from cueflow.storage.scan import collected, placed_sessions, raw_scan
 
-
 _BY_AGE = "erasure of sessions by age"
 
 
