@@ -114,7 +114,11 @@ class Tables:
             dataset, session_id, subject_id, visit and every declared biomarker (each has one statistic); null where
             the session has no value with status ok. Where it has several, the one with the largest coverage.
         """
-        return wide_frame(self["sessions"], self["biomarkers"], phase=phase, role=role, sessions_wanted=sessions)
+        chosen = self._sessions
+        if sessions is not None:
+            chosen = chosen.filter(chosen["session_id"].is_in(list(sessions)))
+        about, values = (visible(self.path, name, chosen) for name in ("sessions", "biomarkers"))
+        return wide_frame(about, values, phase=phase, role=role, few=sessions)
 
     def of_session(self, session_id: str, *, dataset: str | None = None) -> dict[str, pl.LazyFrame]:
         """All tables of one session; only its files are opened.

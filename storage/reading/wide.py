@@ -19,7 +19,7 @@ _HEAD = (*_SESSION, "subject_id", "visit")
 
 
 def wide_frame(
-    sessions: pl.LazyFrame, biomarkers: pl.LazyFrame, *, phase: str, role: str, sessions_wanted: Sequence[str] | None
+    sessions: pl.LazyFrame, biomarkers: pl.LazyFrame, *, phase: str, role: str, few: Sequence[str] | None
 ) -> pl.LazyFrame:
     """Turn the values of sessions into columns.
 
@@ -31,8 +31,8 @@ def wide_frame(
         Phase whose values are taken.
     role : str
         Whose recordings are taken.
-    sessions_wanted : sequence of str, optional
-        Only these session ids.
+    few : sequence of str, optional
+        Ids of the sessions, where they are few among those in the files.
 
     Returns
     -------
@@ -41,11 +41,16 @@ def wide_frame(
     """
     import polars as pl
 
-    named = pl.lit(value=True) if sessions_wanted is None else pl.col("session_id").is_in(list(sessions_wanted))
-    head = collected(sessions.filter(named).select(_HEAD)).sort(_SESSION)
-    taken = pl.col("value").is_not_null() & (pl.col("phase") == phase) & (pl.col("role") == role)
-    rows = biomarkers.filter(named, pl.col("status") == "ok", taken).select(*_SESSION, "biomarker", "value", "coverage")
-    return pl.concat([head, _turned(head, collected(rows))], how="horizontal").lazy()
+    head = collected(sessions.select(_HEAD)).sort(_SESSION)
+    taken = pl.all_horizontal(
+        pl.col("status") == "ok", pl.col("value").is_not_null(), pl.col("phase") == phase, pl.col("role") == role
+    )
+    read = biomarkers.select(*_SESSION, "biomarker", "value", "coverage", "status", "phase", "role")
+    if few is None:
+        rows = collected(read.filter(taken))
+    else:  # one condition decodes one column whole; of the others only the rows that it leaves are decoded
+        rows = collected(read.filter(pl.col("session_id").is_in(list(few)))).filter(taken)
+    return pl.concat([head, _turned(head, rows)], how="horizontal").lazy()
 
 
 def _turned(head: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
@@ -54,11 +59,15 @@ def _turned(head: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
 
     names = sorted(BIOMARKERS)
     where = head.select(_SESSION).with_row_index("row")
-    which = pl.DataFrame({"biomarker": names}).with_row_index("column")
-    placed = rows.join(where, on=list(_SESSION)).join(which, on="biomarker").sort("coverage", nulls_last=False)
-    values = np.full((head.height, len(names)), np.nan)
-    values[placed["row"].to_numpy(), placed["column"].to_numpy()] = placed["value"].to_numpy()  # the last one stays
-    return pl.DataFrame(values, schema=names).fill_nan(None)
+    column = pl.col("biomarker").cast(pl.Enum(names), strict=False).to_physical().alias("column")
+    placed = rows.select(*_SESSION, column, "value", "coverage").drop_nulls("column").join(where, on=list(_SESSION))
+    cells = placed["row"].to_numpy().astype(np.int64) * len(names) + placed["column"].to_numpy()
+    if len(cells) and np.bincount(cells).max() > 1:
+        placed = placed.sort("coverage", nulls_last=False)
+        cells = placed["row"].to_numpy().astype(np.int64) * len(names) + placed["column"].to_numpy()
+    values = np.full((len(names), head.height), np.nan)
+    values[cells % len(names), cells // len(names)] = placed["value"].to_numpy()  # the last one stays
+    return pl.DataFrame(dict(zip(names, values, strict=True))).fill_nan(None)
 
 
 def described(rows: pa.Table) -> pa.Table:
