@@ -87,6 +87,19 @@ def test_no_error_no_request_and_axe_is_content(visit, pages, name, scheme):
     assert (pages / name).stat().st_size < 5e6
 
 
+@pytest.mark.parametrize("name", ["index.html", "S005.html"])
+def test_the_dark_colours_have_contrast_too(visit, name):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = visit(name, color_scheme="dark")
+    assert page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+    # Hundreds of rows look alike, and each takes its time.
+    page.evaluate("for (const t of document.querySelectorAll('tbody')) while (t.rows.length > 12) t.deleteRow(-1)")
+    found = Axe().run(page, options={"runOnly": ["color-contrast"], "resultTypes": ["violations"]})
+    assert found.response["passes"], "nothing was looked at"
+    assert [(v["id"], v["nodes"][0]["html"][:200]) for v in found.response["violations"]] == []
+
+
 def test_the_time_line_zooms_by_key_and_by_reason(visit):
     page = visit("S005.html")
     assert page.locator("#whole").is_disabled()
