@@ -13,9 +13,10 @@ import numpy as np
 from cueflow.schemas.results import Clues, FloatArray, StreamResult, Trace
 from cueflow.schemas.session import Modality, Role, Stream
 from cueflow.tasks.clock.clues import times_of
-from cueflow.tasks.clock.marks import marks_offset
+from cueflow.tasks.clock.jumps import Shared, place_with_jumps
+from cueflow.tasks.clock.marks import marks_offset, nearest
 from cueflow.tasks.clock.offsets import WITHIN_S, Offset, Track, beats_offset
-from cueflow.tasks.clock.tracks import FAR_S, loudness_offset, movement_offset
+from cueflow.tasks.clock.tracks import FAR_S, between, extent, loudness_offset, movement_offset, track_fits
 from cueflow.tasks.ingest.formats.e4 import SENSORS
 
 Key = tuple[str, str, str]
@@ -23,6 +24,9 @@ _BEATS = frozenset({"beat", "pulse"})
 STAMP_S = 2.0
 """95 % of the difference of two recorders' clocks that were set by a network or by hand."""
 _COARSE_S = 5.0  # stamps written more coarsely only say where to look
+_WINDOW_S = 150.0  # in which beats or sound give a place of their own
+_STILL_WINDOW_S = 600.0  # the same of movement: people sit still for minutes
+_MATCH_S = 0.05  # a beat that another recorder saw too
 _QUARTER_S = 900.0  # zones differ by quarters of an hour
 _ZONES = 4 * 14  # of them, to either side
 
@@ -272,7 +276,7 @@ def _shared(reference: Recorder, other: Recorder, around_s: float | None) -> Ite
         if whose is theirs:
             yield _by_beats((kind, known), (sensor, beats), near), True
     for heard, sound in product(reference.sound, other.sound):
-        yield loudness_offset(heard, sound, within_s=far), True
+        yield _by_sound(heard, sound, far), True
     for (seer, seen), (whose, felt) in product(reference.movement.items(), other.movement.items()):
         if whose is seer or Role.ROOM in {whose, seer}:
             yield _by_movement(seen, felt, far), True
@@ -280,13 +284,24 @@ def _shared(reference: Recorder, other: Recorder, around_s: float | None) -> Ite
         yield marks_offset(reference.marks_s, other.marks_s, within_s=far), True
 
 
+def _by_sound(reference: Track, other: Track, within_s: float) -> Offset | None:
+    def place(first_s: float, last_s: float) -> Offset | None:
+        return loudness_offset(reference, between(other, first_s, last_s), within_s=within_s)
+
+    return place_with_jumps(Shared(place, track_fits(reference, other, 10.0), extent(other), _WINDOW_S))
+
+
 def _by_movement(reference: Track, other: Track, within_s: float) -> Offset | None:
-    if other[1].ndim == 1:
-        return movement_offset(reference, other, within_s=within_s)
-    if reference[1].ndim > 1:
+    if reference[1].ndim > 1 and other[1].ndim > 1:
         return None  # two cameras see the same hand in other parts of the picture
-    found = movement_offset(other, reference, within_s=within_s)
-    return None if found is None else found.inverse()
+    if other[1].ndim > 1:
+        found = movement_offset(other, reference, within_s=within_s)
+        return None if found is None else found.inverse()
+
+    def place(first_s: float, last_s: float) -> Offset | None:
+        return movement_offset(reference, between(other, first_s, last_s), within_s=within_s)
+
+    return place_with_jumps(Shared(place, track_fits(reference, other, 5.0), extent(other), _STILL_WINDOW_S))
 
 
 def _by_beats(
@@ -294,10 +309,17 @@ def _by_beats(
 ) -> Offset | None:
     near, far = _WAYS[reference[0]], _WAYS[other[0]]
     electric = reference[0] is Modality.ECG and other[0] is Modality.ECG
-    return beats_offset(
-        reference[1],
-        other[1],
-        within_s=within_s,
-        delay_s=far.delay_s - near.delay_s,
-        delay_spread_s=0.0 if electric else float(np.hypot(near.spread_s, far.spread_s)),
-    )
+    known, beats = reference[1], other[1]
+
+    def place(first_s: float, last_s: float) -> Offset | None:
+        return beats_offset(known, beats[(beats >= first_s) & (beats <= last_s)], within_s=within_s)
+
+    def fits(found: Offset) -> Track:
+        return beats, (np.abs(nearest(known, found.at(beats)) - found.at(beats)) < _MATCH_S).astype(np.float64)
+
+    found = place_with_jumps(Shared(place, fits, (float(beats[0]), float(beats[-1])), _WINDOW_S))
+    if found is None:
+        return None
+    spread = 0.0 if electric else float(np.hypot(near.spread_s, far.spread_s))
+    later = far.delay_s - near.delay_s
+    return replace(found, offset_s=found.offset_s + later, uncertainty_s=float(np.hypot(found.uncertainty_s, spread)))

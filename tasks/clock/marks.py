@@ -145,7 +145,7 @@ def marks_offset(
     )
     if best < max(_FEWEST, _SHARE * possible) or best <= max(chance) or best < next_best + 2:
         return None
-    near = _nearest(reference_s, moved)
+    near = nearest(reference_s, moved)
     together = np.abs(near - moved) <= _MATCH_S
     return _through(other_s[together], (near - other_s)[together])
 
@@ -164,14 +164,27 @@ def _most_together(reference: FloatArray, other: FloatArray, within_s: float) ->
     return int(counts[k]), lag, int(counts[np.abs(lags - lag) > 1.0].max(initial=0))
 
 
-def _nearest(sorted_s: FloatArray, times: FloatArray) -> FloatArray:
+def nearest(sorted_s: FloatArray, times: FloatArray) -> FloatArray:
+    """The nearest of some times to each of others.
+
+    Parameters
+    ----------
+    sorted_s : ndarray, shape (n,)
+        Increasing, n > 1.
+    times : ndarray, shape (m,)
+        Any.
+
+    Returns
+    -------
+    ndarray, shape (m,)
+    """
     at = np.clip(np.searchsorted(sorted_s, times), 1, len(sorted_s) - 1)
     return np.asarray(np.where(times - sorted_s[at - 1] < sorted_s[at] - times, sorted_s[at - 1], sorted_s[at]))
 
 
 def _through(times: FloatArray, lags: FloatArray) -> Offset:
     """A line through the lags with the 95 % interval of least squares at its worse end."""
-    from scipy.stats import t as student
+    from scipy.special import stdtrit
 
     n, length = len(times), float(np.ptp(times))
     middle = float(times.mean())
@@ -183,5 +196,5 @@ def _through(times: FloatArray, lags: FloatArray) -> Offset:
     error = float(np.sqrt((rest**2).sum() / freedom))
     leverage = 1.0 / n + (float((np.abs(times - middle).max() ** 2) / ((times - middle) ** 2).sum()) if sloped else 0.0)
     unseen = 0.0 if sloped else UNSEEN_PPM * 1e-6 * length / 2
-    half = float(student.ppf(0.975, freedom)) * error * float(np.sqrt(leverage))
+    half = float(stdtrit(freedom, 0.975)) * error * float(np.sqrt(leverage))
     return Offset(level - slope * middle, 1e6 * slope, float(np.sqrt(half**2 + unseen**2 + _FINEST_S**2)), n, "marks")

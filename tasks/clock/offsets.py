@@ -173,9 +173,9 @@ def signals_offset(
         None for fewer than eight blocks that both recorded, or a place that is not significant; for fewer than five
         blocks with a peak of their own at that place.
     """
-    parts = [_even(reference[0], column, rate) for column in np.atleast_2d(reference[1].T)]
+    parts = [evened(reference[0], column, rate) for column in np.atleast_2d(reference[1].T)]
     parts = [part for part in parts if np.any(part[1])]
-    b = _even(*other, rate)
+    b = evened(*other, rate)
     b = (b[0], b[1][: int(_LONGEST_S * rate)])
     block_s = float(np.clip(len(b[1]) / rate / _BLOCKS, *_BLOCK_LIMITS_S))
     middles = _middles(b[0], b[0] + len(b[1]) / rate, block_s)
@@ -266,8 +266,21 @@ def _matched_beats(reference: FloatArray, other: FloatArray, place: _Place) -> t
     return other[match], (nearest - other)[match]
 
 
-def _even(times: FloatArray, values: FloatArray, rate: float) -> tuple[float, FloatArray]:
-    """Start in s and values at an even rate: without slow changes, in standard deviations, 0 in gaps."""
+def evened(times: FloatArray, values: FloatArray, rate: float) -> tuple[float, FloatArray]:
+    """Values at an even rate: without slow changes, in standard deviations, 0 in gaps.
+
+    Parameters
+    ----------
+    times, values : ndarray, shape (n,)
+        In s, and what was measured; NaN and steps of more than a second are gaps.
+    rate : float
+        In Hz.
+
+    Returns
+    -------
+    tuple
+        Start in s, and values (m,).
+    """
     from scipy.ndimage import uniform_filter1d
 
     good = np.isfinite(values)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.clock.offsets import Offset, Track, signals_offset
+from cueflow.tasks.clock.offsets import Offset, Track, evened, signals_offset
 
 FAR_S = 600.0
 """Within which sound and movement are looked for: nobody presses all buttons within a minute."""
@@ -63,6 +64,49 @@ def movement_offset(seen: Track, felt: Track, *, within_s: float = FAR_S) -> Off
     coarse = signals_offset(seen, felt, rate=_MOVEMENT_COARSE_HZ, within_s=within_s, apart_s=_MOVEMENT_LONG_S)
     found = _closer(seen, felt, coarse, rate=_MOVEMENT_HZ, around_s=_ROUND_S[1])
     return None if found is None else replace(found, method="movement")
+
+
+def extent(track: Track) -> tuple[float, float]:
+    """First and last time of a track, s."""
+    return (float(track[0][0]), float(track[0][-1])) if len(track[0]) else (0.0, 0.0)
+
+
+def between(track: Track, first_s: float, last_s: float) -> Track:
+    """The part of a track between two times."""
+    inside = (track[0] >= first_s) & (track[0] <= last_s)
+    return track[0][inside], track[1][inside]
+
+
+def track_fits(reference: Track, other: Track, rate: float) -> Callable[[Offset], Track]:
+    """How well each moment of a track fits a reference at a place.
+
+    Parameters
+    ----------
+    reference, other : tuple of ndarray, shape (n,) or (n, k), and (m,)
+        As for `signals_offset`.
+    rate : float
+        Of the moments, Hz.
+
+    Returns
+    -------
+    callable
+        From a place to the times of the moments on the other's clock and the product of both tracks there, in standard
+        deviations; of several parts of the reference the one that fits best in all.
+    """
+    start, values = evened(*other, rate)
+    times = start + np.arange(len(values)) / rate
+
+    def fits(place: Offset) -> Track:
+        at = place.at(times)
+        columns = (evened(reference[0], column, rate) for column in np.atleast_2d(reference[1].T))
+        made = (
+            values * np.interp(at, first + np.arange(len(known)) / rate, known, left=0.0, right=0.0)
+            for first, known in columns
+            if len(known)
+        )
+        return times, max(made, key=lambda product: float(product.sum()), default=np.zeros(len(times)))
+
+    return fits
 
 
 def _closer(reference: Track, other: Track, coarse: Offset | None, *, rate: float, around_s: float) -> Offset | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 
 from cueflow.schemas.reasons import Reason, Status
-from cueflow.schemas.results import Clues, Findings, StreamResult, Trace
+from cueflow.schemas.results import Clues, Event, Findings, StreamResult, Trace
 from cueflow.schemas.session import Marker, Modality, Role, Stream
 from cueflow.tasks.align import align
 from cueflow.tasks.clock.clues import clues_of, loudness
@@ -18,6 +19,7 @@ from cueflow.tasks.clock.place import moved, needs_clues, place_recorders
 from cueflow.tasks.clock.tracks import movement_offset
 from cueflow.tasks.ingest.audio import audio_start_s
 from cueflow.tasks.ingest.signals import read_signal
+from cueflow.tasks.simulate.plan import Clock
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC).timestamp()
 
@@ -277,3 +279,33 @@ def test_a_hand_that_one_part_of_the_picture_shows_places_a_wristband():
     back = found.inverse()
     assert float(back.at(found.at(17.0))) == pytest.approx(17.0)
     assert movement_offset((seen_s, parts[:, 1:]), (felt_s, felt)) is None
+
+
+# ---- steps of a clock
+
+
+@pytest.mark.parametrize("by_s", [0.4, -7.5])
+def test_a_clock_that_jumps_is_found_and_said(by_s):
+    rng = np.random.default_rng(6)
+    beats = np.cumsum(0.85 + rng.normal(0.0, 0.05, 2400))
+    clock, jumped_s = Clock(3.0, 60.0), 900.0
+    local = clock.local(beats)
+    local = np.sort(np.where(local >= jumped_s, local - by_s, local) + rng.normal(0.0, 0.005, len(local)))
+    local = local[(local < jumped_s) | (local > jumped_s - min(by_s, 0.0))]
+    one, other = stream("a.csv", modality=Modality.ECG, start_s=0.0), stream("b.csv", modality=Modality.PPG)
+    results = [result(one, None), result(other, None)]
+    heart = [tuple(Event("beat", "", t, t) for t in times.tolist()) for times in (beats, local)]
+    results = [
+        replace(r, findings=replace(r.findings, end_s=2000.0, events=events))
+        for r, events in zip(results, heart, strict=True)
+    ]
+    places = place_recorders(results, (one, other))
+    place = places.found[other.key]
+    ((at_s, moved_s),) = place.jumps
+    assert abs(at_s - jumped_s) < 15.0
+    assert moved_s == pytest.approx(by_s, abs=0.02)
+    assert abs(place.drift_ppm - 60.0) < 10.0
+    for local_s, true_s in ((400.0, 400.0), (1500.0, 1500.0 + by_s)):
+        assert float(place.at(local_s)) - 0.3 == pytest.approx(float(clock.session(true_s)), abs=0.02)
+    sync = align(moved(results, places.found), (one, other), places=places).sync[1]
+    assert sync.jumps[0][1] == pytest.approx(by_s, abs=0.02)

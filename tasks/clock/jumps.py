@@ -1,0 +1,133 @@
+"""Steps of a clock within a recording: stretches that each have their place, and where one ends and the next begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from cueflow.tasks.clock.offsets import DRIFT_PPM, Offset, Track
+
+_FEWEST_WINDOWS = 2  # that a stretch has: a single one may have been placed by chance
+_SLACK_S = 0.05
+_MARGIN_S = 5.0  # left out at either side of a step, whose time is not exact
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What another recorder shares with the reference.
+
+    `place` gives the place of the part between two times on the other's clock; `fits` the times (n,) on it, and how
+    well what lies there fits at a place (n,); `span` is its extent; `window_s` the length in which a place is found.
+    """
+
+    place: Callable[[float, float], Offset | None]
+    fits: Callable[[Offset], Track]
+    span: tuple[float, float]
+    window_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    start_s: float
+    end_s: float
+    place: Offset
+
+    @property
+    def middle_s(self) -> float:
+        return (self.start_s + self.end_s) / 2
+
+
+def place_with_jumps(shared: Shared) -> Offset | None:
+    """Place of a recorder, with the steps of its clock.
+
+    The recording is cut into windows that are placed one by one. Neighbours that are further apart than 150 ppm of
+    drift, their intervals and 50 ms let them be lie on two sides of a step; each stretch of two windows or more then
+    gets a place of its own. Whether this clock jumped or the reference's cannot be told.
+
+    Parameters
+    ----------
+    shared : Shared
+        What the two recorders share.
+
+    Returns
+    -------
+    Offset or None
+        With the drift of the longest stretch; None where there is no place.
+    """
+    whole = shared.place(*shared.span)
+    stretches = _stretches(_windows(shared))
+    if len(stretches) < 2:
+        return whole
+    borders = [_border(shared, one[-1], other[0]) for one, other in pairwise(stretches)]
+    edges = [shared.span[0], *borders, shared.span[1]]
+    parts = [
+        _Window(a, b, found)
+        for a, b in pairwise(edges)
+        if (found := shared.place(a + _MARGIN_S * (a > edges[0]), b - _MARGIN_S * (b < edges[-1]))) is not None
+    ]
+    return _joined(parts, borders) if len(parts) == len(stretches) else whole
+
+
+def _windows(shared: Shared) -> list[_Window]:
+    first, last = shared.span
+    n = int((last - first) / shared.window_s)
+    if n < 2 * _FEWEST_WINDOWS:
+        return []
+    edges = np.linspace(first, last, n + 1)
+    pairs = zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
+    return [_Window(a, b, found) for a, b in pairs if (found := shared.place(a, b)) is not None]
+
+
+def _stretches(windows: Sequence[_Window]) -> list[list[_Window]]:
+    """Runs of windows that one clock without steps could have, those of a single window left out."""
+    runs: list[list[_Window]] = []
+    for window in windows:
+        if runs and _fits(runs[-1][-1], window):
+            runs[-1].append(window)
+        else:
+            runs.append([window])
+    merged: list[list[_Window]] = []
+    for run in (r for r in runs if len(r) >= _FEWEST_WINDOWS):
+        if merged and _fits(merged[-1][-1], run[0]):
+            merged[-1] += run
+        else:
+            merged.append(run)
+    return merged
+
+
+def _fits(one: _Window, other: _Window) -> bool:
+    step = abs(_lag(other) - _lag(one))
+    drift = DRIFT_PPM * 1e-6 * (other.middle_s - one.middle_s)
+    return step <= drift + one.place.uncertainty_s + other.place.uncertainty_s + _SLACK_S
+
+
+def _lag(window: _Window) -> float:
+    return float(window.place.at(window.middle_s)) - window.middle_s
+
+
+def _border(shared: Shared, before: _Window, after: _Window) -> float:
+    """When the clock stepped: before it the one place fits best, after it the other."""
+    times, early = shared.fits(before.place)
+    _, late = shared.fits(after.place)
+    inside = (times >= before.start_s) & (times <= after.end_s)
+    if not inside.any():
+        return (before.end_s + after.start_s) / 2
+    gained = np.cumsum(early[inside] - late[inside])
+    return float(times[inside][int(np.argmax(gained))])
+
+
+def _joined(parts: Sequence[_Window], borders: Sequence[float]) -> Offset:
+    longest = max(parts, key=lambda part: part.end_s - part.start_s)
+    drift = longest.place.drift_ppm
+    levels = [float(p.place.at(p.middle_s)) - p.middle_s * (1.0 + 1e-6 * drift) for p in parts]
+    errors = [p.place.uncertainty_s + 1e-6 * abs(p.place.drift_ppm - drift) * (p.end_s - p.start_s) / 2 for p in parts]
+    return replace(
+        longest.place,
+        offset_s=levels[0],
+        uncertainty_s=max(errors),
+        n=sum(p.place.n for p in parts),
+        jumps=tuple(zip(borders, np.diff(levels).tolist(), strict=True)),
+    )
