@@ -34,9 +34,9 @@ from cueflow.flows.work.limits import expected_s
 from cueflow.schemas.config import load_config
 from cueflow.schemas.errors import ConfigError, CueflowError
 from cueflow.schemas.session import Group
+from cueflow.storage.caches.shared_cache import shared_cache
 from cueflow.storage.fingerprints import HashMemo
 from cueflow.storage.layout import state_dir, worker_log
-from cueflow.storage.shared_cache import shared_cache
 from cueflow.tasks.ingest.dataset import read_dataset
 
 COMPUTE = "compute/compute"

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from cueflow.flows.work.jobs import StageJob
-from cueflow.storage.shared_cache import shared_cache
-from cueflow.storage.stage_cache import cache_path, entry_name, is_intact
+from cueflow.storage.caches.shared_cache import shared_cache
+from cueflow.storage.caches.stage_cache import cache_path, entry_name, is_intact
 
 _AT_ONCE = 16  # most of the time goes into waiting for the store
 

@@ -15,6 +15,7 @@ from cueflow.schemas.errors import DiskFullError
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Aligned, StreamResult
 from cueflow.schemas.session import Group, Modality
+from cueflow.storage.caches.stage_cache import cache_path, read_results
 from cueflow.storage.rows import (
     SessionState,
     Stamp,
@@ -24,7 +25,6 @@ from cueflow.storage.rows import (
     to_table,
     window_table,
 )
-from cueflow.storage.stage_cache import cache_path, read_results
 from cueflow.storage.tables import TableStore
 from cueflow.tasks.align import align
 from cueflow.tasks.clock.place import moved, place_recorders

@@ -15,9 +15,9 @@ from cueflow.schemas.errors import StreamError, storable
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Clues, Findings, StreamResult
 from cueflow.schemas.session import Group, Modality, Role, Stream
-from cueflow.storage.models import ModelStore
-from cueflow.storage.shared_cache import shared_cache
-from cueflow.storage.stage_cache import cache_path, entry_name, write_results
+from cueflow.storage.caches.shared_cache import shared_cache
+from cueflow.storage.caches.stage_cache import cache_path, entry_name, write_results
+from cueflow.storage.weights.models import ModelStore
 from cueflow.tasks.clock.clues import clues_of
 from cueflow.tasks.ingest.paths import resolve_inside
 from cueflow.tasks.windows import phases_of

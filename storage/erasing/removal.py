@@ -10,11 +10,11 @@ from pathlib import Path
 
 from cueflow.schemas.tables import TABLES
 from cueflow.storage.atomic import replace_bytes, sync_dir
+from cueflow.storage.caches.shared_cache import shared_cache
 from cueflow.storage.compaction.buckets import drop_staged, remove_from_buckets
 from cueflow.storage.fingerprints import memo_path
 from cueflow.storage.layout import commits_dir, encoded, part_path, state_dir
 from cueflow.storage.records.trained import forget_in_models
-from cueflow.storage.shared_cache import shared_cache
 
 Doomed = Mapping[str, Sequence[str]]
 _SHORT = 4  # shorter ids are words and numbers in any text: they are looked for as whole values only

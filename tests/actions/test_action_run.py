@@ -17,7 +17,7 @@ from cueflow.schemas.config import Config, VideoConfig
 from cueflow.schemas.errors import ModelError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.session import Exclusion, Group, Marker, Modality, Role, Stream
-from cueflow.storage.stage_cache import cache_path, read_results
+from cueflow.storage.caches.stage_cache import cache_path, read_results
 from cueflow.tasks.actions.composite import RELATIONS
 from cueflow.tasks.actions.files import RULES_FILE, model_digest, save_model
 from cueflow.tasks.simulate import Effects, simulate

@@ -15,7 +15,7 @@ RATE = 16_000
 @pytest.fixture(scope="session")
 def vad_model() -> Path:
     from cueflow.schemas.errors import ModelError
-    from cueflow.storage.models import ModelStore
+    from cueflow.storage.weights.models import ModelStore
 
     try:
         return ModelStore().path("silero_vad")

@@ -13,7 +13,7 @@ from cueflow.schemas.config import Config
 from cueflow.schemas.errors import ModelError
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.session import Group
-from cueflow.storage.stage_cache import cache_path, read_results
+from cueflow.storage.caches.stage_cache import cache_path, read_results
 from cueflow.tasks.ingest.dataset import read_dataset
 from cueflow.tasks.simulate import Effects, simulate
 

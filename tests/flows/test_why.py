@@ -14,9 +14,9 @@ from cueflow.schemas.config import Config, PhysiologyConfig
 from cueflow.schemas.errors import TablesError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.session import Dataset, Group, Marker, Modality, Session, Stream
+from cueflow.storage.caches.stage_cache import cache_path, write_results
 from cueflow.storage.fingerprints import sha256_file
 from cueflow.storage.rows import SessionState, Stamp, session_row, to_table
-from cueflow.storage.stage_cache import cache_path, write_results
 from cueflow.storage.tables import TableStore
 from cueflow.tasks.align import align
 

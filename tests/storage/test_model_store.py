@@ -26,8 +26,8 @@ from cueflow.schemas.models import (
     parse_model,
 )
 from cueflow.schemas.reasons import Reason
-from cueflow.storage import model_sources
-from cueflow.storage.models import ModelStore, default_cache
+from cueflow.storage.weights import model_sources
+from cueflow.storage.weights.models import ModelStore, default_cache
 
 WEIGHTS = b"weights " * 1000
 

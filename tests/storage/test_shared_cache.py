@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from cueflow.schemas.errors import ConfigError, StoreError
-from cueflow.storage.shared_cache import SHARED, SharedCache, shared_cache
-from cueflow.storage.stage_cache import cache_path, entry_name, is_intact, write_results
+from cueflow.storage.caches.shared_cache import SHARED, SharedCache, shared_cache
+from cueflow.storage.caches.stage_cache import cache_path, entry_name, is_intact, write_results
 
 NAME = entry_name("d", "S1", group="audio", key="0" * 64)
 

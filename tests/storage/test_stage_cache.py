@@ -11,7 +11,7 @@ import pytest
 from cueflow.schemas.errors import DiskFullError
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Event, Findings, Measure, Series, StreamResult, Window
-from cueflow.storage.stage_cache import cache_path, read_results, write_results
+from cueflow.storage.caches.stage_cache import cache_path, read_results, write_results
 
 
 @pytest.fixture

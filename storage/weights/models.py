@@ -16,7 +16,7 @@ from cueflow.schemas.errors import ModelError
 from cueflow.schemas.models import LockedModel, WeightFile, locked_models
 from cueflow.schemas.reasons import Reason
 from cueflow.storage.atomic import sync_dir
-from cueflow.storage.model_sources import Converter, check_file, fetch
+from cueflow.storage.weights.model_sources import Converter, check_file, fetch
 
 Progress = Callable[[str, str], None]
 

@@ -1,0 +1,1 @@
+"""Results of stages that need not be computed twice, on this machine and in a shared store."""

@@ -1,0 +1,1 @@
+"""Pretrained weights: found or fetched, and always checked by hash."""
