@@ -47,6 +47,7 @@ class Reason(StrEnum):
     OFFSET = "offset"
     NO_TRANSCRIPT = "no_transcript"
     FLAT_SIGNAL = "flat_signal"
+    WRONG_SIGNAL = "wrong_signal"
     NO_PARTNER = "no_partner"
     UNSYNCHRONISED = "unsynchronised"
     NOTHING_SHARED = "nothing_shared"
@@ -130,6 +131,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.OFFSET: "The samples lie far off zero: the recorder is not in order.",
     Reason.NO_TRANSCRIPT: "There is no transcript beside the recording.",
     Reason.FLAT_SIGNAL: "The signal does not change.",
+    Reason.WRONG_SIGNAL: "The signal does not look like its modality: columns or leads may be swapped.",
     Reason.NO_STREAM: "The session has no recording of this modality.",
     Reason.NOT_REQUESTED: "This modality was left out of the run.",
     Reason.FILE_MISSING: "The file is not there.",

@@ -8,14 +8,16 @@ from functools import partial
 
 import numpy as np
 
+from cueflow.schemas.biomarkers import BIOMARKERS
 from cueflow.schemas.config import PhysiologyConfig
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason, Status
-from cueflow.schemas.results import Findings, Signal, Window
+from cueflow.schemas.results import Findings, Measure, Signal, Window
 from cueflow.schemas.session import Exclusion, Modality
 from cueflow.tasks.physiology import eda
 from cueflow.tasks.physiology.breath_stage import breath_parts
 from cueflow.tasks.physiology.heart.stage import heart_parts, list_parts, plausible, pulse_parts
+from cueflow.tasks.physiology.looks import CLIPPED_SHARE, saturated
 from cueflow.tasks.physiology.needs import NEEDS, Needs, need_rate
 from cueflow.tasks.physiology.recording import MOSTLY, Parts, Recording
 from cueflow.tasks.physiology.segments import BoolArray, flat, segments, whole_recording
@@ -23,9 +25,11 @@ from cueflow.tasks.physiology.skin_stage import skin_parts
 from cueflow.tasks.physiology.trend_stage import movement_parts, temperature_parts
 from cueflow.tasks.windows import excluded, measuring_windows
 
-VERSION = "2"
+VERSION = "3"
 SHORTEST_RECORDING_S = 10.0
 BODY_C = (10.0, 45.0)
+_SIZES = frozenset({"sensor unit", "µS", "g"})
+"""Units of what a recorder's limits cut off; times and rates stay what they are."""
 
 
 def _check(modality: Modality, signal: Signal, needs: Needs) -> None:
@@ -40,7 +44,7 @@ def _check(modality: Modality, signal: Signal, needs: Needs) -> None:
     need_rate(modality, signal.sampling_rate)
 
 
-def _marks(modality: Modality, signal: Signal, needs: Needs) -> dict[Reason, BoolArray]:
+def _marks(modality: Modality, signal: Signal, needs: Needs, clipped: BoolArray) -> dict[Reason, BoolArray]:
     """Why samples cannot be used, the most exact reason first."""
     marks = {}
     if modality is Modality.INTERVALS:
@@ -49,7 +53,7 @@ def _marks(modality: Modality, signal: Signal, needs: Needs) -> dict[Reason, Boo
         marks[Reason.FLAT_SIGNAL] = flat(signal.values, signal.sampling_rate, longest_s=needs.flat_s)
     if modality is Modality.EDA:
         contact = eda.widened(eda.no_contact(signal.values), round(eda.RECOVERS_S * signal.sampling_rate))
-        marks = {Reason.CONTACT_LOSS: contact, **marks}
+        marks = {Reason.CONTACT_LOSS: contact, **marks, Reason.CLIPPED: clipped}
         marks[Reason.LOW_SIGNAL] = eda.artefacts(signal)
     if modality is Modality.TEMPERATURE:
         with np.errstate(invalid="ignore"):
@@ -63,7 +67,10 @@ def _recording(
     needs = NEEDS[modality]
     _check(modality, signal, needs)
     signal = replace(signal, values=np.where(np.isfinite(signal.values), signal.values, np.nan))
-    marks = _marks(modality, signal, needs)
+    clipped = saturated(signal.values)
+    if modality is Modality.INTERVALS:
+        clipped[:] = False
+    marks = _marks(modality, signal, needs, clipped)
     usable = ~excluded(signal.times_s, exclusions)
     for mark in marks.values():
         usable &= ~mark
@@ -75,7 +82,7 @@ def _recording(
         before, after = 0.0, 1.0 / signal.sampling_rate
     session = Window(float(signal.times_s[0]) - before, float(signal.times_s[-1]) + after)
     windows = measuring_windows(session.start_s, session.end_s, phases)
-    return Recording(signal, pieces, session, windows, marks)
+    return Recording(signal, pieces, session, windows, marks, clipped)
 
 
 def _state(recording: Recording, parts: Parts) -> tuple[Status, Reason | None]:
@@ -85,10 +92,24 @@ def _state(recording: Recording, parts: Parts) -> tuple[Status, Reason | None]:
     cause = recording.cause(session)
     if cause is not None:
         return Status.LOW_QUALITY, cause
+    if parts.odd is not None:
+        return Status.LOW_QUALITY, parts.odd
+    if recording.clipped_share(session) > CLIPPED_SHARE:
+        return Status.LOW_QUALITY, Reason.CLIPPED
     if parts.coverage < MOSTLY:
         seen = recording.observed(session) >= MOSTLY
         return Status.LOW_QUALITY, Reason.LOW_SIGNAL if seen else Reason.LOW_COVERAGE
     return Status.OK, None
+
+
+def _judged(measure: Measure, recording: Recording, parts: Parts) -> Measure:
+    """A value that was made, marked where the signal is not what it should be, or its size was cut off."""
+    if measure.status is not Status.OK:
+        return measure
+    reason = parts.odd
+    if reason is None and BIOMARKERS[measure.biomarker].unit in _SIZES:
+        reason = Reason.CLIPPED if recording.clipped_share(measure.window) > CLIPPED_SHARE else None
+    return measure if reason is None else replace(measure, status=Status.LOW_QUALITY, reason=reason)
 
 
 def analyse_physiology(
@@ -147,7 +168,7 @@ def analyse_physiology(
         quality=parts.quality,
         status=status,
         reason=reason,
-        measures=parts.measures,
+        measures=tuple(_judged(m, recording, parts) for m in parts.measures),
         events=parts.events,
         series=parts.series,
     )

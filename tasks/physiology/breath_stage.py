@@ -15,6 +15,7 @@ from cueflow.tasks.physiology.heart.hrv import Function, cvnn, mad_nn, mean_nn, 
 from cueflow.tasks.physiology.heart.intervals import Intervals
 from cueflow.tasks.physiology.heart.poincare import csi, sd1, sd2
 from cueflow.tasks.physiology.heart.stage import rates
+from cueflow.tasks.physiology.looks import FAST_SHARE, fast_share
 from cueflow.tasks.physiology.recording import Basis, Parts, Recording, flattened, mean_or_none, sampled, sd_or_none
 from cueflow.tasks.physiology.respiration import BAND_HZ, SIGH, Breaths, breaths, sighs
 from cueflow.tasks.windows import per_second
@@ -133,7 +134,14 @@ def breath_parts(recording: Recording) -> Parts:
         ),
         coverage=recording.observed(recording.session),
         quality=mean_or_none(alike),
+        odd=Reason.WRONG_SIGNAL if _too_fast(recording) else None,
     )
+
+
+def _too_fast(recording: Recording) -> bool:
+    """A heart's signal under breathing's name."""
+    values = recording.longest
+    return len(values) > 0 and fast_share(values, recording.signal.sampling_rate) > FAST_SHARE
 
 
 def _event(found: Breaths, alike: FloatArray, i: int, *, sigh_depth: float) -> Event:

@@ -25,6 +25,7 @@ class Recording:
     session: Window
     windows: tuple[Window, ...]
     marks: Mapping[Reason, BoolArray]
+    clipped: BoolArray
 
     @property
     def start_s(self) -> float:
@@ -39,6 +40,19 @@ class Recording:
     def observed(self, window: Window) -> float:
         """Share of the window that can be used, 0 to 1."""
         return min(1.0, observed_s(self.pieces, window) / window.duration_s)
+
+    @property
+    def longest(self) -> FloatArray:
+        """The first ten minutes of the longest usable stretch: enough to see what the signal is."""
+        if not self.pieces:
+            return np.empty(0)
+        piece = max(self.pieces, key=lambda p: p.duration_s)
+        return self.signal.values[piece.samples][: round(600.0 * self.signal.sampling_rate)]
+
+    def clipped_share(self, window: Window) -> float:
+        """Share of a window's samples at the limit of the recorder."""
+        inside = within(self.signal.times_s, window)
+        return float(self.clipped[inside].mean()) if inside.any() else 0.0
 
     def cause(self, window: Window) -> Reason | None:
         """Why most of the window cannot be used, where that is known.
@@ -61,13 +75,17 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What an analysis found: measures, events, series, and coverage and quality of the whole recording."""
+    """What an analysis found: measures, events, series, and coverage and quality of the whole recording.
+
+    `odd` says why nothing of it can be believed, where the signal is not what the manifest calls it.
+    """
 
     measures: tuple[Measure, ...]
     events: tuple[Event, ...]
     series: tuple[Series, ...]
     coverage: float
     quality: float | None
+    odd: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)

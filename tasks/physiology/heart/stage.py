@@ -15,11 +15,14 @@ from cueflow.tasks.physiology.heart.artefacts import rhythm
 from cueflow.tasks.physiology.heart.beats import LONGEST_S, SHORTEST_S, Beats, heart_beats, pulses
 from cueflow.tasks.physiology.heart.complexity import COMPLEXITY
 from cueflow.tasks.physiology.heart.derived import Derived, derived_breathing
+from cueflow.tasks.physiology.heart.ecg import r_peaks
 from cueflow.tasks.physiology.heart.geometry import LONG
 from cueflow.tasks.physiology.heart.hrv import DIFFERENCES, LEVELS, Function
 from cueflow.tasks.physiology.heart.intervals import Intervals
 from cueflow.tasks.physiology.heart.poincare import POINCARE
+from cueflow.tasks.physiology.heart.ppg import pulse_peaks
 from cueflow.tasks.physiology.heart.spectrum import Powers, band_powers, lomb_powers
+from cueflow.tasks.physiology.looks import ECG_WIDEST_S, PULSE_NARROWEST_S, beat_width_s
 from cueflow.tasks.physiology.recording import Basis, Parts, Recording, flattened, mean_or_none, sampled, sd_or_none
 from cueflow.tasks.physiology.segments import BoolArray
 from cueflow.tasks.windows import per_second, within
@@ -239,7 +242,10 @@ def heart_parts(recording: Recording) -> Parts:
     """
     beats = heart_beats(recording.signal, recording.pieces)
     breathing = _breathing(beats, (beats.height, _spacing(beats)))
-    return _parts(recording, _train(beats), HEART, more=lambda basis: (_derived(basis, breathing, "edr_rate_mean"),))
+    parts = _parts(recording, _train(beats), HEART, more=lambda basis: (_derived(basis, breathing, "edr_rate_mean"),))
+    rate, values = recording.signal.sampling_rate, recording.longest
+    width = beat_width_s(values, r_peaks(values, rate), rate) if len(values) else np.nan
+    return replace(parts, odd=Reason.WRONG_SIGNAL) if width > ECG_WIDEST_S else parts
 
 
 def pulse_parts(recording: Recording) -> Parts:
@@ -262,7 +268,10 @@ def pulse_parts(recording: Recording) -> Parts:
         yield _derived(basis, breathing, "pdr_rate_mean")
         yield from _pulse_size(basis, beats, lit=lit)
 
-    return _parts(recording, _train(beats), PULSE, more=more)
+    parts = _parts(recording, _train(beats), PULSE, more=more)
+    rate, values = recording.signal.sampling_rate, recording.longest
+    width = beat_width_s(values, pulse_peaks(values, rate), rate) if len(values) else np.nan
+    return replace(parts, odd=Reason.WRONG_SIGNAL) if width < PULSE_NARROWEST_S else parts
 
 
 def _spacing(beats: Beats) -> FloatArray:
