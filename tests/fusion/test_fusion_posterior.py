@@ -14,7 +14,9 @@ def chain():
     n, p = 10, 12
     design = np.hstack([np.ones((n, 1)), rng.normal(size=(n, p))])
     half, person = rng.integers(0, 2, n) - 0.5, np.repeat(np.arange(5), 2)
-    data = posterior._Data(design, np.zeros((n, p)), half, person, np.arange(0, n, 2), np.zeros(p, int))
+    data = posterior._Data(
+        design, np.zeros((n, p)), half, person, np.arange(0, n, 2), np.zeros(p, int), np.zeros((1, 15))
+    )
     state = posterior._State(np.zeros(p + 1), np.zeros(5), np.zeros(n), np.array([0.3]), 0.8)
     return data, state, (rng.uniform(0.05, 0.25, n), rng.normal(size=n))
 

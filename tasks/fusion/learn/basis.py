@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LEADING = 6  # biomarkers of each modality that may also have steps, and pairs with those of others
 PAIRS_MAX = 150
+SELDOM, RARE = 0.1, 0.5  # belief that values and bends, or steps and pairs, say nothing
 KNOTS = np.array([-1.0, -1 / 3, 1 / 3, 1.0])
 CURVE_MEAN = 1 / np.sqrt(2)
 _ABOVE = np.array([1 - NormalDist().cdf(knot) for knot in KNOTS])
@@ -69,7 +70,7 @@ def side_by_side(
     return np.hstack([kept for kept, _ in made]), np.hstack([gone for _, gone in made])
 
 
-def column_groups(parts: Sequence[Part]) -> IntArray:
+def column_groups(parts: Sequence[Part]) -> tuple[IntArray, FloatArray]:
     """Group of each of those columns: values, bends and steps of each modality, pairs of each two.
 
     Parameters
@@ -79,15 +80,19 @@ def column_groups(parts: Sequence[Part]) -> IntArray:
 
     Returns
     -------
-    ndarray, shape (q,)
+    groups : ndarray, shape (q,)
+    nothing : ndarray, shape (k,)
+        Belief that a group says next to nothing before any data: steps and pairs are the exception.
     """
-    sizes = []
+    sizes, nothing = [], []
     for part in parts:
         p = part.importance.size
         sizes += [p, p, min(p, LEADING) * KNOTS.size]
+        nothing += [SELDOM, SELDOM, RARE]
     few = [min(part.importance.size, _paired(len(parts))) for part in parts]
-    sizes += [one * other for one, other in combinations(few, 2)]
-    return np.repeat(np.arange(len(sizes)), sizes)
+    pairs = [one * other for one, other in combinations(few, 2)]
+    sizes, nothing = sizes + pairs, nothing + [RARE] * len(pairs)
+    return np.repeat(np.arange(len(sizes)), sizes), np.array(nothing)
 
 
 def leading(part: Part, most: int) -> IntArray:

@@ -137,7 +137,8 @@ def fit_pipeline(
     if with_interval:
         some = problem.rows(some_persons(problem.subjects))
         seen = side_by_side(parts, some.blocks, fusion.trust(some.reliability))
-        posterior = fit_posterior(seen, some.y, some.subjects, groups=column_groups(parts))
+        groups, nothing = column_groups(parts)
+        posterior = fit_posterior(seen, some.y, some.subjects, groups=groups, nothing=nothing)
     return Pipeline(settings, tuple(parts), fusion, final, strangeness, posterior, float(problem.y.mean()), joint)
 
 

@@ -16,8 +16,6 @@ SHIFTS = np.arange(0.0, 3.05, 0.1)
 NO_SHIFT = 0.5  # belief, before any data, that persons do not differ
 SHIFT_SCALE = 0.7
 SCALES = 0.005 * 1.5 ** np.arange(15)
-NO_EFFECT = 0.25  # belief, before any data, that a group says next to nothing (the smallest scale)
-_BELIEF = np.log(np.where(SCALES[0] == SCALES, NO_EFFECT, (1 - NO_EFFECT) / (SCALES.size - 1)))
 START = SCALES[SCALES.size // 2]
 TERMS = 60
 _TERM = (np.arange(1, TERMS + 1) - 0.5) ** 2
@@ -91,6 +89,7 @@ class _Data:
     person: IntArray
     start: IntArray
     groups: IntArray
+    belief: FloatArray
 
     def by_person(self, values: FloatArray) -> FloatArray:
         """Sums over the sessions of each person."""
@@ -98,7 +97,12 @@ class _Data:
 
 
 def fit_posterior(
-    seen: tuple[FloatArray, FloatArray], y: FloatArray, subjects: IntArray, *, groups: IntArray
+    seen: tuple[FloatArray, FloatArray],
+    y: FloatArray,
+    subjects: IntArray,
+    *,
+    groups: IntArray,
+    nothing: FloatArray | None = None,
 ) -> Posterior:
     """Sample a logistic model with a shift for each person and groups of columns that learn how large effects are.
 
@@ -114,6 +118,8 @@ def fit_posterior(
         Number of the subject of each session.
     groups : ndarray, shape (p,)
         Number of the group of each column.
+    nothing : ndarray, shape (k,), optional
+        Belief that a group says next to nothing; default: as likely as any other size of its effects.
 
     Returns
     -------
@@ -126,7 +132,8 @@ def fit_posterior(
     rng = np.random.default_rng(0)
     kept, gone = seen
     usual = (kept**2).sum(axis=0) / np.maximum(((1 - gone) ** 2).sum(axis=0), 1.0)
-    data = _ordered((kept, gone * usual), y, subjects, groups)
+    belief = before_data(np.full(groups.max() + 1, 1 / SCALES.size) if nothing is None else nothing)
+    data = _ordered((kept, gone * usual), y, subjects, (groups, belief))
     p, kinds = groups.size, int(groups.max()) + 1
     zeros = (np.zeros(p + 1), np.zeros(data.start.size), np.zeros(y.size)[: data.half.size])
     state = _State(*zeros, np.full(kinds, START), 0.0)
@@ -166,12 +173,14 @@ def some_persons(subjects: IntArray) -> IntArray:
     return np.sort(np.argsort(rank, kind="stable")[:SESSIONS_MAX])
 
 
-def _ordered(seen: tuple[FloatArray, FloatArray], y: FloatArray, subjects: IntArray, groups: IntArray) -> _Data:
+def _ordered(
+    seen: tuple[FloatArray, FloatArray], y: FloatArray, subjects: IntArray, groups: tuple[IntArray, FloatArray]
+) -> _Data:
     order = np.argsort(subjects, kind="stable")
     _, start, person = np.unique(subjects[order], return_index=True, return_inverse=True)
     kept, gone = seen[0][order], seen[1][order]
     design = np.hstack([np.ones((order.size, 1)), kept])
-    return _Data(design, gone, y[order] - 0.5, person, start, groups)
+    return _Data(design, gone, y[order] - 0.5, person, start, *groups)
 
 
 def _polya_gamma(log_odds: FloatArray, rng: np.random.Generator) -> FloatArray:
@@ -194,7 +203,7 @@ def _step(data: _Data, state: _State, rng: np.random.Generator, *, repeated: boo
     freedom = _freedom(mass, state.shift)
     state.own = freedom * (drawn - along @ state.beta) + np.sqrt(freedom) * rng.normal(size=mass.size)
     _draw_hidden(data, state, weight, rng)
-    _draw_scales(data.groups, state, rng)
+    _draw_scales(data, state, rng)
     _stretch(data, state, weight, rng)
     return mean, spread
 
@@ -277,16 +286,31 @@ def _draw_hidden(data: _Data, state: _State, weight: FloatArray, rng: np.random.
     state.hidden = np.where(square > 0, drawn, 0.0)
 
 
-def _draw_scales(groups: IntArray, state: _State, rng: np.random.Generator) -> None:
+def _draw_scales(data: _Data, state: _State, rng: np.random.Generator) -> None:
     """Standard deviation of the effects of each group, from next to nothing to large."""
-    count = np.bincount(groups)[:, None]
-    square = np.bincount(groups, weights=state.beta[1:] ** 2)[:, None]
-    state.scale = _pick(-count * np.log(SCALES) - 0.5 * square / SCALES**2, rng)
+    count = np.bincount(data.groups)[:, None]
+    square = np.bincount(data.groups, weights=state.beta[1:] ** 2)[:, None]
+    state.scale = _pick(data.belief - count * np.log(SCALES) - 0.5 * square / SCALES**2, rng)
+
+
+def before_data(nothing: FloatArray) -> FloatArray:
+    """Log-belief in each scale of a group's effects, before any data.
+
+    Parameters
+    ----------
+    nothing : ndarray, shape (k,)
+        Belief that a group says next to nothing (the smallest scale); all other scales are alike.
+
+    Returns
+    -------
+    ndarray, shape (k, scales)
+    """
+    rest = (1 - nothing) / (SCALES.size - 1)
+    return np.log(np.where(np.arange(SCALES.size) == 0, nothing[:, None], rest[:, None]))
 
 
 def _pick(fit: FloatArray, rng: np.random.Generator) -> FloatArray:
     """One of the scales for each row of log-chances (k, scales)."""
-    fit = fit + _BELIEF
     chance = np.exp(fit - fit.max(axis=1, keepdims=True))
     reached = np.cumsum(chance, axis=1) / chance.sum(axis=1, keepdims=True)
     return np.asarray(SCALES[(reached < rng.random((fit.shape[0], 1))).sum(axis=1).clip(max=SCALES.size - 1)])
@@ -308,7 +332,7 @@ def _stretch(data: _Data, state: _State, weight: FloatArray, rng: np.random.Gene
         share = data.design[:, mine] @ state.beta[mine] / state.scale[g]
         precision = float(weight @ share**2)
         pull = float(share @ left) + precision * state.scale[g]
-        (scale,) = _pick((pull * SCALES - 0.5 * precision * SCALES**2)[None, :], rng)
+        (scale,) = _pick((data.belief[g] + pull * SCALES - 0.5 * precision * SCALES**2)[None, :], rng)
         left = left - weight * share * (scale - state.scale[g])
         state.beta[mine] *= scale / state.scale[g]
         state.scale[g] = scale
