@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from cueflow.tasks.fusion.data.baseline import Baseline, Block, fit_scaler, own_references, subject_key, to_block
 from cueflow.tasks.fusion.data.features import Matrix
 from cueflow.tasks.fusion.judge.metrics import auprc, auroc, balanced_accuracy, calibration_error
+from cueflow.tasks.fusion.learn.basis import column_groups, side_by_side
 from cueflow.tasks.fusion.learn.experts import BOOSTED_FROM, Candidate, candidates, fit_experts
 from cueflow.tasks.fusion.learn.folds import effective_weights, shuffle_by_subject, subject_folds, without
 from cueflow.tasks.fusion.learn.linear import elastic_net_path, sigmoid
@@ -28,13 +31,14 @@ def test_elastic_net_agrees_with_scikit_learn(n, p):
     from sklearn.linear_model import LogisticRegression
 
     x, y = _data(n, p)
+    counts = np.random.default_rng(7).uniform(0.2, 1.0, n) if n > p else np.ones(n)
     shares, ratio = (0.5, 0.1, 0.02), 0.5
-    path = elastic_net_path(x, y, np.ones(n), shares=shares, l1_ratio=ratio)
-    top = np.abs(x.T @ (y - y.mean())).max() / len(y)
+    path = elastic_net_path(x, y, counts, shares=shares, l1_ratio=ratio)
+    top = np.abs(x.T @ (counts * (y - np.average(y, weights=counts)))).max() / counts.sum()
     for share, beta in zip(shares, path, strict=True):
         peer = LogisticRegression(
-            l1_ratio=ratio, C=1 / (share * top * len(y)), solver="saga", tol=1e-8, max_iter=20_000
-        ).fit(x, y)
+            l1_ratio=ratio, C=1 / (share * top * counts.sum()), solver="saga", tol=1e-8, max_iter=20_000
+        ).fit(x, y, sample_weight=counts)
         np.testing.assert_allclose(beta[1:], peer.coef_[0], atol=2e-3)
         assert beta[0] == pytest.approx(peer.intercept_[0], abs=2e-3)
 
@@ -46,6 +50,43 @@ def test_few_sessions_are_not_boosted_unless_nothing_else_is_asked_for():
     assert kinds(("linear", "boosted"), BOOSTED_FROM) == {"linear", "boosted"}
     assert kinds(("linear", "boosted"), BOOSTED_FROM - 1) == {"linear"}
     assert kinds(("boosted",), 8) == {"boosted"}
+
+
+def test_bad_recordings_teach_less_and_do_not_set_the_scale():
+    x, y = _data(n=600, p=2)
+    bad = np.random.default_rng(1).random(600) < 0.4
+    shown = x + bad[:, None] * 5 * np.random.default_rng(2).normal(size=x.shape)
+    one = [Candidate("linear", l1_ratio=0.1, share=0.01)]
+
+    def effects(values, trust):
+        (expert,) = fit_experts(Block(values, None), (y, trust), one, baseline=Baseline.NONE, seed=0)
+        return expert.slope / expert.scaler.scale
+
+    clean = effects(x, np.ones(600))
+    known, unknown = effects(shown, np.where(bad, 0.01, 1.0)), effects(shown, np.ones(600))
+    np.testing.assert_allclose(known, clean, atol=0.25)
+    assert (np.abs(unknown) < 0.6 * np.abs(known)).all()
+
+
+def test_columns_of_intervals_have_a_group_each_and_pairs_need_both():
+    rng = np.random.default_rng(0)
+    blocks, parts = {}, []
+    for name, p in (("a", 8), ("b", 3)):
+        blocks[name] = Block(rng.normal(size=(50, p)), None)
+        scaler = fit_scaler(blocks[name], Baseline.NONE)
+        parts.append(SimpleNamespace(modality=name, expert=SimpleNamespace(scaler=scaler), importance=np.arange(p)))
+    blocks["b"].difference[7, 2] = np.nan
+    kept, gone = side_by_side(parts, blocks, np.tile([0.5, 1.0], (50, 1)))
+    groups, nothing = column_groups(parts)
+    assert kept.shape == gone.shape == (50, groups.size)
+    assert nothing.size == groups.max() + 1 == 7
+    pairs = np.flatnonzero(groups == 6)
+    assert pairs.size == 6 * 3
+    first = 0.5 * parts[0].expert.scaler.apply(blocks["a"])[:, 7]
+    np.testing.assert_allclose(kept[:7, pairs[0]], first[:7] * parts[1].expert.scaler.apply(blocks["b"])[:7, 2])
+    assert kept[7, pairs[0]] == 0
+    assert gone[7, pairs[0]] == 1
+    assert gone[0, pairs[0]] == 0.5
 
 
 def test_boosted_terms_are_those_of_the_machine():
