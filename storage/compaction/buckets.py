@@ -20,6 +20,7 @@ from cueflow.storage.seal import is_whole, leave_room, seal_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pyarrow.parquet import ParquetWriter
 
 BUCKETS = 64  # measured for 100,000 sessions; another number would need every file to be written again
 ROW_GROUP = 20_000
@@ -125,15 +126,13 @@ def write_bucket(path: Path, table: str, pieces: Iterable[pa.Table], *, bucket: 
         If it cannot be written; the incomplete file is removed.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    schema = arrow_schema(table).append(pa.field(BUCKET, pa.int32()))
     n = 0
     try:
-        with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=True, write_page_checksum=True) as file:
+        with bucket_writer(path, table) as file:
             for group in _sorted_groups(pieces) if table == "biomarkers" else _groups(pieces):
                 numbers = pa.array([bucket], pa.int32()).take(pa.array([0] * group.num_rows, pa.int32()))
-                file.write_table(group.append_column(BUCKET, numbers).cast(schema), row_group_size=ROW_GROUP)
+                file.write_table(group.append_column(BUCKET, numbers).cast(file.schema), row_group_size=ROW_GROUP)
                 n += group.num_rows
             leave_room(file)
         seal_file(path)
@@ -141,6 +140,17 @@ def write_bucket(path: Path, table: str, pieces: Iterable[pa.Table], *, bucket: 
         path.unlink(missing_ok=True)
         raise
     return n
+
+
+def bucket_writer(path: Path, table: str) -> ParquetWriter:
+    """Open a bucket file for writing: the declared columns of the table, and `bucket`."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = arrow_schema(table).append(pa.field(BUCKET, pa.int32()))
+    # Hardly two values are alike: as a dictionary they would be larger and slower to read.
+    coded = [name for name in schema.names if name != "value"]
+    return pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=coded, write_page_checksum=True)
 
 
 def remove_from_buckets(root: Path, table: str, doomed: Mapping[str, Iterable[str]]) -> None:
