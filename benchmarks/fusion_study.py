@@ -2,6 +2,7 @@
 
 python benchmarks/fusion_study.py [seeds [FILE]]
 python benchmarks/fusion_study.py coverage [seeds]     only how often intervals hold the true chance, in more cohorts
+python benchmarks/fusion_study.py drivers [seeds]      how well a regression that is told the drivers ranks them
 
 FILE keeps what is done, so that a study that was stopped goes on.
 
@@ -224,6 +225,25 @@ def coverage(seeds: int) -> None:
         print(f"  mean {np.mean(list(held.values())):.3f}; 85 to 95 % in {inside} of {len(held)}", flush=True)
 
 
+def told_drivers(seeds: int) -> None:
+    """Rank agreement that a logistic regression reaches when it is told which biomarkers are drivers."""
+    from scipy.stats import spearmanr
+    from sklearn.linear_model import LogisticRegression
+
+    for name, options in CONDITIONS.items():
+        found = []
+        for seed in range(seeds):
+            learn = make_cohort(**({"subjects": 50, "sessions": 8} | options | {"seed": seed}))  # type: ignore[arg-type]
+            problem = problem_of(learn)
+            true = sorted(learn.drivers.items())  # as the columns are
+            use = np.array([size > 0 for _, size in true])
+            values = side_by_side(problem)[:, use]
+            scaled = np.nan_to_num((values - np.nanmean(values, axis=0)) / np.nanstd(values, axis=0))
+            effects = np.abs(LogisticRegression().fit(scaled, problem.y).coef_[0])
+            found.append(spearmanr(effects, [learn.shown[key] for key, size in true if size > 0]).statistic)
+        print(f"{name:30}{np.mean(found):8.3f}", flush=True)
+
+
 PEERS = ("average", "stacking", "EBM", "LightGBM", "early")
 SHOWN = ("fused", "best expert", *PEERS, "oracle", "ece", "coverage", "width", "drivers", "pattern", "deletion")
 
@@ -250,5 +270,7 @@ def main(seeds: int, file: Path | None) -> None:
 
 if __name__ == "__main__" and sys.argv[1:2] == ["coverage"]:
     coverage(int(sys.argv[2]) if len(sys.argv) > 2 else 6)
+elif __name__ == "__main__" and sys.argv[1:2] == ["drivers"]:
+    told_drivers(int(sys.argv[2]) if len(sys.argv) > 2 else 12)
 elif __name__ == "__main__":
     main(int(sys.argv[1]) if len(sys.argv) > 1 else 3, Path(sys.argv[2]) if len(sys.argv) > 2 else None)
