@@ -98,9 +98,8 @@ def _how_to_mend(tables: Path, found: Sequence[Damage], sessions: Sequence[str])
     steps = []
     if sessions:
         again = ",".join(sessions) if len(sessions) <= _NAMED else "…"
-        steps.append(
-            f"write its {len(sessions)} sessions again: cueflow run DATASET --out {tables} --sessions {again} --force"
-        )
+        many = "its session" if len(sessions) == 1 else f"{len(sessions)} sessions"
+        steps.append(f"write {many} again: cueflow run DATASET --out {tables} --sessions {again} --force")
     if any(Path(damage.path).name.startswith("bucket=") for damage in found):
         steps.append(f"make the bucket anew: cueflow maintain {tables}")
     return "To mend this, " + "; then ".join(steps)

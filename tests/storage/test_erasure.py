@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 import zlib
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+from cueflow.flows.forgetting import expire_sessions
 from cueflow.schemas.errors import TablesError
 from cueflow.schemas.tables import TABLES
 from cueflow.storage.erasing import erasure
@@ -209,6 +212,21 @@ def test_an_erasure_killed_before_its_certificate_is_certified_when_asked_again(
     done = forget(root, "P001")
     assert (done.sessions, done.traces) == (3, ())
     assert is_about(verify(done.certificate), "P001")
+
+
+def test_prefects_records_of_sessions_that_leave_by_age_go_too(root, tmp_path, monkeypatch):
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
+    (tmp_path / "prefect").mkdir()
+    with closing(sqlite3.connect(tmp_path / "prefect" / "prefect.db")) as database:
+        database.execute("CREATE TABLE log (message TEXT)")
+        database.executemany("INSERT INTO log VALUES (?)", [("done: P001",), ("done: somebody",)])
+        database.commit()
+    assert expire_sessions(root, days=0.5, dry_run=True).sessions == 5
+    done = expire_sessions(root, days=0.5)
+    assert verify(done.certificate)["prefect_records"] == 1
+    with closing(sqlite3.connect(tmp_path / "prefect" / "prefect.db")) as database:
+        assert database.execute("SELECT message FROM log").fetchall() == [("done: somebody",)]
+    assert b"P001" not in (tmp_path / "prefect" / "prefect.db").read_bytes()
 
 
 def test_one_by_age_that_was_killed_is_certified_without_a_search(root, monkeypatch):
