@@ -114,7 +114,8 @@ def _vary(video: Path, to: Path, *, keep: int, change: Callable[[Picture], Pictu
         stream.options, stream.pix_fmt = {"crf": "18"}, "yuv420p"
         for picture, time in _frames(video, keep):
             made = change(picture)
-            stream.height, stream.width = made.shape[:2]
+            if not stream.codec_context.is_open:
+                stream.height, stream.width = made.shape[:2]
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(made), format="rgb24")
             frame.time_base = Fraction(1, 90_000)
             frame.pts = round(time * 90_000)
