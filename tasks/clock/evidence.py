@@ -281,7 +281,7 @@ def _shared(reference: Recorder, other: Recorder, around_s: float | None) -> Ite
         if whose is seer or Role.ROOM in {whose, seer}:
             yield _by_movement(seen, felt, far), True
     if len(reference.marks_s) and len(other.marks_s):
-        yield marks_offset(reference.marks_s, other.marks_s, within_s=far), True
+        yield marks_offset(reference.marks_s, other.marks_s, within_s=far, extent_s=other.span), True
 
 
 def _by_sound(reference: Track, other: Track, within_s: float) -> Offset | None:

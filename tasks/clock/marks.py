@@ -108,7 +108,12 @@ def rising(values: FloatArray) -> NDArray[np.int64]:
 
 
 def marks_offset(
-    reference_s: FloatArray, other_s: FloatArray, *, within_s: float = WITHIN_S, seed: int = 0
+    reference_s: FloatArray,
+    other_s: FloatArray,
+    *,
+    within_s: float = WITHIN_S,
+    extent_s: tuple[float, float] | None = None,
+    seed: int = 0,
 ) -> Offset | None:
     """Place of a recorder whose marks another one has too.
 
@@ -121,6 +126,8 @@ def marks_offset(
         Increasing times of marks, each on its own clock, s.
     within_s : float, optional
         Largest offset that is searched, s.
+    extent_s : tuple of float, optional
+        Start and end of the other recording, for which the interval is stated; default: its marks'.
     seed : int, optional
         Of the random marks.
 
@@ -147,7 +154,7 @@ def marks_offset(
         return None
     near = nearest(reference_s, moved)
     together = np.abs(near - moved) <= _MATCH_S
-    return _through(other_s[together], (near - other_s)[together])
+    return _through(other_s[together], (near - other_s)[together], extent_s or span)
 
 
 def _most_together(reference: FloatArray, other: FloatArray, within_s: float) -> tuple[int, float, int]:
@@ -182,8 +189,8 @@ def nearest(sorted_s: FloatArray, times: FloatArray) -> FloatArray:
     return np.asarray(np.where(times - sorted_s[at - 1] < sorted_s[at] - times, sorted_s[at - 1], sorted_s[at]))
 
 
-def _through(times: FloatArray, lags: FloatArray) -> Offset:
-    """A line through the lags with the 95 % interval of least squares at its worse end."""
+def _through(times: FloatArray, lags: FloatArray, extent_s: tuple[float, float]) -> Offset:
+    """A line through the lags, with the 95 % interval of least squares for both ends of the recording at once."""
     from scipy.special import stdtrit
 
     n, length = len(times), float(np.ptp(times))
@@ -194,7 +201,9 @@ def _through(times: FloatArray, lags: FloatArray) -> Offset:
     rest = lags - level - slope * (times - middle)
     freedom = n - 1 - sloped
     error = float(np.sqrt((rest**2).sum() / freedom))
-    leverage = 1.0 / n + (float((np.abs(times - middle).max() ** 2) / ((times - middle) ** 2).sum()) if sloped else 0.0)
-    unseen = 0.0 if sloped else UNSEEN_PPM * 1e-6 * length / 2
-    half = float(stdtrit(freedom, 0.975)) * error * float(np.sqrt(leverage))
+    leverage = 1.0 / n + (
+        float((max(abs(end - middle) for end in extent_s) ** 2) / ((times - middle) ** 2).sum()) if sloped else 0.0
+    )
+    unseen = 0.0 if sloped else UNSEEN_PPM * 1e-6 * max(abs(end - middle) for end in extent_s)
+    half = float(stdtrit(freedom, 0.9875)) * error * float(np.sqrt(leverage))
     return Offset(level - slope * middle, 1e6 * slope, float(np.sqrt(half**2 + unseen**2 + _FINEST_S**2)), n, "marks")
