@@ -16,6 +16,7 @@ _SOUND_HZ, _SOUND_COARSE_HZ = 100.0, 10.0
 _WAY_S = 0.01  # 95 % of the difference of the ways to two microphones: three metres of air
 _MOVEMENT_HZ, _MOVEMENT_COARSE_HZ = 20.0, 5.0
 _SMOOTH_S = 0.25  # a hand that goes to and fro is one movement, whichever way it goes
+_BIN_S = 0.03  # half a twentieth of a second: what is seen and what is felt is no more alike than that
 _MOVEMENT_LONG_S = 3.0  # a movement fits itself that much later too
 _ROUND_S = (0.6, 1.5)  # of the fine search: around the coarse place of loudness, and of movement
 
@@ -63,7 +64,9 @@ def movement_offset(seen: Track, felt: Track, *, within_s: float = FAR_S) -> Off
     seen, felt = _smoothed(seen), _smoothed(felt)
     coarse = signals_offset(seen, felt, rate=_MOVEMENT_COARSE_HZ, within_s=within_s, apart_s=_MOVEMENT_LONG_S)
     found = _closer(seen, felt, coarse, rate=_MOVEMENT_HZ, around_s=_ROUND_S[1])
-    return None if found is None else replace(found, method="movement")
+    if found is None:
+        return None
+    return replace(found, uncertainty_s=float(np.hypot(found.uncertainty_s, _BIN_S)), method="movement")
 
 
 def extent(track: Track) -> tuple[float, float]:
