@@ -173,7 +173,7 @@ def _flat(spans: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     return [(float(a), float(b)) for a, b in joined(spans, join_s=0.0)]
 
 
-def between_recordings(results: Sequence[StreamResult]) -> tuple[StreamResult, ...]:
+def between_recordings(results: Sequence[StreamResult], *, one_clock: bool = True) -> tuple[StreamResult, ...]:
     """Bring together what several recordings of one session heard.
 
     Where patient and clinician have a recording each, turn taking is measured between them; a voice that one microphone
@@ -184,6 +184,8 @@ def between_recordings(results: Sequence[StreamResult]) -> tuple[StreamResult, .
     ----------
     results : sequence of StreamResult
         Of all audio streams, with `heard`.
+    one_clock : bool, optional
+        False where nobody said when one of the recordings began: then who answered whom is not known.
 
     Returns
     -------
@@ -202,10 +204,25 @@ def between_recordings(results: Sequence[StreamResult]) -> tuple[StreamResult, .
     patient, clinician = place[Role.PATIENT], place[Role.CLINICIAN]
     if patient is None or clinician is None:
         return tuple(found)
+    if not one_clock:
+        found[patient], found[clinician] = (_without_turns(found[i]) for i in (patient, clinician))
+        return tuple(found)
     one, two = _apart(_heard(found[patient]), _heard(found[clinician]))
     found[patient] = _with_turns(found[patient], one, two)
     found[clinician] = _with_turns(found[clinician], two, one)
     return tuple(found)
+
+
+def _without_turns(result: StreamResult) -> StreamResult:
+    """What one microphone heard of both stays; what it did not hear has another reason than a lonely speaker."""
+    found = result.findings
+    if found is None:
+        return result
+    measures = (
+        replace(m, reason=Reason.UNSYNCHRONISED) if m.reason is Reason.ONE_SPEAKER and not m.speaker else m
+        for m in found.measures
+    )
+    return replace(result, findings=replace(found, measures=tuple(measures)))
 
 
 def _is_own(result: StreamResult, role: Role) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cueflow.schemas.biomarkers.voice_turns import VOICE_TURNS
 from cueflow.schemas.config import AudioConfig
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import SpeakerRole, StreamResult
@@ -193,6 +194,16 @@ def two(make_speech, voice_models):
         for role, x in heard.items()
     ]
     return between_recordings(results)
+
+
+def test_without_one_clock_nobody_answers_the_other_recording(two, make_speech, voice_models):
+    setting = Setting(start_s=0.0, role=Role.PATIENT)
+    alone = analyse_audio([make_speech(8.0, f0_hz=110.0, seed=0)], setting, models=voice_models, config=AudioConfig())
+    patient, clinician = between_recordings([stream(alone, Role.PATIENT), two[1]], one_clock=False)
+    turns = [m for m in patient.findings.measures if m.biomarker in {b.name for b in VOICE_TURNS}]
+    assert {(m.value, m.reason) for m in turns} == {(None, Reason.UNSYNCHRONISED)}
+    assert not [e for e in patient.findings.events if e.kind in {"answer", "interruption", "overlap"}]
+    assert clinician.findings == two[1].findings
 
 
 def test_turns_between_two_recordings(two):
