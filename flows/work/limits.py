@@ -11,7 +11,7 @@ from cueflow.tasks.ingest.paths import resolve_inside
 
 BASE_S = 300.0  # starting a process and loading its models on a busy machine
 PER_MINUTE_S: dict[Group, float] = {Group.VIDEO: 600.0, Group.AUDIO: 120.0, Group.PHYSIOLOGY: 60.0}
-EXPECTED_PER_MINUTE_S: dict[Group, float] = {Group.VIDEO: 31.0, Group.AUDIO: 2.0, Group.PHYSIOLOGY: 0.1}
+EXPECTED_PER_MINUTE_S: dict[Group, float] = {Group.VIDEO: 60.0, Group.AUDIO: 2.0, Group.PHYSIOLOGY: 0.1}
 # A damaged header may claim any length: no recording that is worth a minute has fewer bytes in it.
 _LEAST_BYTES_A_MINUTE = 20_000.0
 

@@ -45,7 +45,8 @@ class Doomed:
 class Erasure:
     """What was erased (or would be): rows by table, sessions, files, bytes, pages, and where traces are left.
 
-    `models` are the hashes of the models that were trained with the subject and must be trained again.
+    `models` are the hashes of the models that were trained with the subject and must be trained again; `searched` is
+    False where an earlier erasure was killed when the ids were gone already, so that nothing could be searched for.
     """
 
     rows: Mapping[str, int]
@@ -57,6 +58,7 @@ class Erasure:
     traces: tuple[str, ...]
     dry_run: bool
     certificate: Path | None = None
+    searched: bool = True
 
     @property
     def sentence(self) -> str:
@@ -66,6 +68,8 @@ class Erasure:
             return f"Would erase {what}. Nothing was changed."
         if self.traces:
             return f"Erased {what}, but {len(self.traces)} files still name the subject: {', '.join(self.traces[:5])}."
+        if not self.searched:
+            return f"Erased {what}, by a run that was killed before it could search for what is left."
         return f"Erased {what}. Every file that is left was searched: no trace of the subject or its sessions."
 
 
@@ -208,9 +212,8 @@ def _erase(root: Path, doomed: Doomed, also: Also, *, pending: dict[str, Any] | 
     path = sign(root, said | {"audit_head": head})
     _pending_path(root).unlink()
     counts = {k: said[k] for k in ("rows", "sessions", "files", "pages")}
-    return Erasure(
-        **counts, size=said["bytes"], models=tuple(said["models"]), traces=left, dry_run=False, certificate=path
-    )
+    known = {"size": said["bytes"], "models": tuple(said["models"]), "searched": bool(doomed.ids)}
+    return Erasure(**counts, **known, traces=left, dry_run=False, certificate=path)
 
 
 def _said(would: Erasure, doomed: Doomed) -> dict[str, Any]:

@@ -241,6 +241,7 @@ def test_one_by_age_that_was_killed_is_certified_without_a_search(root, monkeypa
     said = verify(done.certificate)
     assert (done.sessions, said["what"]) == (5, "erasure of sessions by age")
     assert said["searched"].startswith("nothing")
+    assert "killed before it could search" in done.sentence
     with pytest.raises(TablesError, match="No session is older"):
         expire(root, days=0.5)
 
