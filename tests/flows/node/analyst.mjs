@@ -37,8 +37,14 @@ await page.waitForURL(/flow-run\/[0-9a-f-]{36}/, { waitUntil: 'commit' });
 said.run = page.url();
 await page.getByText('Completed', { exact: true }).first().waitFor();
 await page.screenshot({ path: `${folder}/run.png` });
-await page.getByText('Artifacts', { exact: true }).last().click();
-await page.getByText('`cueflow report`').or(page.getByText('makes the pages of these sessions')).first().waitFor();
+// The page asks for artifacts once, and a task's "Completed" may be there before the run has written its table: look again.
+const table = page.getByText('`cueflow report`').or(page.getByText('makes the pages of these sessions')).first();
+for (let look = 0; look < 40; look += 1) {
+  await page.getByText('Artifacts', { exact: true }).last().click();
+  if (await table.waitFor({ timeout: 5000 }).then(() => true, () => false)) break;
+  await page.reload({ waitUntil: 'commit' });
+}
+await table.waitFor();
 said.artifacts = await text();
 await page.locator('a[href*="/artifacts/"]', { hasText: 'sessions' }).first().click();
 await page.getByText('ran because').first().waitFor();
