@@ -46,8 +46,14 @@ for (let look = 0; look < 40; look += 1) {
 }
 await table.waitFor();
 said.artifacts = await text();
-await page.locator('a[href*="/artifacts/"]', { hasText: 'sessions' }).first().click();
-await page.getByText('ran because').first().waitFor();
+// The bar says "sessions", too, and which of the two is listed first is a matter of milliseconds.
+const links = page.locator('a[href*="/artifacts/"]', { hasText: 'sessions' });
+const because = page.getByText('ran because').first();
+for (const href of new Set(await links.evaluateAll((found) => found.map((link) => link.href)))) {
+  await page.goto(href, { waitUntil: 'commit' });
+  if (await because.waitFor({ timeout: 20_000 }).then(() => true, () => false)) break;
+}
+await because.waitFor();
 said.sessions = await text();
 await page.screenshot({ path: `${folder}/sessions.png` });
 console.log(JSON.stringify(said));
