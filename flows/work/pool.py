@@ -30,7 +30,7 @@ class _Worker:
         environment = dict(os.environ)
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"):
             environment[name] = str(threads)
-        # One heap for all threads: what decoders free is less scattered so (docs/benchmarks.md).
+        # One heap for all threads: what decoders free is less scattered so.
         environment.setdefault("MALLOC_ARENA_MAX", "1")
         environment["GLOG_minloglevel"] = environment["TF_CPP_MIN_LOG_LEVEL"] = "3"
         with log.open("ab") as errors:
