@@ -6,6 +6,7 @@ python benchmarks/tables_queries.py [SESSIONS] [BIOMARKERS] [FOLDER]   # default
 from __future__ import annotations
 
 import hashlib
+import json
 import multiprocessing
 import resource
 import sys
@@ -103,14 +104,14 @@ def generate(root: Path, n: int, markers: int) -> None:
 
 def _bucket(root: Path, bucket: int, numbers: list[int], names: list[str]) -> None:
     rng = np.random.default_rng(bucket)
-    _save(root, "sessions", bucket, _session_rows(numbers))
+    _save(root, "sessions", bucket, _session_rows(numbers, len(names)))
     path = bucket_path(root, "biomarkers", _DATASET, bucket)
     path.parent.mkdir(parents=True, exist_ok=True)
     columns = _biomarker_rows(rng, numbers, names)
     _save(root, "biomarkers", bucket, columns)
 
 
-def _session_rows(numbers: list[int]) -> dict[str, Any]:
+def _session_rows(numbers: list[int], markers: int) -> dict[str, Any]:
     then = datetime(2026, 1, 1, tzinfo=UTC)
     return {
         "session_id": [_session(i) for i in numbers],
@@ -123,6 +124,10 @@ def _session_rows(numbers: list[int]) -> dict[str, Any]:
         "cueflow_version": "0.1.0",
         "schema_version": SCHEMA_VERSION,
         "layout": layout(),
+        "row_counts": json.dumps(
+            {"biomarkers": markers, "windows": 0, "events": 0, "predictions": 0, "explanations": 0}
+        ),
+        "own_biomarkers": pa.array([[]] * len(numbers), pa.list_(pa.string())),
         "started_utc": then,
         "finished_utc": then,
     }

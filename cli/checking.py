@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -14,10 +15,10 @@ from cueflow.cli.console import console, styled
 
 if TYPE_CHECKING:
     from cueflow.schemas.session import Problem
-    from cueflow.storage.reading.verify import Damage
+    from cueflow.storage.reading.lost import Damage
     from cueflow.tasks.ingest.check import SessionCheck
 
-_NAMED = 50  # sessions on a command line
+_NAMED = 2000  # sessions on a command line
 
 
 def print_check(root: Path, *, as_json: bool) -> int:
@@ -87,7 +88,7 @@ def print_table_check(tables: Path, *, as_json: bool) -> int:
         screen.print(escape(f"  {damage.path}: {damage.what}"))
     sessions = sorted({session for damage in found for session in damage.sessions})
     if found:
-        screen.print(f"[bold]{len(found)} of {n_files} files are damaged.[/bold]")
+        screen.print(f"[bold]{len(found)} files are damaged or missing.[/bold]")
         screen.print(escape(_how_to_mend(tables, found, sessions)))
     else:
         screen.print(f"All {n_files} files are whole.")
@@ -97,11 +98,11 @@ def print_table_check(tables: Path, *, as_json: bool) -> int:
 def _how_to_mend(tables: Path, found: Sequence[Damage], sessions: Sequence[str]) -> str:
     steps = []
     if sessions:
-        again = ",".join(sessions) if len(sessions) <= _NAMED else "…"
+        which = f" --sessions {shlex.quote(','.join(sessions))}" if len(sessions) <= _NAMED else ""
         many = "its session" if len(sessions) == 1 else f"{len(sessions)} sessions"
-        steps.append(f"write {many} again: cueflow run DATASET --out {tables} --sessions {again} --force")
+        steps.append(f"write {many} again: cueflow run DATASET --out {shlex.quote(str(tables))}{which} --force")
     if any(Path(damage.path).name.startswith("bucket=") for damage in found):
-        steps.append(f"make the bucket anew: cueflow maintain {tables}")
+        steps.append(f"make the bucket anew: cueflow maintain {shlex.quote(str(tables))}")
     return "To mend this, " + "; then ".join(steps)
 
 

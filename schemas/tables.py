@@ -12,9 +12,9 @@ from cueflow.schemas.biomarkers import SERIES
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SCHEMA_VERSION = (
-    2  # 2: sessions say the layout of their files; older rows have null there, and are read beside newer ones
-)
+# 2: sessions say the layout of their files. 3: and how many rows they have in each table, and their own actions'
+# measures. Older rows have null there, and are read beside newer ones.
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,8 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("cueflow_version", "string", "Version that wrote the row."),
         Column("schema_version", "int", "Version of the table layout."),
         Column("layout", "string", "Hash of the columns of all tables: files of one layout have the same columns."),
+        Column("row_counts", "string", "JSON object: table to how many rows the session has in it."),
+        Column("own_biomarkers", "list", "Names of the measures of the user's own actions that the session has."),
         Column("config_hash", "string", "Hash of the parameters that matter."),
         Column("fingerprint", "string", "Hash of inputs, parameters, methods and weights: equal means nothing to do."),
         Column("depends_on", "string", "JSON object: stage to hashes of what it depends on."),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import json
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from cueflow.schemas.errors import ForeignOutputError, TablesError
 from cueflow.schemas.tables import SCHEMA_VERSION
@@ -17,12 +18,16 @@ from cueflow.storage.compaction.buckets import written_in_buckets
 from cueflow.storage.layout import state_dir, written_datasets, written_sessions
 from cueflow.storage.remote.mirror import held
 
+PATIENCE_S = 5.0  # how long a writer waits for its turn, where another one writes
+_PAUSE_S = 0.02
 _HARMLESS = frozenset({".cueflow", ".DS_Store", ".gitkeep", ".gitignore", "lost+found"})
 
 
 @contextmanager
 def locked(root: Path, *, erasing: bool = False) -> Iterator[None]:
     """Hold TABLES for writing; the lock dies with its process. Of a mirror the original is held, too.
+
+    Who comes while another one writes waits a little, and is the next: one that writes again and again must let it.
 
     Parameters
     ----------
@@ -34,24 +39,45 @@ def locked(root: Path, *, erasing: bool = False) -> Iterator[None]:
     Raises
     ------
     TablesError
-        If another process writes there now, or the folder cannot be written.
+        If another process goes on writing there, or the folder cannot be written.
     """
     with disk_errors("opening the tables for writing"):
         state_dir(root).mkdir(parents=True, exist_ok=True)
         for name in ("readers", "gate"):
             (state_dir(root) / name).touch()  # for those who may only read
-        file = (state_dir(root) / "lock").open("ab")
-    with file:
+        turn, lock = ((state_dir(root) / name).open("ab") for name in ("turn", "lock"))
+    with lock:
+        until = time.monotonic() + PATIENCE_S
+        with turn:  # held while one waits for the lock: whoever just had it must wait for the turn first
+            if not (_taken(turn, until) and _taken(lock, until)):
+                message = (
+                    "Another run writes these tables now: wait until it has ended, or choose another output folder."
+                )
+                raise TablesError(message)
+        with held(root, hide_first=erasing):
+            yield
+
+
+def _taken(file: IO[bytes], until: float) -> bool:
+    """Wait for a lock; false where it is not free in time.
+
+    Raises
+    ------
+    TablesError
+        If the file system has no locks.
+    """
+    while True:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            message = "Another run writes these tables now: wait until it has ended, or choose another output folder."
-            raise TablesError(message) from error
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(_PAUSE_S)
         except OSError as error:
             message = f"These tables cannot be locked ({error.strerror}): choose a folder on another file system."
             raise TablesError(message) from error
-        with held(root, hide_first=erasing):
-            yield
+        else:
+            return True
 
 
 def refuse_foreign_folder(root: Path) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 KEY = ("dataset", "session_id", "run_id")
 _SAME = (*KEY, "finished_utc")
-PLACED = (*_SAME, "cueflow_version", "schema_version", "layout")
+PLACED = (*_SAME, "cueflow_version", "schema_version", "layout", "row_counts", "own_biomarkers")
 _FEW = 64  # sessions whose files are named one by one
 
 
@@ -123,9 +123,12 @@ def placed_sessions(root: Path, *, dataset: str | None = None, without: frozense
     _check(root, "sessions")
     own = collected(_parts(root, "sessions", dataset, without=without).select(PLACED))
     shared = collected(_buckets(root, "sessions", dataset, without=without).select(*PLACED, BUCKET))
-    loose = own.join(shared.select(_SAME), on=list(_SAME), how="anti", nulls_equal=True)
-    moved = shared.join(loose.select(KEY[:2]), on=list(KEY[:2]), how="anti")
-    sessions = pl.concat([loose.with_columns(pl.lit(None, pl.Int32).alias(BUCKET)), moved])
+    if own.is_empty():
+        sessions = shared
+    else:
+        loose = own.join(shared.select(_SAME), on=list(_SAME), how="anti", nulls_equal=True)
+        moved = shared.join(loose.select(KEY[:2]), on=list(KEY[:2]), how="anti")
+        sessions = pl.concat([loose.with_columns(pl.lit(None, pl.Int32).alias(BUCKET)), moved])
     newest = sessions["schema_version"].max()
     if isinstance(newest, int) and newest > SCHEMA_VERSION:
         message = (
@@ -186,7 +189,7 @@ def _parts(
     schema = _schema(table)
     if of is not None and of.height <= _FEW:
         named = sorted({part_path(root, table, d, session) for d, session in of.select(KEY[:2]).iter_rows()})
-        files = [path for path in named if path.exists()]
+        files = [path for path in named if path.exists() and path not in without]
     else:
         files = [p for p in part_files(root, table, dataset=dataset) if p not in without]
     if not files:

@@ -6,11 +6,13 @@ their run. While a session is written again it is invisible for the moment betwe
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from cueflow.schemas.biomarkers import BIOMARKERS
 from cueflow.schemas.errors import TablesError
 from cueflow.schemas.tables import TABLES, arrow_schema
 from cueflow.storage.atomic import disk_errors
@@ -169,7 +171,23 @@ def _checked(session_id: str, tables: Mapping[str, pa.Table], run_id: str) -> di
     if "sessions" not in tables or tables["sessions"].num_rows != 1:
         raise TablesError("A session is written with exactly one row in the sessions table.")
     checked = {name: arrow_schema(name).empty_table() for name in TABLES}
-    return checked | {name: _fitting(name, rows, session_id, run_id) for name, rows in tables.items()}
+    return _counted(checked | {name: _fitting(name, rows, session_id, run_id) for name, rows in tables.items()})
+
+
+def _counted(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
+    """The same with what the sessions row says of the other tables, so that a lost file is noticed."""
+    import pyarrow as pa
+
+    names = tables["biomarkers"]["biomarker"].unique().to_pylist()
+    said = {
+        "row_counts": json.dumps({name: rows.num_rows for name, rows in tables.items() if name != "sessions"}),
+        "own_biomarkers": sorted(name for name in names if name not in BIOMARKERS),
+    }
+    sessions = tables["sessions"]
+    for name, value in said.items():
+        field = sessions.schema.field(name)
+        sessions = sessions.set_column(sessions.schema.names.index(name), field, pa.array([value], field.type))
+    return tables | {"sessions": sessions}
 
 
 def _fitting(name: str, rows: pa.Table, session_id: str, run_id: str) -> pa.Table:

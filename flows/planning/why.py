@@ -12,6 +12,7 @@ from cueflow.flows.planning.plan import Plan, Request, SessionPlan, plan_run
 from cueflow.schemas.errors import TablesError
 from cueflow.schemas.session import Dataset
 from cueflow.storage.fingerprints import HashMemo
+from cueflow.storage.reading.lost import lost_sessions
 from cueflow.storage.reading.verify import unreadable_files
 from cueflow.storage.tables import read_sessions
 
@@ -110,8 +111,8 @@ def session_rows(tables: Path, dataset: str) -> dict[str, dict[str, object]]:
     Returns
     -------
     dict
-        Session id to status, reason, fingerprint and depends_on. One of which a file is damaged has no fingerprint, so
-        that it is written again.
+        Session id to status, reason, fingerprint and depends_on. One of which a file is damaged or missing has no
+        fingerprint, so that it is written again.
 
     Raises
     ------
@@ -127,7 +128,8 @@ def session_rows(tables: Path, dataset: str) -> dict[str, dict[str, object]]:
         return {}
     kept = frame.select("session_id", "status", "reason", "fingerprint", "depends_on", "finished_utc")
     rows = {str(row["session_id"]): row for row in kept.iter_rows(named=True)}
-    return rows | dict.fromkeys((session for sessions in damaged.values() for session in sessions), _DAMAGED_ROW)
+    again = (*(s for sessions in damaged.values() for s in sessions), *lost_sessions(tables, frame))
+    return rows | dict.fromkeys(again, _DAMAGED_ROW)
 
 
 def fingerprints(rows: Mapping[str, Mapping[str, object]]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -34,6 +35,8 @@ __all__ = [
     "action_biomarker",
     "action_slug",
     "declared_as",
+    "find_biomarker",
+    "in_order",
     "of_modality",
     "relations_of",
 ]
@@ -98,7 +101,31 @@ def declared_as(name: str) -> Biomarker:
     KeyError
         If nothing of that name is declared.
     """
-    found = BIOMARKERS.get(name) or action_biomarker(name)
+    found = find_biomarker(name)
     if found is None:
         raise KeyError(name)
     return found
+
+
+def find_biomarker(name: str) -> Biomarker | None:
+    """Declaration of any measure, those of a user's own actions too; None where nothing of that name is declared."""
+    return BIOMARKERS.get(name) or action_biomarker(name)
+
+
+def in_order(names: Iterable[str]) -> tuple[Biomarker, ...]:
+    """Declarations in the order of the registry, one modality after the other; in each, a user's own actions last.
+
+    Parameters
+    ----------
+    names : iterable of str
+        As in the `biomarkers` table; what nothing declares is left out.
+
+    Returns
+    -------
+    tuple of Biomarker
+    """
+    wanted = set(names)
+    known = [declared for name, declared in BIOMARKERS.items() if name in wanted]
+    own = [found for name in sorted(wanted - BIOMARKERS.keys()) if (found := action_biomarker(name))]
+    order = list(dict.fromkeys(b.modality for b in (*known, *own)))
+    return tuple(sorted([*known, *own], key=lambda b: order.index(b.modality)))

@@ -6,8 +6,9 @@ import html
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 from cueflow.storage.atomic import replace_bytes
 from cueflow.storage.erasing.removal import pattern_of
@@ -27,7 +28,7 @@ def remember_pages(root: Path, folder: Path) -> None:
     known = _known(root)
     place = os.path.relpath(folder.resolve(), root.resolve())
     if place not in known and os.access(state_dir(root), os.W_OK):
-        replace_bytes(_list_path(root), json.dumps(sorted({*known, place})).encode())
+        _remember(root, {*known, place})
 
 
 def pages_that_name(root: Path, ids: Sequence[str], more: Sequence[Path] = ()) -> list[Path]:
@@ -59,12 +60,18 @@ def _pages(root: Path, more: Sequence[Path]) -> Iterator[Path]:
             yield from sorted(p for p in folder.iterdir() if p.suffix in _KINDS and p.is_file())
 
 
+def _remember(root: Path, places: Iterable[str]) -> None:
+    # Its dots would look like a session that is called "..".
+    said = [quote(place, safe="/ ").replace(".", "%2E") for place in sorted(places)]
+    replace_bytes(_list_path(root), json.dumps(said).encode())
+
+
 def _known(root: Path) -> list[str]:
     try:
         known = json.loads(_list_path(root).read_bytes())
     except (OSError, ValueError):
         return []
-    return [place for place in known if isinstance(place, str)] if isinstance(known, list) else []
+    return [unquote(place) for place in known if isinstance(place, str)] if isinstance(known, list) else []
 
 
 def _list_path(root: Path) -> Path:

@@ -8,12 +8,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
+from cueflow.schemas.session import Group
 from cueflow.schemas.tables import TABLES
 from cueflow.storage.erasing.removal import pattern_of
 from cueflow.storage.layout import PART
 from cueflow.storage.scan import collected, raw_scan
 
 _CHECKSUM = 64  # bytes in front of a cached stage's compressed JSON
+# Whole values of these are our own words, or count visits: a session that is called "1" is not named by a unit of 1.
+_WORDS = frozenset({
+    "visit", "modality", "role", "speaker", "biomarker", "unit", "statistic", "status", "reason", "method",
+    "method_version", "kind", "source", "fusion_status",
+    *(f"{group}_{what}" for group in Group for what in ("status", "reason")),
+})  # fmt: skip
 
 
 def traces(root: Path, *, subjects: Sequence[str], sessions: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
@@ -51,7 +58,10 @@ def _in_rows(root: Path, subjects: Sequence[str], sessions: Mapping[str, Sequenc
             if not ids:
                 continue
             rows = raw_scan(root, table, dataset=dataset).drop("dataset")
-            named = pl.any_horizontal(pl.col(pl.String).str.contains(pattern_of(ids)).fill_null(value=False))
+            texts = pl.col(pl.String).str.contains(pattern_of(ids))
+            words = pl.col(sorted(_WORDS.intersection(rows.collect_schema().names())))
+            rows = rows.with_columns(pl.when(~words.is_in(ids)).then(words))
+            named = pl.any_horizontal(texts.fill_null(value=False))
             if collected(rows.filter(named).select(pl.len())).item():
                 yield table
 

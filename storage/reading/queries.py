@@ -16,7 +16,7 @@ from cueflow.schemas.tables import TABLES
 from cueflow.storage.readers import hold, reading, release
 from cueflow.storage.reading.examples import EXAMPLES
 from cueflow.storage.reading.views import close_off, connect
-from cueflow.storage.reading.wide import described, wide_frame
+from cueflow.storage.reading.wide import described, wide_frame, wide_names
 from cueflow.storage.records.audit import record, shape_of
 from cueflow.storage.remote.mirror import place
 from cueflow.storage.scan import placed_sessions, visible
@@ -111,14 +111,15 @@ class Tables:
         Returns
         -------
         polars.LazyFrame
-            dataset, session_id, subject_id, visit and every declared biomarker (each has one statistic); null where
-            the session has no value with status ok. Where it has several, the one with the largest coverage.
+            dataset, session_id, subject_id, visit, every declared biomarker (each has one statistic) and every measure
+            of the user's own actions (`action_<label>_…`) that any session has; null where the session has no value
+            with status ok. Where it has several, the one with the largest coverage.
         """
         chosen = self._sessions
         if sessions is not None:
             chosen = chosen.filter(chosen["session_id"].is_in(list(sessions)))
         about, values = (visible(self.path, name, chosen) for name in ("sessions", "biomarkers"))
-        return wide_frame(about, values, phase=phase, role=role, few=sessions)
+        return wide_frame(about, values, wide_names(self._sessions), phase=phase, role=role, few=sessions)
 
     def of_session(self, session_id: str, *, dataset: str | None = None) -> dict[str, pl.LazyFrame]:
         """All tables of one session; only its files are opened.

@@ -6,19 +6,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from cueflow.schemas.biomarkers import BIOMARKERS
+from cueflow.schemas.biomarkers import find_biomarker
 from cueflow.schemas.errors import TablesError
 from cueflow.schemas.tables import TABLES, arrow_schema
 from cueflow.storage.compaction.buckets import bucket_files, bucket_of
 from cueflow.storage.layout import PART, part_path
 from cueflow.storage.owner import is_tables
 from cueflow.storage.readers import reading
+from cueflow.storage.reading.lost import Damage, lost_rows
 from cueflow.storage.scan import part_files
 from cueflow.storage.seal import is_whole
 
@@ -29,21 +28,8 @@ if TYPE_CHECKING:
 _LOOKED_AT = ("session_id", "biomarker")  # of files whose bytes are those that were written
 
 
-@dataclass(frozen=True, slots=True)
-class Damage:
-    """A file that cannot be trusted: where it lies inside TABLES, and what is wrong.
-
-    `sessions` must be written again; of a bucket, those that were already are not among them.
-    """
-
-    path: str
-    dataset: str
-    sessions: tuple[str, ...]
-    what: str
-
-
 def verify_tables(root: Path) -> tuple[int, tuple[Damage, ...]]:
-    """Read every file, compare its bytes with the hash in it, and its rows with what its place says.
+    """Read every file, compare its bytes with the hash in it, and its rows with what its place and its session say.
 
     Of files that an older version wrote only the checksums of the pages are compared, where they have any.
 
@@ -55,7 +41,7 @@ def verify_tables(root: Path) -> tuple[int, tuple[Damage, ...]]:
     Returns
     -------
     tuple
-        Files read, and the damaged ones.
+        Files read, and those that are damaged or missing.
 
     Raises
     ------
@@ -72,7 +58,7 @@ def verify_tables(root: Path) -> tuple[int, tuple[Damage, ...]]:
                 what = _wrong(path, table)
                 if what:
                     found.append(_damage(root, path, what))
-        found += _missing(root)
+        found += lost_rows(root, without=frozenset(root / damage.path for damage in found))
     return files, tuple(found)
 
 
@@ -116,18 +102,9 @@ def _foreign(columns: pa.Schema, rows: pa.Table, table: str) -> str:
             return f"column {field.name} has another type"
     if table == "biomarkers" and rows.num_rows:
         names = set(pc.unique(rows["biomarker"].cast("string")).to_pylist())
-        if unknown := sorted(str(n) for n in names - set(BIOMARKERS)):
+        if unknown := sorted(str(n) for n in names if find_biomarker(str(n)) is None):
             return f"holds {len(unknown)} biomarkers that are not declared, {unknown[0]} for one"
     return ""
-
-
-def _missing(root: Path) -> Iterator[Damage]:
-    """Sessions with rows in other tables, whose sessions file or biomarkers file is gone."""
-    for here, there in (("sessions", "biomarkers"), ("biomarkers", "sessions")):
-        others = {(p.parent.parent.name, p.parent.name) for p in part_files(root, there)}
-        for path in part_files(root, here):
-            if (path.parent.parent.name, path.parent.name) not in others:
-                yield _damage(root, path, f"the session's file of {there} is missing")
 
 
 def unreadable_files(root: Path, *, dataset: str | None = None) -> dict[Path, tuple[str, ...]]:

@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 import glob
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
 
-from cueflow.schemas.biomarkers import BIOMARKERS
 from cueflow.schemas.tables import TABLES, arrow_schema
 from cueflow.storage.compaction.buckets import BUCKET, bucket_files
 from cueflow.storage.layout import PART
+from cueflow.storage.reading.wide import wide_names
 from cueflow.storage.scan import KEY, part_files
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def connect(root: Path, sessions: pl.DataFrame) -> duckdb.DuckDBPyConnection:
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET parquet_metadata_cache = true")  # the footers of 64 files take longer than one session
     connection.execute("CREATE SCHEMA internal")
-    connection.register("given", sessions.to_arrow())
+    connection.register("given", sessions.select(*KEY, BUCKET).to_arrow())
     connection.execute(f"CREATE TABLE internal.loose AS SELECT {_KEY} FROM given WHERE {BUCKET} IS NULL")
     connection.execute(f"CREATE TABLE internal.moved AS SELECT {_KEY}, {BUCKET} FROM given WHERE {BUCKET} IS NOT NULL")
     connection.unregister("given")
@@ -58,7 +59,7 @@ def connect(root: Path, sessions: pl.DataFrame) -> duckdb.DuckDBPyConnection:
     same = sessions["layout"].null_count() == 0 and sessions["layout"].n_unique() <= 1
     for table in TABLES:
         _create_view(connection, root, table, union_by_name=not same)
-    connection.execute(wide_view())
+    connection.execute(wide_view(wide_names(sessions)))
     return connection
 
 
@@ -82,8 +83,13 @@ def close_off(connection: duckdb.DuckDBPyConnection, root: Path, *, memory_limit
         connection.execute(statement)
 
 
-def wide_view() -> str:
+def wide_view(names: Sequence[str]) -> str:
     """Statement that makes the view `wide`: one row per session and one column per biomarker (which has one statistic).
+
+    Parameters
+    ----------
+    names : sequence of str
+        The biomarkers: from `storage.reading.wide.wide_names`.
 
     Returns
     -------
@@ -99,7 +105,7 @@ def wide_view() -> str:
         "  SELECT * FROM (\n"
         "    SELECT dataset, session_id, biomarker, arg_max(value, coverage) AS value\n"
         f"    FROM biomarkers WHERE {wanted} GROUP BY dataset, session_id, biomarker\n"
-        f"  ) PIVOT (first(value) FOR biomarker IN ({', '.join(map(_quoted, sorted(BIOMARKERS)))}))\n"
+        f"  ) PIVOT (first(value) FOR biomarker IN ({', '.join(map(_quoted, names))}))\n"
         ") v ON v.dataset = s.dataset AND v.session_id = s.session_id"
     )
 

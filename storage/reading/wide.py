@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cueflow.schemas.biomarkers import BIOMARKERS
+from cueflow.schemas.biomarkers import BIOMARKERS, find_biomarker
 from cueflow.storage.scan import collected
 
 if TYPE_CHECKING:
@@ -18,8 +18,31 @@ _SESSION = ("dataset", "session_id")
 _HEAD = (*_SESSION, "subject_id", "visit")
 
 
+def wide_names(sessions: pl.DataFrame) -> tuple[str, ...]:
+    """Columns of the wide view after its ids.
+
+    Parameters
+    ----------
+    sessions : polars.DataFrame
+        From `storage.scan.placed_sessions`.
+
+    Returns
+    -------
+    tuple of str
+        Every declared biomarker, then what the sessions have of the user's own actions, each by name.
+    """
+    own = sessions["own_biomarkers"].explode().drop_nulls().unique()
+    return (*sorted(BIOMARKERS), *sorted(name for name in own if find_biomarker(name)))
+
+
 def wide_frame(
-    sessions: pl.LazyFrame, biomarkers: pl.LazyFrame, *, phase: str, role: str, few: Sequence[str] | None
+    sessions: pl.LazyFrame,
+    biomarkers: pl.LazyFrame,
+    names: Sequence[str],
+    *,
+    phase: str,
+    role: str,
+    few: Sequence[str] | None,
 ) -> pl.LazyFrame:
     """Turn the values of sessions into columns.
 
@@ -27,6 +50,8 @@ def wide_frame(
     ----------
     sessions, biomarkers : polars.LazyFrame
         Rows that count.
+    names : sequence of str
+        Biomarkers: the columns, in this order.
     phase : str
         Phase whose values are taken.
     role : str
@@ -37,7 +62,7 @@ def wide_frame(
     Returns
     -------
     polars.LazyFrame
-        `dataset`, `session_id`, `subject_id`, `visit` and every declared biomarker, sorted by dataset and session.
+        `dataset`, `session_id`, `subject_id`, `visit` and the biomarkers, sorted by dataset and session.
     """
     import polars as pl
 
@@ -50,14 +75,13 @@ def wide_frame(
         rows = collected(read.filter(taken))
     else:  # one condition decodes one column whole; of the others only the rows that it leaves are decoded
         rows = collected(read.filter(pl.col("session_id").is_in(list(few)))).filter(taken)
-    return pl.concat([head, _turned(head, rows)], how="horizontal").lazy()
+    return pl.concat([head, _turned(head, rows, names)], how="horizontal").lazy()
 
 
-def _turned(head: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    """A column per declared biomarker, a row per session of `head`; of several values the best covered one."""
+def _turned(head: pl.DataFrame, rows: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """A column per biomarker, a row per session of `head`; of several values the best covered one."""
     import polars as pl
 
-    names = sorted(BIOMARKERS)
     where = head.select(_SESSION).with_row_index("row")
     column = pl.col("biomarker").cast(pl.Enum(names), strict=False).to_physical().alias("column")
     placed = rows.select(*_SESSION, column, "value", "coverage").drop_nulls("column").join(where, on=list(_SESSION))
@@ -76,7 +100,7 @@ def described(rows: pa.Table) -> pa.Table:
 
     fields = []
     for field in rows.schema:
-        known = BIOMARKERS.get(field.name)
+        known = find_biomarker(field.name)
         about = {"unit": known.unit, "definition": known.definition, "source": known.source} if known else None
         fields.append(field.with_metadata(about) if about else field)
     return rows.cast(pa.schema(fields))

@@ -120,8 +120,9 @@ def provenance(root: Path, run_id: str | None = None) -> dict[str, Any]:
     Returns
     -------
     dict
-        Agents are the software; activities the runs and, in each, a stage of a session with its duration; entities
-        recordings (by hash), parameters, weights and each session's tables.
+        Agents are the software; activities the runs, in each the sessions, in each of these the stages with their
+        durations, and fusion; entities recordings (by hash), parameters, weights, each session's tables and
+        predictions.
 
     Raises
     ------
@@ -143,9 +144,11 @@ def provenance(root: Path, run_id: str | None = None) -> dict[str, Any]:
     for run in sorted(sessions["run_id"].unique().to_list()):
         graph.add_run(run, _noted(root, run), sessions.filter(run_id=run))
     methods = collected(used)
+    models = collected(visible(root, "predictions", placed).filter(wanted))
     for row in sessions.sort("dataset", "session_id").to_dicts():
-        mine = methods.filter(session_id=row["session_id"], dataset=row["dataset"])
-        graph.add_session(row, mine)
+        mine = {"session_id": row["session_id"], "dataset": row["dataset"]}
+        graph.add_session(row, methods.filter(**mine))
+        graph.add_predictions(row, models.filter(**mine))
     return graph.document
 
 
@@ -180,16 +183,39 @@ class _Graph:
         self.document["entity"][tables] = {"prov:type": "cueflow:session", "cueflow:status": row["status"]}
         settings = f"cueflow:parameters/{row['config_hash']}"
         self.document["entity"][settings] = {"prov:type": "cueflow:parameters"}
+        whole = f"{run}/{base}"
+        times = {"prov:startTime": _instant(row["started_utc"]), "prov:endTime": _instant(row["finished_utc"])}
+        self.document["activity"][whole] = {name: time for name, time in times.items() if time}
+        self._relate("wasInformedBy", informed=whole, informant=run)
         hashes = json.loads(row["input_sha256"] or "{}")
         for group in Group:
             if row[f"{group.value}_status"] in {None, "absent"}:
                 continue
-            step = f"{run}/{base}/{group.value}"
+            step = f"{whole}/{group.value}"
             self.document["activity"][step] = {"cueflow:seconds": row[f"{group.value}_seconds"]}
-            self._relate("wasInformedBy", informed=step, informant=run)
+            self._relate("wasInformedBy", informed=step, informant=whole)
             self._relate("used", activity=step, entity=settings)
             self._use_inputs(step, group.value, hashes, methods)
             self._relate("wasGeneratedBy", entity=tables, activity=step)
+
+    def add_predictions(self, row: Mapping[str, Any], predictions: pl.DataFrame) -> None:
+        if predictions.is_empty():
+            return
+        base = f"{encoded(row['dataset'])}/{encoded(row['session_id'])}"
+        whole, answers = f"run:{encoded(row['run_id'])}/{base}", f"cueflow:predictions/{base}"
+        step = f"{whole}/fusion"
+        self.document["activity"][step] = {"cueflow:targets": sorted(predictions["target"].unique().to_list())}
+        self.document["entity"][answers] = {"prov:type": "cueflow:predictions"}
+        self._relate("wasInformedBy", informed=step, informant=whole)
+        self._relate("used", activity=step, entity=f"cueflow:tables/{base}")
+        for sha256 in sorted(predictions["model_sha256"].drop_nulls().unique().to_list()):
+            self._use_weights(step, sha256)
+        self._relate("wasGeneratedBy", entity=answers, activity=step)
+
+    def _use_weights(self, step: str, sha256: str) -> None:
+        entity = f"cueflow:weights/{sha256}"
+        self.document["entity"][entity] = {"prov:type": "cueflow:weights", "cueflow:sha256": sha256}
+        self._relate("used", activity=step, entity=entity)
 
     def _use_inputs(self, step: str, group: str, hashes: Mapping[str, str], methods: pl.DataFrame) -> None:
         for stream, sha256 in sorted(hashes.items()):
@@ -202,9 +228,7 @@ class _Graph:
             {f"{m['method']} {m['method_version']}".strip() for m in mine if m["method_version"]}
         )
         for sha256 in sorted({m["model_sha256"] for m in mine if m["model_sha256"]}):
-            entity = f"cueflow:weights/{sha256}"
-            self.document["entity"][entity] = {"prov:type": "cueflow:weights", "cueflow:sha256": sha256}
-            self._relate("used", activity=step, entity=entity)
+            self._use_weights(step, sha256)
 
 
 def _group_of(modality: str | None) -> str:

@@ -37,7 +37,7 @@ _MARK = "remote.json"
 _TRIES = 10
 # What belongs to one machine: locks, journals, what can be computed again, and who asked what there.
 _OWN = re.compile(
-    r"^\.cueflow/(lock|lock\.json|readers|gate|audit\.jsonl|cache/|commits/|workers\.log|hashes\.json|pages\.json)|\.tmp$"
+    r"^\.cueflow/(lock|turn|lock\.json|readers|gate|audit\.jsonl|cache/|commits/|workers\.log|hashes\.json|pages\.json)|\.tmp$"
 )
 
 

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cueflow.schemas.biomarkers import BIOMARKERS
+from cueflow.schemas.biomarkers import BIOMARKERS, in_order
 from cueflow.schemas.errors import TablesError
 from cueflow.schemas.tables import TABLES, arrow_schema
 from cueflow.storage.atomic import disk_errors
@@ -92,12 +92,11 @@ def deidentify(root: Path, out: Path, *, key_file: Path, choice: Choice) -> Expo
         If nothing is left to export, a folder cannot be used, or the second pass finds something.
     """
     _refuse_places(root, out, key_file)
-    names = _chosen(choice.biomarkers)
     with reading(root), disk_errors("exporting"):
         placed = placed_sessions(root)
         sessions = collected(visible(root, "sessions", placed))
         tables = {name: collected(visible(root, name, placed)) for name in _wanted(choice)}
-        tables["biomarkers"] = _in_names(tables["biomarkers"], names)
+        tables["biomarkers"] = _in_names(tables["biomarkers"], choice.biomarkers)
         people = sessions["subject_id"].n_unique()
         if people < choice.k:
             raise TablesError(f"Only {people} subjects, fewer than {choice.k}: nobody can hide among them (--k).")
@@ -137,27 +136,24 @@ def _wanted(choice: Choice) -> list[str]:
     return ["biomarkers", *(["events"] if choice.events else []), *(["windows"] if choice.windows else [])]
 
 
-def _chosen(patterns: Iterable[str]) -> set[str]:
-    """Declared biomarkers that fit the patterns.
+def _in_names(rows: pl.DataFrame, patterns: Iterable[str]) -> pl.DataFrame:
+    """Rows of the biomarkers that fit the patterns; measures of own actions are found by name like the declared ones.
 
     Raises
     ------
     TablesError
-        If one fits none.
+        If a pattern fits nothing.
     """
+    import polars as pl
+
+    known = {*BIOMARKERS, *(b.name for b in in_order(rows["biomarker"].unique()))}
     found: set[str] = set()
     for pattern in patterns:
-        fitting = {name for name in BIOMARKERS if fnmatchcase(name, pattern)}
+        fitting = {name for name in known if fnmatchcase(name, pattern)}
         if not fitting:
             raise TablesError(f"No biomarker is called {pattern!r}: `cueflow dictionary` lists them.")
         found |= fitting
-    return found
-
-
-def _in_names(rows: pl.DataFrame, names: set[str]) -> pl.DataFrame:
-    import polars as pl
-
-    return rows.filter(pl.col("biomarker").is_in(sorted(names)))
+    return rows.filter(pl.col("biomarker").is_in(sorted(found)))
 
 
 def _without_rare(

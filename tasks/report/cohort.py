@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cueflow.schemas.biomarkers import BIOMARKERS, Biomarker
+from cueflow.schemas.biomarkers import Biomarker, in_order
 from cueflow.schemas.session import Group
 from cueflow.tasks.report.download import Download, csv_download
 from cueflow.tasks.report.findings import correlations, heat_map, outliers, quality, reliability, visits
@@ -201,8 +201,7 @@ def _strips(biomarkers: pl.DataFrame) -> tuple[StripGroup, ...]:
     found = dict(
         whole.group_by("biomarker").agg("value", "status").select("biomarker", pl.struct("value", "status")).iter_rows()
     )
-    declared = [b for b in BIOMARKERS.values() if b.name in found]
-    strips = [(b.modality, _strip(b, found[b.name])) for b in declared]
+    strips = [(b.modality, _strip(b, found[b.name])) for b in in_order(found)]
     return tuple(
         StripGroup(modality, title_of_modality(modality), tuple(strip for _, strip in part))
         for modality, part in groupby(strips, lambda item: item[0])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cueflow.schemas.biomarkers import BIOMARKERS
+from cueflow.schemas.biomarkers import find_biomarker
 from cueflow.tasks.report.text import as_float, as_text, clock, number, sentence_of, title_of, title_of_modality
 from cueflow.tasks.report.values import unit_label
 
@@ -136,7 +136,7 @@ def _step(head: Mapping[str, str], start: float, end: float, kind: str, *, low: 
 
 def _head(row: Mapping[str, Any]) -> dict[str, str]:
     name = as_text(row["biomarker"])
-    declared = BIOMARKERS.get(name)
+    declared = find_biomarker(name)
     unit = unit_label(declared.unit) if declared else ""
     first, last = as_float(row["span_start_s"]), as_float(row["span_end_s"])
     known = first is not None and last is not None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cueflow.schemas.biomarkers import BIOMARKERS
+from cueflow.schemas.biomarkers import BIOMARKERS, declared_as
 from cueflow.schemas.errors import TooShortError
 from cueflow.tasks.report.download import Download, csv_download
 from cueflow.tasks.report.matrix import Matrix
@@ -362,7 +362,7 @@ def _text(value: object) -> str:
 
 
 def _unit(name: str, value: float) -> str:
-    unit = BIOMARKERS[name].unit
+    unit = declared_as(name).unit
     return f"{number(value)} {'' if unit == '1' else unit}".strip()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cueflow.schemas.biomarkers import BIOMARKERS
+from cueflow.schemas.biomarkers import in_order
 from cueflow.schemas.results import FloatArray
 
 if TYPE_CHECKING:
@@ -64,8 +64,7 @@ def make_matrix(sessions: pl.DataFrame, biomarkers: pl.DataFrame) -> Matrix:
         pl.col("phase") == "session",
         pl.col("role").fill_null("patient") == "patient",
     ).sort("coverage", nulls_last=False)
-    there = set(used["biomarker"].unique())
-    names = tuple(name for name in BIOMARKERS if name in there)
+    names = tuple(b.name for b in in_order(used["biomarker"].unique()))
     row_of = {row[0]: at for at, row in enumerate(rows)}
     column_of = {name: at for at, name in enumerate(names)}
     values = np.full((len(rows), len(names)), np.nan)

@@ -140,6 +140,15 @@
   lanes.addEventListener("dblclick", () => zoom(0, length));
   lanes.addEventListener("keydown", (e) => {
     if (e.key === "Escape") { zoom(0, length); return; }
+    const nearer = { "+": 0.5, "=": 0.5, "-": 2 }[e.key];
+    if (nearer) {
+      e.preventDefault();
+      const mid = at === null || at < view[0] || at > view[1] ? (view[0] + view[1]) / 2 : at;
+      const span = Math.min((view[1] - view[0]) * nearer, length);
+      const first = Math.min(Math.max(mid - span / 2, 0), length - span);
+      zoom(first, first + span);
+      return;
+    }
     const way = { ArrowLeft: -1, ArrowRight: 1 }[e.key];
     if (!way) return;
     e.preventDefault();
@@ -147,12 +156,10 @@
     show(Math.min(Math.max(x, view[0]), view[1]));
   });
   whole.addEventListener("click", () => zoom(0, length));
-  for (const span of all(".span[data-span]")) {
+  for (const span of all("a.span")) {
     const [a, b] = span.dataset.span.split(" ").map(Number);
-    span.setAttribute("role", "button"); span.tabIndex = 0; span.title = "Show in the time lines";
-    const go = () => { zoom(a - start, b - start); lanes.scrollIntoView({ block: "start" }); };
-    span.addEventListener("click", go);
-    span.addEventListener("keydown", (e) => { if (e.key === "Enter" || e.key === " ") { e.preventDefault(); go(); } });
+    span.title = "Show in the time lines";
+    span.addEventListener("click", () => { zoom(a - start, b - start); lanes.focus({ preventScroll: true }); });
   }
   window.addEventListener("resize", () => { ticks(); show(at); });
   ticks();

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from cueflow.tasks.report.matrix import Matrix
 
+_LONG = frozenset({"depends_on"})
+
 
 def session_page(  # noqa: PLR0913 - the tables of a session
     *,
@@ -49,10 +51,16 @@ def session_page(  # noqa: PLR0913 - the tables of a session
     str
         HTML that makes no request.
     """
+    import polars as pl
+
     groups = value_groups(biomarkers, compare(cohort, as_text(session.get("session_id"))) if cohort else {})
     phases = biomarkers["phase"].drop_nulls().unique(maintain_order=True).to_list()
     explained = explain(predictions, explanations)
-    tables = {"values": biomarkers, "events": events, "seconds": windows, "explanation": explanations}
+    own = pl.DataFrame([{name: _plain(value) for name, value in session.items() if name not in _LONG}])
+    tables = {
+        "session": own, "values": biomarkers, "events": events, "seconds": windows, "predictions": predictions,
+        "explanation": explanations,
+    }  # fmt: skip
     return render(
         "session.html",
         top=overview(session, biomarkers, events),
@@ -64,6 +72,10 @@ def session_page(  # noqa: PLR0913 - the tables of a session
         no_prediction=_no_prediction(session),
         generated=generated,
     )
+
+
+def _plain(value: object) -> object:
+    return ";".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
 def _no_prediction(session: Mapping[str, object]) -> str:

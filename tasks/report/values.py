@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from cueflow.schemas.biomarkers import BIOMARKERS, Biomarker
+from cueflow.schemas.biomarkers import BIOMARKERS, Biomarker, find_biomarker
 from cueflow.schemas.dictionary import evidence_rule, source_url
 from cueflow.tasks.report.text import (
     NOTHING,
@@ -44,6 +44,7 @@ class About:
     rule: str
     plausible: str
     method: str
+    weights: str
     aliases: str
 
 
@@ -162,13 +163,13 @@ def _first_rows(
     for row in rows:
         name = as_text(row["biomarker"])
         whole = as_text(row["phase"]) == WHOLE and as_text(row["role"]) in {"", "patient"} and row["status"] == "ok"
-        yield _row(row, None if name in seen else BIOMARKERS.get(name), compared.get(name) if whole else None)
+        yield _row(row, None if name in seen else find_biomarker(name), compared.get(name) if whole else None)
         seen.add(name)
 
 
 def _row(row: Mapping[str, Any], declared: Biomarker | None, versus: Versus | None) -> ValueRow:
     name, status = as_text(row["biomarker"]), as_text(row["status"])
-    known = BIOMARKERS.get(name)
+    known = find_biomarker(name)
     whose = " ".join(part for part in (_unless_patient(_person(row)), as_text(row["channel"])) if part)
     phase = as_text(row["phase"]) or WHOLE
     n_unit = known.evidence.unit if known else ""
@@ -234,5 +235,6 @@ def _about(declared: Biomarker, row: Mapping[str, Any]) -> About:
         rule=evidence_rule(declared.evidence),
         plausible=f"{number(low)} to {number(high)} {unit_label(declared.unit)}".strip(),
         method=f"{declared.method} {version}".strip(),
+        weights=as_text(row["model_sha256"])[:12],
         aliases=", ".join(declared.aliases),
     )

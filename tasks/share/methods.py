@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from cueflow.schemas.biomarkers import BIOMARKERS, action_biomarker
+from cueflow.schemas.biomarkers import in_order
 from cueflow.schemas.citations import bibtex, cite_key
 from cueflow.schemas.dictionary import evidence_rule
 
@@ -57,19 +57,11 @@ def methods_section(sessions: pl.DataFrame, biomarkers: pl.DataFrame, weights: M
     import polars as pl
 
     used = biomarkers.filter(pl.col("value").is_not_null())
-    measures = _declared(set(used["biomarker"]))
+    measures = in_order(used["biomarker"].unique())
     parts = [_opening(sessions), *_modalities(used, measures), _rules(biomarkers, measures), _weights(used, weights)]
     sources = ["cueflow:", *dict.fromkeys(measure.source for measure in measures)]
     entries = {cite_key(source): bibtex(source) for source in sources}
     return MethodsText("\n\n".join(part for part in parts if part) + "\n", "\n\n".join(entries.values()) + "\n")
-
-
-def _declared(names: set[str]) -> list[Biomarker]:
-    """Declarations in the order of the dictionary, one modality after the other; of each, a user's own actions last."""
-    known = [declared for name, declared in BIOMARKERS.items() if name in names]
-    own = [found for name in sorted(names - BIOMARKERS.keys()) if (found := action_biomarker(name))]
-    order = list(dict.fromkeys(b.modality for b in (*known, *own)))
-    return sorted([*known, *own], key=lambda b: order.index(b.modality))
 
 
 def _opening(sessions: pl.DataFrame) -> str:

@@ -103,9 +103,15 @@ def test_the_dark_colours_have_contrast_too(visit, name):
 def test_the_time_line_zooms_by_key_and_by_reason(visit):
     page = visit("S005.html")
     assert page.locator("#whole").is_disabled()
-    page.locator(".span[data-span]").first.focus()
+    page.locator("a.span").first.focus()
     page.keyboard.press("Enter")
-    page.locator("#lanes").focus()
+    assert page.evaluate("document.activeElement.id") == "lanes"
+    page.keyboard.press("+")
+    assert page.locator("#whole").is_enabled()
+    page.keyboard.press("+")
+    near = page.locator("#zoomed").inner_text()
+    page.keyboard.press("-")
+    assert page.locator("#zoomed").inner_text() not in {"", near}
     page.keyboard.press("ArrowRight")
     assert page.locator("#now").inner_text()
     page.keyboard.press("Escape")

@@ -15,6 +15,7 @@ import pytest
 from cueflow.flows.forgetting import expire_sessions
 from cueflow.schemas.errors import TablesError
 from cueflow.schemas.tables import TABLES
+from cueflow.storage import owner
 from cueflow.storage.erasing import erasure
 from cueflow.storage.erasing.erasure import Also, expire, forget
 from cueflow.storage.erasing.pages import remember_pages
@@ -107,7 +108,8 @@ def test_an_unknown_subject_is_a_typed_error(root):
         forget(root, "P001")
 
 
-def test_it_waits_for_no_running_writer(root):
+def test_a_running_writer_is_not_disturbed(root, monkeypatch):
+    monkeypatch.setattr(owner, "PATIENCE_S", 0.1)
     writing = TableStore(root, "d").writing(root_fingerprint="f", session_ids=["S1"], join=True)
     with writing, pytest.raises(TablesError, match="Another run"):
         forget(root, "P001")
@@ -276,3 +278,14 @@ class TestAudit:
             list(pool.map(lambda n: record(root, "query", rows=n), range(60)))
         log = read_audit(root)
         assert (len(log.entries), log.broken_at) == (60, None)
+
+
+@pytest.mark.parametrize("session", ["..", ".", "1", "a/b", "*", "ok", "ms"])
+def test_a_session_that_is_called_like_a_path_or_a_word_of_ours_leaves_no_false_trace(write, tmp_path, session):
+    write(session, "run-a", subject="P1")
+    root = write("S2", "run-a", subject="P2").root
+    for folder in ("pages", "tables/pages", "."):
+        remember_pages(root, tmp_path / folder)
+    done = forget(root, "P1")
+    assert (done.sessions, done.traces) == (1, ())
+    assert read_sessions(root)["session_id"].to_list() == ["S2"]

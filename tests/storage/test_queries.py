@@ -79,6 +79,25 @@ def test_wide_has_a_row_per_session_and_takes_the_value_with_most_coverage(root,
     assert open_tables(root).wide(role="clinician").collect()["hrv_rmssd"].null_count() == 3
 
 
+def test_wide_has_the_measures_of_own_actions_too(root, rows):
+    tables = rows("S4", "run-c")
+    names = ["action_wave_rate", "action_nod_then_wave_share", *tables["biomarkers"]["biomarker"].to_pylist()[2:]]
+    at = tables["biomarkers"].column_names.index("biomarker")
+    tables["biomarkers"] = tables["biomarkers"].set_column(at, "biomarker", pa.array(names))
+    with TableStore(root, "d").writing(root_fingerprint="f", session_ids=["S4"]) as store:
+        store.commit_session("S4", tables, run_id="run-c")
+    opened, mark = open_tables(root), float(sum(b"run-c"))
+    wide = opened.wide().collect()
+    assert wide.columns[-2:] == ["action_nod_then_wave_share", "action_wave_rate"]
+    assert wide["action_wave_rate"].to_list() == [None, None, None, mark]
+    assert opened.wide(sessions=["S1"]).collect().columns == wide.columns
+    asked = query(root, "SELECT session_id, action_wave_rate, action_nod_then_wave_share FROM wide ORDER BY ALL")
+    assert asked.to_pylist()[3] == {
+        "session_id": "S4", "action_wave_rate": mark, "action_nod_then_wave_share": mark + 1,
+    }  # fmt: skip
+    assert asked.schema.field("action_wave_rate").metadata[b"unit"] == b"1/min"
+
+
 def test_a_folder_without_any_session_still_has_every_view(tmp_path):
     store = TableStore(tmp_path / "t", "d")
     with store.writing(root_fingerprint="f", session_ids=[]):

@@ -8,6 +8,8 @@ import re
 import resource
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,6 +18,7 @@ import pytest
 
 from cueflow.schemas.errors import DiskFullError, ForeignOutputError, TablesError
 from cueflow.schemas.tables import TABLES, arrow_schema
+from cueflow.storage import owner
 from cueflow.storage.tables import TableStore, read_fingerprints, read_sessions, scan
 
 
@@ -186,13 +189,33 @@ class TestOwner:
 
 
 class TestLock:
-    def test_a_second_writer_is_told_to_wait(self, write, tmp_path):
+    def test_a_second_writer_is_told_to_wait(self, write, monkeypatch):
+        monkeypatch.setattr(owner, "PATIENCE_S", 0.1)
         store = write("S1", "run-a")
         with store.writing(root_fingerprint="f", session_ids=["S1"]):
             second = TableStore(store.root, "d")
             with pytest.raises(TablesError, match="Another run writes"):
                 _open(second, root_fingerprint="f", session_ids=["S1"])
         write("S1", "run-b")
+
+    def test_a_writer_that_writes_again_and_again_lets_the_next_one_in(self, write):
+        """Without turns it takes the lock back before the other one has looked."""
+        store, ended = write("S1", "run-a"), threading.Event()
+
+        def write_for_ever():
+            while not ended.is_set():
+                with TableStore(store.root, "d").writing(root_fingerprint="f", session_ids=["S1"]):
+                    time.sleep(0.05)
+
+        writer = threading.Thread(target=write_for_ever)
+        writer.start()
+        try:
+            for k in range(3):
+                write("S1", f"run-{k}")
+        finally:
+            ended.set()
+            writer.join()
+        assert read_sessions(store.root)["run_id"].to_list() == ["run-2"]
 
     def test_a_dead_writer_does_not_block(self, write):
         store = write("S1", "run-a")
