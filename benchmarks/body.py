@@ -393,7 +393,7 @@ def speed() -> None:
 
 def day() -> None:
     """Peak memory by length."""
-    head("hours of ECG at 250 Hz", "peak, MiB", "the signal itself, MiB", "s")
+    head("hours of ECG at 250 Hz", "peak, MiB", "the signal as numbers, MiB", "s")
     for hours in (1, 6, 24):
         made = subprocess.run(
             [sys.executable, __file__, "_day", str(hours)], capture_output=True, text=True, check=True
@@ -407,16 +407,16 @@ def _day(hours: float) -> None:
     from pathlib import Path
 
     from cueflow.schemas.session import Modality
-    from cueflow.tasks.ingest.signals import read_signal
+    from cueflow.tasks.ingest.signals import open_signal
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "day.edf"
         subprocess.run([sys.executable, __file__, "_write", str(path), str(hours)], check=True)
         began = time.perf_counter()
-        signal = read_signal(path, modality=Modality.ECG)
+        signal = open_signal(path, modality=Modality.ECG)
         analysed("ecg", signal)
         spent = time.perf_counter() - began
-        size = signal.values.nbytes / 2**20
+        size = signal.n * 8 / 2**20
     print(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} {size:.0f} {spent:.1f}")
 
 

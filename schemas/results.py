@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -187,6 +187,47 @@ class Signal:
     began_error_s: float = 0.0
     zoned: bool = False
     moved_s: float = 0.0
+
+    @property
+    def n(self) -> int:
+        """Number of samples."""
+        return len(self.values)
+
+    def part(self, first: int, last: int) -> Signal:
+        """The samples from `first` to `last`, which is left out."""
+        return replace(self, values=self.values[first:last], times_s=self.times_s[first:last])
+
+
+@dataclass(frozen=True, slots=True)
+class LongSignal:
+    """A `Signal` of so many samples that they are decoded part by part, as they are asked for.
+
+    `read` gives the values from one sample to another, which is left out; sample k lies at `start_s` + k /
+    `sampling_rate`; all else as in `Signal`.
+    """
+
+    n: int
+    read: Callable[[int, int], FloatArray]
+    start_s: float
+    sampling_rate: float
+    unit: str
+    began_s: float | None = None
+    began_error_s: float = 0.0
+    zoned: bool = False
+    moved_s: float = 0.0
+
+    def part(self, first: int, last: int) -> Signal:
+        """The samples from `first` to `last`, which is left out."""
+        last = min(last, self.n)
+        times = self.start_s + np.arange(first, last) / self.sampling_rate
+        return Signal(
+            self.read(first, last), times, self.sampling_rate, self.unit, self.began_s, self.began_error_s, self.zoned,
+            self.moved_s,
+        )  # fmt: skip
+
+
+Recorded = Signal | LongSignal
+"""A signal of any length."""
 
 
 @dataclass(frozen=True, slots=True)

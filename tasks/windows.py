@@ -85,6 +85,46 @@ def within(times_s: FloatArray, window: Window) -> NDArray[np.bool_]:
     return np.asarray((times_s >= window.start_s) & (times_s < window.end_s))
 
 
+class Seconds:
+    """Means of a signal in whole seconds of the session clock, added up stretch by stretch."""
+
+    def __init__(self, start_s: float, end_s: float) -> None:
+        self.first = int(np.floor(start_s))
+        n = max(int(np.ceil(end_s)), self.first + 1) - self.first
+        self._count, self._total = np.zeros(n), np.zeros(n)
+
+    def add(self, times_s: FloatArray, values: FloatArray) -> None:
+        """Take samples into account; NaN values, and what lies outside, are left out.
+
+        Parameters
+        ----------
+        times_s, values : ndarray, shape (n,)
+            Samples.
+        """
+        n = len(self._count)
+        good = np.isfinite(values) & (times_s >= self.first) & (times_s < self.first + n)
+        bins = (np.floor(times_s[good]) - self.first).astype(np.int64)
+        self._count += np.bincount(bins, minlength=n)
+        self._total += np.bincount(bins, weights=values[good], minlength=n)
+
+    def series(self, name: str) -> Series:
+        """What was added.
+
+        Parameters
+        ----------
+        name : str
+            A declared series.
+
+        Returns
+        -------
+        Series
+            One value per second from floor(start) to ceil(end); NaN for a second without samples.
+        """
+        n = len(self._count)
+        mean = np.divide(self._total, self._count, out=np.full(n, np.nan), where=self._count > 0)
+        return Series(name=name, t_s=np.arange(self.first, self.first + n, dtype=np.float64), values=mean)
+
+
 def per_second(name: str, times_s: FloatArray, values: FloatArray, *, start_s: float, end_s: float) -> Series:
     """Mean of a signal in every whole second of the session clock that it touches.
 
@@ -102,10 +142,6 @@ def per_second(name: str, times_s: FloatArray, values: FloatArray, *, start_s: f
     Series
         One value per second from floor(start) to ceil(end); NaN for a second without samples.
     """
-    first, last = int(np.floor(start_s)), max(int(np.ceil(end_s)), int(np.floor(start_s)) + 1)
-    good = np.isfinite(values) & (times_s >= first) & (times_s < last)
-    bins = (np.floor(times_s[good]) - first).astype(np.int64)
-    count = np.bincount(bins, minlength=last - first)
-    total = np.bincount(bins, weights=values[good], minlength=last - first)
-    mean = np.divide(total, count, out=np.full(last - first, np.nan), where=count > 0)
-    return Series(name=name, t_s=np.arange(first, last, dtype=np.float64), values=mean)
+    seconds = Seconds(start_s, end_s)
+    seconds.add(times_s, values)
+    return seconds.series(name)

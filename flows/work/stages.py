@@ -282,10 +282,10 @@ def _transcript(root: Path, recording: str, start_s: float) -> tuple[tuple[Utter
 
 
 def _physiology(job: StageJob, stream: Stream, path: Path, progress: Progress) -> Findings:
-    from cueflow.tasks.ingest.signals import read_signal
+    from cueflow.tasks.ingest.signals import open_signal
     from cueflow.tasks.physiology.analyse import analyse_physiology
 
-    signal = read_signal(
+    signal = open_signal(
         path,
         modality=stream.modality,
         channel=stream.channel,

@@ -13,7 +13,7 @@ from cueflow.schemas.session import Modality, Stream
 from cueflow.tasks.clock.marks import marks_of
 from cueflow.tasks.ingest.audio import audio_blocks, audio_start_s, probe_audio
 from cueflow.tasks.ingest.container import decoded_frames, is_cover, opened
-from cueflow.tasks.ingest.signals import read_signal
+from cueflow.tasks.ingest.signals import open_signal
 
 SOUND_HZ = 100.0
 MOVEMENT_HZ = 20.0
@@ -46,7 +46,7 @@ def clues_of(path: Path, stream: Stream) -> Clues:
         return Clues(sound=loudness(path, start_s=start_s, channel=stream.channel))
     if stream.modality is Modality.VIDEO:
         return _video(path, start_s)
-    signal = read_signal(
+    signal = open_signal(
         path,
         modality=stream.modality,
         channel=stream.channel,
@@ -58,7 +58,7 @@ def clues_of(path: Path, stream: Stream) -> Clues:
         began_s=signal.began_s,
         began_error_s=signal.began_error_s,
         zoned=signal.zoned,
-        movement=(shaking(signal),) if stream.modality is Modality.ACCELEROMETER else (),
+        movement=(shaking(signal.part(0, signal.n)),) if stream.modality is Modality.ACCELEROMETER else (),
         marks_s=tuple((marks_of(path, sampling_rate=stream.sampling_rate) + signal.moved_s).tolist()),
     )
 

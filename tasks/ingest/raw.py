@@ -74,7 +74,24 @@ class Raw:
     zoned: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class LongRaw:
+    """What a reader found that reads samples as they are asked for: from one to another, which is left out.
+
+    `n` samples, evenly spaced; the rest as in `Raw`.
+    """
+
+    n: int
+    read: Callable[[int, int], FloatArray]
+    sampling_rate: float
+    unit: str = ""
+    began_s: float | None = None
+    began_error_s: float = 0.0
+
+
 Reader = Callable[[Path, Query], Raw]
+LongReader = Callable[[Path, Query], LongRaw | None]
+"""None where the samples are not evenly spaced: then the other reader must be asked."""
 
 
 def wall_seconds(*parts: int) -> float | None:

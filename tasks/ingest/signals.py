@@ -11,14 +11,15 @@ import numpy as np
 
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
-from cueflow.schemas.results import FloatArray, Signal
+from cueflow.schemas.results import FloatArray, LongSignal, Recorded, Signal
 from cueflow.schemas.session import Modality
-from cueflow.tasks.ingest.raw import Query, Raw, Reader
+from cueflow.tasks.ingest.raw import LongRaw, LongReader, Query, Raw, Reader
 from cueflow.tasks.ingest.tabular.stamps import even_stamps, measured_rate, need_order
 from cueflow.tasks.ingest.units import EXPECTED, agreed_unit, conversion, need_size_of_ecg
 
 _PACKET_SHARE = 0.02  # equal stamps of a list of intervals: several beats came in one packet
 _PAUSE_S = 3.0  # between packets that follow each other
+_LONG = 1 << 19  # samples; more are not held in memory
 _SHORTEST_MS = 10.0  # a median interval below is not in ms: no heart beats 6000 times a minute
 
 
@@ -86,6 +87,69 @@ def read_signal(
     times, values, rate = _on_clock(raw, values, declared=sampling_rate, tolerance=rate_tolerance)
     began = None if raw.began_s is None else raw.began_s - origin
     return Signal(values, origin + times, rate, convert.unit, began, raw.began_error_s, raw.zoned, origin - raw.start_s)
+
+
+def open_signal(
+    path: Path,
+    *,
+    modality: Modality,
+    channel: str = "",
+    sampling_rate: float | None = None,
+    unit: str = "",
+    start_s: float | None = None,
+    rate_tolerance: float = 0.02,
+) -> Recorded:
+    """As `read_signal`, but the samples of long EDF, BDF and WFDB recordings stay in the file until they are needed.
+
+    Parameters
+    ----------
+    path : Path
+        As for `read_signal`, as are all others.
+    modality : Modality
+        What the signal is.
+    channel : str, optional
+        Column or signal inside the file.
+    sampling_rate : float, optional
+        As the manifest declares it, Hz.
+    unit : str, optional
+        As the manifest declares it.
+    start_s : float, optional
+        Offset of the file's clock on the session clock, s.
+    rate_tolerance : float, optional
+        Relative difference of declared and measured rate that is allowed.
+
+    Returns
+    -------
+    Signal or LongSignal
+
+    Raises
+    ------
+    StreamError
+        As `read_signal`.
+    """  # noqa: DOC502  raised by the helpers
+    reader = _LONG_READERS.get(path.suffix.lower())
+    raw = None if reader is None or modality is Modality.INTERVALS else reader(path, Query(modality, channel))
+    if raw is None or raw.n < _LONG:
+        return read_signal(
+            path, modality=modality, channel=channel, sampling_rate=sampling_rate, unit=unit, start_s=start_s,
+            rate_tolerance=rate_tolerance,
+        )  # fmt: skip
+    agreed = agreed_unit(modality, unit, raw.unit)
+    convert = conversion(modality, agreed)
+    if modality is Modality.ECG and agreed.strip() and convert.unit == EXPECTED[Modality.ECG]:
+        need_size_of_ecg(convert(raw.read(0, _LONG)), agreed)
+    check_rate(sampling_rate, raw.sampling_rate, tolerance=rate_tolerance, source="the file's header says")
+    origin = start_s or 0.0
+    return LongSignal(
+        raw.n,
+        lambda first, last: convert(raw.read(first, last)),
+        origin,
+        raw.sampling_rate if sampling_rate is None else sampling_rate,
+        convert.unit,
+        None if raw.began_s is None else raw.began_s - origin,
+        raw.began_error_s,
+        moved_s=origin,
+    )
 
 
 def reader_for(path: Path) -> Reader:
@@ -263,6 +327,25 @@ def _edf(path: Path, query: Query) -> Raw:
     return read_edf(path, query)
 
 
+def _long_edf(path: Path, query: Query) -> LongRaw | None:
+    from cueflow.tasks.ingest.formats.edf import long_edf
+
+    return long_edf(path, query)
+
+
+def _long_wfdb(path: Path, query: Query) -> LongRaw:
+    from cueflow.tasks.ingest.formats.wfdb import long_wfdb
+
+    return long_wfdb(path, query)
+
+
+_LONG_READERS: dict[str, LongReader] = {
+    ".edf": _long_edf,
+    ".bdf": _long_edf,
+    ".hea": _long_wfdb,
+    ".dat": _long_wfdb,
+    ".mat": _long_wfdb,
+}
 READERS: dict[str, Reader] = {
     ".csv": _maybe_e4,
     ".csv.gz": _text,

@@ -12,28 +12,31 @@ from cueflow.schemas.biomarkers import BIOMARKERS
 from cueflow.schemas.config import PhysiologyConfig
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason, Status
-from cueflow.schemas.results import Findings, Measure, Signal, Window
+from cueflow.schemas.results import Findings, Measure, Recorded, Signal, Window
 from cueflow.schemas.session import Exclusion, Modality
 from cueflow.tasks.physiology import eda
+from cueflow.tasks.physiology.blocks import blocks
 from cueflow.tasks.physiology.breath_stage import breath_parts
-from cueflow.tasks.physiology.heart.stage import heart_parts, list_parts, plausible, pulse_parts
-from cueflow.tasks.physiology.looks import CLIPPED_SHARE, saturated
+from cueflow.tasks.physiology.heart.stage import heart_parts, list_parts, listed_pieces, plausible, pulse_parts
+from cueflow.tasks.physiology.looks import CLIPPED_SHARE, at_limits, limits
 from cueflow.tasks.physiology.needs import NEEDS, Needs, need_rate
 from cueflow.tasks.physiology.recording import MOSTLY, Parts, Recording
-from cueflow.tasks.physiology.segments import BoolArray, flat, segments, whole_recording
+from cueflow.tasks.physiology.segments import BoolArray, flat
 from cueflow.tasks.physiology.skin_stage import skin_parts
+from cueflow.tasks.physiology.survey import surveyed
 from cueflow.tasks.physiology.trend_stage import movement_parts, temperature_parts
 from cueflow.tasks.windows import excluded, measuring_windows
 
-VERSION = "3"
+VERSION = "4"
 SHORTEST_RECORDING_S = 10.0
 BODY_C = (10.0, 45.0)
+_AROUND_S = 15.0  # that a jump of skin conductance spoils to either side
 _SIZES = frozenset({"sensor unit", "µS", "g"})
 """Units of what a recorder's limits cut off; times and rates stay what they are."""
 
 
-def _check(modality: Modality, signal: Signal, needs: Needs) -> None:
-    if len(signal.values) == 0 or not np.isfinite(signal.values).any():
+def _check(modality: Modality, signal: Recorded, needs: Needs) -> None:
+    if not any(np.isfinite(block.signal.values).any() for block in blocks(signal, 0.0)):
         raise StreamError(f"{modality}: the recording holds no samples; export it again.", reason=Reason.FILE_EMPTY)
     if needs.unit and signal.unit.replace("μ", "µ") != needs.unit:
         raise StreamError(
@@ -44,17 +47,17 @@ def _check(modality: Modality, signal: Signal, needs: Needs) -> None:
     need_rate(modality, signal.sampling_rate)
 
 
-def _marks(modality: Modality, signal: Signal, needs: Needs, clipped: BoolArray) -> dict[Reason, BoolArray]:
+def _marks(modality: Modality, signal: Signal, needs: Needs, held: Sequence[float]) -> dict[Reason, BoolArray]:
     """Why samples cannot be used, the most exact reason first."""
-    marks = {}
     if modality is Modality.INTERVALS:
-        marks[Reason.LOW_SIGNAL] = ~plausible(signal.values)
-    else:
-        marks[Reason.FLAT_SIGNAL] = flat(signal.values, signal.sampling_rate, longest_s=needs.flat_s)
+        return {Reason.LOW_SIGNAL: ~plausible(signal.values)}
+    marks = {
+        Reason.FLAT_SIGNAL: flat(signal.values, signal.sampling_rate, longest_s=needs.flat_s),
+        Reason.CLIPPED: at_limits(signal.values, held),
+    }
     if modality is Modality.EDA:
         contact = eda.widened(eda.no_contact(signal.values), round(eda.RECOVERS_S * signal.sampling_rate))
-        marks = {Reason.CONTACT_LOSS: contact, **marks, Reason.CLIPPED: clipped}
-        marks[Reason.LOW_SIGNAL] = eda.artefacts(signal)
+        marks = {Reason.CONTACT_LOSS: contact, **marks, Reason.LOW_SIGNAL: eda.artefacts(signal)}
     if modality is Modality.TEMPERATURE:
         with np.errstate(invalid="ignore"):
             marks[Reason.LOW_SIGNAL] = (signal.values < BODY_C[0]) | (signal.values > BODY_C[1])
@@ -62,27 +65,36 @@ def _marks(modality: Modality, signal: Signal, needs: Needs, clipped: BoolArray)
 
 
 def _recording(
-    modality: Modality, signal: Signal, phases: Sequence[Window], exclusions: Sequence[Exclusion]
+    modality: Modality, signal: Recorded, phases: Sequence[Window], exclusions: Sequence[Exclusion]
 ) -> Recording:
     needs = NEEDS[modality]
     _check(modality, signal, needs)
-    signal = replace(signal, values=np.where(np.isfinite(signal.values), signal.values, np.nan))
-    clipped = saturated(signal.values)
+    held = () if modality is Modality.INTERVALS else limits(signal)
+    stays = frozenset() if modality is Modality.EDA else frozenset({Reason.CLIPPED})
+    survey = surveyed(
+        signal,
+        partial(_marks, modality, needs=needs, held=held),
+        lambda times: ~excluded(times, exclusions),
+        stays=stays,
+        around_s=max(_AROUND_S, needs.flat_s) if np.isfinite(needs.flat_s) else 0.0,
+        shortest_s=needs.shortest_s,
+    )
+    first, last = signal.part(0, 1), signal.part(signal.n - 1, signal.n)
+    pieces = survey.pieces
+    session = Window(float(first.times_s[0]), float(last.times_s[0]) + 1.0 / signal.sampling_rate)
     if modality is Modality.INTERVALS:
-        clipped[:] = False
-    marks = _marks(modality, signal, needs, clipped)
-    usable = ~excluded(signal.times_s, exclusions)
-    for mark in marks.values():
-        usable &= ~mark
-    if modality is Modality.INTERVALS:
-        pieces = whole_recording(signal, usable)
-        before, after = float(signal.values[0]) / 1000.0 if usable[0] else 0.0, 0.0
-    else:
-        pieces = segments(signal, usable, shortest_s=needs.shortest_s)
-        before, after = 0.0, 1.0 / signal.sampling_rate
-    session = Window(float(signal.times_s[0]) - before, float(signal.times_s[-1]) + after)
-    windows = measuring_windows(session.start_s, session.end_s, phases)
-    return Recording(signal, pieces, session, windows, marks, clipped)
+        pieces = listed_pieces(signal.part(0, signal.n), exclusions)
+        begins = pieces[0].start_s if pieces and pieces[0].first == 0 else session.start_s
+        session = Window(begins, float(last.times_s[0]))
+    return Recording(
+        signal,
+        pieces,
+        session,
+        measuring_windows(session.start_s, session.end_s, phases),
+        survey.recorded,
+        {reason: spans for reason, spans in survey.marks.items() if reason not in stays},
+        survey.marks.get(Reason.CLIPPED, np.empty((0, 2))),
+    )
 
 
 def _state(recording: Recording, parts: Parts) -> tuple[Status, Reason | None]:
@@ -114,7 +126,7 @@ def _judged(measure: Measure, recording: Recording, parts: Parts) -> Measure:
 
 def analyse_physiology(
     modality: str,
-    signal: Signal,
+    signal: Recorded,
     *,
     phases: Sequence[Window],
     exclusions: Sequence[Exclusion],
@@ -126,7 +138,7 @@ def analyse_physiology(
     ----------
     modality : str
         ecg, ppg, eda, respiration, temperature, accelerometer or intervals.
-    signal : Signal
+    signal : Signal or LongSignal
         On the session clock, times increasing; NaN and steps in time are gaps. Units: EDA in µS, temperature in °C,
         acceleration in g, intervals in ms with the time of the beat that ends each; the others in any unit.
     phases : sequence of Window

@@ -9,7 +9,6 @@ import numpy as np
 from cueflow.schemas.errors import TooShortError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Event, FloatArray, Measure, Window
-from cueflow.tasks.physiology.filters import bandpass
 from cueflow.tasks.physiology.heart.complexity import approximate_entropy, sample_entropy
 from cueflow.tasks.physiology.heart.hrv import Function, cvnn, mad_nn, mean_nn, median_nn, rmssd, sdnn, sdsd
 from cueflow.tasks.physiology.heart.intervals import Intervals
@@ -17,8 +16,8 @@ from cueflow.tasks.physiology.heart.poincare import csi, sd1, sd2
 from cueflow.tasks.physiology.heart.stage import rates
 from cueflow.tasks.physiology.looks import FAST_SHARE, fast_share
 from cueflow.tasks.physiology.recording import Basis, Parts, Recording, flattened, mean_or_none, sampled, sd_or_none
-from cueflow.tasks.physiology.respiration import BAND_HZ, SIGH, Breaths, breaths, sighs
-from cueflow.tasks.windows import per_second
+from cueflow.tasks.physiology.respiration import SIGH, Breaths, breaths_by_block, sighs, together
+from cueflow.tasks.windows import Seconds, per_second
 
 _LEVELS: dict[str, Function] = {
     "meanbb": mean_nn, "medianbb": median_nn, "sdbb": sdnn, "madbb": mad_nn, "cvbb": cvnn,
@@ -114,26 +113,25 @@ def breath_parts(recording: Recording) -> Parts:
     -------
     Parts
     """
-    signal = recording.signal
-    found = breaths(signal, recording.pieces)
-    empty = [np.empty(0)]
-    times = np.concatenate(empty + [signal.times_s[p.samples] for p in recording.pieces])
-    wave = np.concatenate(
-        empty + [bandpass(signal.values[p.samples], signal.sampling_rate, *BAND_HZ) for p in recording.pieces]
-    )
-    alike = likeness(times, wave, found)
+    parts, alike = [], [np.empty(0)]
+    depth = Seconds(recording.start_s, recording.end_s)
+    for part in breaths_by_block(recording.signal, recording.pieces):
+        parts.append(part.breaths)
+        alike.append(likeness(part.times_s, part.wave, part.breaths))
+        depth.add(part.times_s[part.core], part.wave[part.core])
+    found, like = together(parts), np.concatenate(alike)
     deep = SIGH * float(np.median(found.amplitude)) if len(found) else np.inf
     extent = {"start_s": recording.start_s, "end_s": recording.end_s}
     grid = sampled(recording.start_s, recording.end_s)
     return Parts(
-        measures=flattened(_measures(recording, w, found, alike) for w in recording.windows),
-        events=tuple(_event(found, alike, i, sigh_depth=deep) for i in range(len(found))),
+        measures=flattened(_measures(recording, w, found, like) for w in recording.windows),
+        events=tuple(_event(found, like, i, sigh_depth=deep) for i in range(len(found))),
         series=(
-            per_second("respiration", times, wave, **extent),
+            depth.series("respiration"),
             per_second("respiration_rate", grid, found.cycles().rate_at(grid), **extent),
         ),
         coverage=recording.observed(recording.session),
-        quality=mean_or_none(alike),
+        quality=mean_or_none(like),
         odd=Reason.WRONG_SIGNAL if _too_fast(recording) else None,
     )
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cueflow.schemas.results import FloatArray, Signal
+from cueflow.schemas.results import FloatArray, Recorded, Signal
+from cueflow.tasks.physiology.blocks import averaged
 from cueflow.tasks.physiology.filters import bandpass, moving_mean, peak_indices
 from cueflow.tasks.physiology.segments import GAP_PERIODS, BoolArray, Segment, fractional_times, runs
 
@@ -124,12 +125,12 @@ def artefacts(signal: Signal) -> BoolArray:
     return widened(wrong, round(RECOVERS_S * sampling_rate))
 
 
-def trace(signal: Signal, piece: Segment) -> Trace:
+def trace(signal: Recorded, piece: Segment) -> Trace:
     """Smooth conductance and slow level of one segment.
 
     Parameters
     ----------
-    signal : Signal
+    signal : Signal or LongSignal
         In µS.
     piece : Segment
         A usable stretch.
@@ -145,10 +146,7 @@ def trace(signal: Signal, piece: Segment) -> Trace:
     The tonic part is that of NeuroKit2's `eda_phasic(method="highpass")`, doi:10.3758/s13428-020-01516-y
     """
     factor = max(1, int(signal.sampling_rate // WORKING_HZ))
-    whole = (piece.last - piece.first) // factor * factor
-    samples = slice(piece.first, piece.first + whole)
-    values = signal.values[samples].reshape(-1, factor).mean(axis=1)
-    times = signal.times_s[samples].reshape(-1, factor).mean(axis=1)
+    times, values = averaged(signal, piece, factor)
     rate = signal.sampling_rate / factor
     return Trace(times, bandpass(values, rate, None, SMOOTH_HZ), bandpass(values, rate, None, TONIC_HZ), rate)
 

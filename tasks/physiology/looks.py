@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
-from cueflow.schemas.results import FloatArray
-from cueflow.tasks.physiology.filters import bandpass
+from cueflow.schemas.results import FloatArray, Recorded
+from cueflow.tasks.physiology.blocks import blocks
+from cueflow.tasks.physiology.filters import IntArray, bandpass
 from cueflow.tasks.physiology.segments import BoolArray, runs
 
 ECG_WIDEST_S = 0.13
@@ -75,35 +79,89 @@ def fast_share(values: FloatArray, sampling_rate: float) -> float:
     return float(power[inside & (frequency > BREATH_FASTEST_HZ)].sum()) / total if total > 0 else float("nan")
 
 
-def saturated(values: FloatArray) -> BoolArray:
-    """Samples at the limit of the recorder.
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """Lowest and highest value, the smallest step that the recorder can make, and the usual step from one sample on."""
+
+    low: float
+    high: float
+    quantum: float
+    usual: float
+
+
+def limits(signal: Recorded) -> tuple[float, ...]:
+    """Limits of the recorder that the signal runs against.
 
     A limit is the highest or lowest value if the signal steps into it and stays for three samples or more, at least
     five times. A rounded top is none, in coarse steps or fine ones: there the signal comes near slowly.
 
     Parameters
     ----------
-    values : ndarray, shape (n,)
+    signal : Signal or LongSignal
         NaN where a sample is missing.
+
+    Returns
+    -------
+    tuple of float
+        None, one or two.
+    """
+    span = _range(signal)
+    if span is None:
+        return ()
+    step = max(_QUANTA * span.quantum, 0.5 * span.usual)
+    return tuple(limit for limit in (span.low, span.high) if _is_limit(signal, limit, step))
+
+
+def at_limits(values: FloatArray, held: Sequence[float]) -> BoolArray:
+    """True for samples at a limit, in runs of three or more.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        The signal.
+    held : sequence of float
+        From `limits`.
 
     Returns
     -------
     ndarray of bool, shape (n,)
     """
     found = np.zeros(len(values), dtype=bool)
-    known = np.unique(values[np.isfinite(values)])
-    if len(known) < 2:
-        return found
-    quantum = float(np.min(np.diff(known)))
-    steps = np.abs(np.diff(values))
-    usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
-    for limit in (known[0], known[-1]):
-        held = runs(values == limit)
-        held = held[held[:, 1] - held[:, 0] >= _RUN]
-        if len(held) < _RUNS:
-            continue
-        before = values[np.clip(held[:, 0] - 1, 0, None)]
-        if float(np.nanmedian(np.abs(before - limit))) >= max(_QUANTA * quantum, 0.5 * usual):
-            for first, last in held:
-                found[first:last] = True
+    for limit in held:
+        for first, last in _runs_at(values, limit):
+            found[first:last] = True
     return found
+
+
+def _range(signal: Recorded) -> _Range | None:
+    """None for a signal that never changes."""
+    low, high, quantum, usual = np.inf, -np.inf, np.inf, []
+    for block in blocks(signal, 0.0):
+        values = block.signal.values
+        known = np.unique(values[np.isfinite(values)])
+        if not len(known):
+            continue
+        low, high = min(low, float(known[0])), max(high, float(known[-1]))
+        quantum = min(quantum, float(np.diff(known).min(initial=np.inf)))
+        steps = np.abs(np.diff(values))
+        usual.append(float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0)
+    if not high > low:
+        return None
+    return _Range(low, high, min(quantum, high - low), float(np.median(usual)))
+
+
+def _is_limit(signal: Recorded, value: float, step: float) -> bool:
+    """Whether the signal comes to a value in steps of this size, and stays."""
+    reached, apart = 0, [np.empty(0)]
+    for block in blocks(signal, _AROUND_S):
+        values = block.signal.values
+        starts = _runs_at(values, value)[:, 0]
+        starts = starts[(starts >= block.own.start) & (starts < block.own.stop)]
+        reached += len(starts)
+        apart.append(np.abs(values[np.clip(starts - 1, 0, None)] - value))
+    return reached >= _RUNS and float(np.nanmedian(np.concatenate(apart))) >= step
+
+
+def _runs_at(values: FloatArray, value: float) -> IntArray:
+    held = runs(values == value)
+    return held[held[:, 1] - held[:, 0] >= _RUN]

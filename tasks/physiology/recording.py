@@ -9,23 +9,28 @@ import numpy as np
 
 from cueflow.schemas.biomarkers import BIOMARKERS, Biomarker
 from cueflow.schemas.reasons import Reason
-from cueflow.schemas.results import Event, FloatArray, Measure, Series, Signal, Window
-from cueflow.tasks.physiology.segments import BoolArray, Segment, observed_s
-from cueflow.tasks.windows import within
+from cueflow.schemas.results import Event, FloatArray, Measure, Recorded, Series, Window
+from cueflow.tasks.physiology.blocks import longest_of
+from cueflow.tasks.physiology.segments import Segment, observed_s
+from cueflow.tasks.physiology.survey import in_seconds
 
 MOSTLY = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A signal, its usable stretches, the windows to measure, and why the rest cannot be used."""
+    """A signal, its usable stretches, the windows to measure, and why the rest cannot be used.
 
-    signal: Signal
+    `recorded`, `marks` by reason, and `clipped` (at the recorder's limits) are spans in s, (k, 2).
+    """
+
+    signal: Recorded
     pieces: tuple[Segment, ...]
     session: Window
     windows: tuple[Window, ...]
-    marks: Mapping[Reason, BoolArray]
-    clipped: BoolArray
+    recorded: FloatArray
+    marks: Mapping[Reason, FloatArray]
+    clipped: FloatArray
 
     @property
     def start_s(self) -> float:
@@ -44,15 +49,16 @@ class Recording:
     @property
     def longest(self) -> FloatArray:
         """The first ten minutes of the longest usable stretch: enough to see what the signal is."""
-        if not self.pieces:
-            return np.empty(0)
-        piece = max(self.pieces, key=lambda p: p.duration_s)
-        return self.signal.values[piece.samples][: round(600.0 * self.signal.sampling_rate)]
+        return longest_of(self.signal, self.pieces, at_most_s=600.0)
+
+    def share(self, spans: FloatArray, window: Window) -> float:
+        """Share of what was recorded in a window that lies in spans, 0 to 1."""
+        there = in_seconds(self.recorded, window)
+        return in_seconds(spans, window) / there if there > 0 else 0.0
 
     def clipped_share(self, window: Window) -> float:
-        """Share of a window's samples at the limit of the recorder."""
-        inside = within(self.signal.times_s, window)
-        return float(self.clipped[inside].mean()) if inside.any() else 0.0
+        """Share of what was recorded in a window that lies at the limit of the recorder."""
+        return self.share(self.clipped, window)
 
     def cause(self, window: Window) -> Reason | None:
         """Why most of the window cannot be used, where that is known.
@@ -66,11 +72,7 @@ class Recording:
         -------
         Reason or None
         """
-        inside = within(self.signal.times_s, window)
-        for reason, mark in self.marks.items():
-            if inside.any() and mark[inside].mean() > MOSTLY:
-                return reason
-        return None
+        return next((reason for reason, spans in self.marks.items() if self.share(spans, window) > MOSTLY), None)
 
 
 @dataclass(frozen=True, slots=True)

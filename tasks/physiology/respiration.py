@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
-from cueflow.schemas.results import FloatArray, Signal, Window
+from cueflow.schemas.results import FloatArray, Recorded, Window
+from cueflow.tasks.physiology.blocks import blocks, owned
 from cueflow.tasks.physiology.filters import IntArray, bandpass, local_level, peak_indices, refine
 from cueflow.tasks.physiology.heart.intervals import Intervals
 from cueflow.tasks.physiology.segments import BoolArray, Segment, fractional_times
@@ -21,6 +22,8 @@ BLOCK_S, BLOCKS = 8.0, 7
 SIGH = 2.0
 """A breath at least this many times as deep as the median one is a sigh."""
 LONGEST_S = 20.0
+AROUND_S = 120.0
+"""That a block of a long recording holds around its own breaths."""
 BORDER_S = 0.5
 """A lowest point this close to the end of a segment is where the segment was cut, and bounds no whole breath."""
 
@@ -107,12 +110,60 @@ def breath_peaks(values: FloatArray, sampling_rate: float) -> tuple[FloatArray, 
     return wave, peak_indices(wave, distance=REFRACTORY_S * sampling_rate, prominence=PROMINENCE * level)
 
 
-def breaths(signal: Signal, pieces: Sequence[Segment]) -> Breaths:
-    """Whole breaths of a recording, segment by segment.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Breaths of a stretch of a recording, and the filtered signal that they were found in, each (n,).
+
+    `core` is False for what lies around the stretch and belongs to another one.
+    """
+
+    breaths: Breaths
+    times_s: FloatArray
+    wave: FloatArray
+    core: BoolArray
+
+
+def breaths_by_block(signal: Recorded, pieces: Sequence[Segment]) -> Iterator[Found]:
+    """Whole breaths of a recording, segment by segment, and of long ones block by block.
 
     Parameters
     ----------
-    signal : Signal
+    signal : Signal or LongSignal
+        Rises with inspiration.
+    pieces : sequence of Segment
+        Its usable stretches.
+
+    Yields
+    ------
+    Found
+        In order of time. The onset is the lowest point between two peaks; a breath of more than 20 s is left out.
+    """
+    since_s, empty = -np.inf, [np.empty(0)]
+    for block in blocks(signal, AROUND_S):
+        rows, times, waves = [np.empty((0, 5))], list(empty), list(empty)
+        for _, piece in block.pieces(pieces):
+            at = block.signal.times_s[piece.samples]
+            wave, peaks = breath_peaks(block.signal.values[piece.samples], signal.sampling_rate)
+            rows.append(_breaths_of(wave, peaks, at, signal.sampling_rate))
+            times.append(at)
+            waves.append(wave)
+        table = np.concatenate(rows)
+        whole = table[:, 2] - table[:, 0] <= LONGEST_S
+        joined = (table[:, 4] > 0) & np.concatenate([[True], whole[:-1]])[: len(whole)]
+        own, since_s = owned(table[:, 0], since_s, block.border_s)
+        own &= whole
+        at, wave = np.concatenate(times), np.concatenate(waves)
+        core = (at >= block.signal.times_s[block.own.start]) & (at < block.border_s)
+        onset, peak, end, depth = table[own, :4].T
+        yield Found(Breaths(onset, peak, end, depth, joined[own]), at, wave, core)
+
+
+def breaths(signal: Recorded, pieces: Sequence[Segment]) -> Breaths:
+    """Whole breaths of a recording; see `breaths_by_block`.
+
+    Parameters
+    ----------
+    signal : Signal or LongSignal
         Rises with inspiration.
     pieces : sequence of Segment
         Its usable stretches.
@@ -120,20 +171,34 @@ def breaths(signal: Signal, pieces: Sequence[Segment]) -> Breaths:
     Returns
     -------
     Breaths
-        In order of time. The onset is the lowest point between two peaks; a breath of more than 20 s is left out.
     """
-    parts = [_breaths_of(signal, piece) for piece in pieces]
-    rows = np.concatenate([np.empty((0, 5)), *parts])
-    found = Breaths(rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3], rows[:, 4] > 0)
-    return found.keep(found.end_s - found.onset_s <= LONGEST_S)
+    return together([found.breaths for found in breaths_by_block(signal, pieces)])
 
 
-def _breaths_of(signal: Signal, piece: Segment) -> FloatArray:
+def together(parts: Sequence[Breaths]) -> Breaths:
+    """Breaths of several stretches in one row.
+
+    Parameters
+    ----------
+    parts : sequence of Breaths
+        In order of time.
+
+    Returns
+    -------
+    Breaths
+    """
+    onset, peak, end, depth = (
+        np.concatenate([np.empty(0), *(getattr(p, name) for p in parts)])
+        for name in ("onset_s", "peak_s", "end_s", "amplitude")
+    )
+    return Breaths(onset, peak, end, depth, np.concatenate([np.empty(0, dtype=bool), *(p.joined for p in parts)]))
+
+
+def _breaths_of(wave: FloatArray, peaks: IntArray, times: FloatArray, rate: float) -> FloatArray:
     """Rows of onset, peak, end, amplitude and joined."""
-    wave, peaks = breath_peaks(signal.values[piece.samples], signal.sampling_rate)
     if len(peaks) < 2:
         return np.empty((0, 5))
-    border = round(BORDER_S * signal.sampling_rate)
+    border = round(BORDER_S * rate)
     between = [int(a + wave[a:b].argmin()) for a, b in pairwise(peaks)]
     first, last = int(wave[: peaks[0]].argmin()), int(peaks[-1] + wave[peaks[-1] :].argmin())
     head, tail = first >= border, last < len(wave) - border
@@ -141,7 +206,6 @@ def _breaths_of(signal: Signal, piece: Segment) -> FloatArray:
     inner = peaks[0 if head else 1 : len(peaks) if tail else -1]
     if len(inner) == 0:
         return np.empty((0, 5))
-    times = signal.times_s[piece.samples]
     low_s = fractional_times(times, refine(wave, lows))
     high_s = fractional_times(times, refine(wave, inner))
     joined = np.ones(len(inner))

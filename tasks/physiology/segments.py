@@ -108,28 +108,6 @@ def segments(signal: Signal, usable: BoolArray, *, shortest_s: float) -> tuple[S
     return tuple(found)
 
 
-def whole_recording(signal: Signal, usable: BoolArray) -> tuple[Segment, ...]:
-    """Stretches of usable rows of a list of intervals, whose rows have no period.
-
-    Parameters
-    ----------
-    signal : Signal
-        `values` are intervals in ms that end at `times_s`.
-    usable : ndarray of bool, shape (n,)
-        Rows that may be used.
-
-    Returns
-    -------
-    tuple of Segment
-        Each from the first beat of its first interval to the last beat.
-    """
-    good = usable & np.isfinite(signal.values)
-    return tuple(
-        Segment(int(a), int(b), float(signal.times_s[a] - signal.values[a] / 1000.0), float(signal.times_s[b - 1]))
-        for a, b in runs(good)
-    )
-
-
 def observed_s(pieces: Sequence[Segment], window: Window) -> float:
     """Seconds of a window that lie in segments.
 

@@ -13,6 +13,7 @@ from cueflow.tasks.physiology.eda import Responses, Trace, all_responses, trace
 from cueflow.tasks.physiology.eda_power import autocorrelation, sympathetic_power
 from cueflow.tasks.physiology.recording import Basis, Parts, Recording, flattened, mean_or_none, sd_or_none
 from cueflow.tasks.physiology.slow import slope_per_min
+from cueflow.tasks.physiology.survey import in_seconds
 from cueflow.tasks.windows import per_second, within
 
 
@@ -57,10 +58,9 @@ def _measures(
     yield basis.measure("scr_rise_time_mean", mean_or_none(rise))
     recovered = float(np.isfinite(recovery).sum())
     yield basis.measure("scr_half_recovery_mean", mean_or_none(recovery), count=recovered)
-    recorded = within(recording.signal.times_s, window)
-    wrong = recording.marks[Reason.LOW_SIGNAL][recorded]
-    recorded_s = float(recorded.sum()) / recording.signal.sampling_rate
-    yield basis.measure("eda_artefact_share", 100.0 * float(wrong.mean()) if len(wrong) else None, count=recorded_s)
+    recorded_s = in_seconds(recording.recorded, window)
+    wrong = 100.0 * recording.share(recording.marks[Reason.LOW_SIGNAL], window)
+    yield basis.measure("eda_artefact_share", wrong if recorded_s > 0 else None, count=recorded_s)
 
 
 def _basis(recording: Recording, window: Window) -> Basis:

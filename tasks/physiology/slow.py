@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from cueflow.schemas.results import FloatArray, Signal
+from cueflow.schemas.results import FloatArray, Recorded
+from cueflow.tasks.physiology.blocks import stretches
 from cueflow.tasks.physiology.filters import bandpass
 from cueflow.tasks.physiology.segments import Segment
 
@@ -14,6 +15,7 @@ EPOCH_S = 5.0
 SLOWEST_STEP_HZ = 10.0
 STEP_HZ = (1.2, 3.0)
 STEP_G = 0.05
+_SETTLE_EPOCHS = 6  # around a stretch of a long recording, for the filter
 RHYTHM = 0.5
 """Autocorrelation that movement must have at the period of a step or of two."""
 
@@ -39,12 +41,12 @@ def slope_per_min(times_s: FloatArray, values: FloatArray) -> float:
     return 60.0 * float(np.dot(t, values[good])) / spread if spread > 0 else float("nan")
 
 
-def amplitude_deviation(signal: Signal, pieces: Sequence[Segment]) -> tuple[FloatArray, FloatArray]:
+def amplitude_deviation(signal: Recorded, pieces: Sequence[Segment]) -> tuple[FloatArray, FloatArray]:
     """Mean amplitude deviation of epochs of 5 s.
 
     Parameters
     ----------
-    signal : Signal
+    signal : Signal or LongSignal
         One axis or the magnitude.
     pieces : sequence of Segment
         Its usable stretches; what does not fill an epoch at the end of one is left out.
@@ -58,23 +60,19 @@ def amplitude_deviation(signal: Signal, pieces: Sequence[Segment]) -> tuple[Floa
     ----------
     Vähä-Ypyä et al. (2015), doi:10.1111/cpf.12127
     """
-    size = round(EPOCH_S * signal.sampling_rate)
     starts, spreads = [np.empty(0)], [np.empty(0)]
-    for piece in pieces:
-        number = (piece.last - piece.first) // size
-        samples = slice(piece.first, piece.first + number * size)
-        epochs = signal.values[samples].reshape(number, size)
-        starts.append(signal.times_s[samples][::size])
+    for times, epochs in _epochs(signal, pieces):
+        starts.append(times)
         spreads.append(np.abs(epochs - epochs.mean(axis=1, keepdims=True)).mean(axis=1))
     return np.concatenate(starts), np.concatenate(spreads)
 
 
-def steps(signal: Signal, pieces: Sequence[Segment]) -> tuple[FloatArray, FloatArray]:
+def steps(signal: Recorded, pieces: Sequence[Segment]) -> tuple[FloatArray, FloatArray]:
     """Steps in epochs of 5 s.
 
     Parameters
     ----------
-    signal : Signal
+    signal : Signal or LongSignal
         One axis or the magnitude, in g, at 10 Hz or more; slower ones show no step.
     pieces : sequence of Segment
         Its usable stretches; what does not fill an epoch at the end of one is left out.
@@ -86,19 +84,28 @@ def steps(signal: Signal, pieces: Sequence[Segment]) -> tuple[FloatArray, FloatA
         amplitude reaches 0.05 g and its autocorrelation one half at a period of 1.2 to 3 steps per second. A wrist
         swings once in two steps: a period twice as long counts two.
     """
-    size = round(EPOCH_S * signal.sampling_rate)
+    rate = signal.sampling_rate
     starts, counts = [np.empty(0)], [np.empty(0)]
-    for piece in pieces:
-        number = (piece.last - piece.first) // size
-        samples = slice(piece.first, piece.first + number * size)
-        starts.append(signal.times_s[samples][::size])
-        if signal.sampling_rate < SLOWEST_STEP_HZ:
-            counts.append(np.zeros(number))
-            continue
-        wave = bandpass(signal.values[piece.samples], signal.sampling_rate, 0.5, 5.0)[: number * size]
-        epochs = wave.reshape(number, size)
-        counts.append(np.array([EPOCH_S * _step_hz(epoch, signal.sampling_rate) for epoch in epochs]))
+    for times, epochs in _epochs(signal, pieces, filtered=rate >= SLOWEST_STEP_HZ):
+        starts.append(times)
+        fast = [EPOCH_S * _step_hz(epoch, rate) for epoch in epochs] if rate >= SLOWEST_STEP_HZ else [0.0] * len(epochs)
+        counts.append(np.array(fast, dtype=np.float64))
     return np.concatenate(starts), np.concatenate(counts)
+
+
+def _epochs(
+    signal: Recorded, pieces: Sequence[Segment], *, filtered: bool = False
+) -> Iterator[tuple[FloatArray, FloatArray]]:
+    """Starts (k,) in s and values (k, n) of the epochs of every piece, of long ones in stretches."""
+    size = round(EPOCH_S * signal.sampling_rate)
+    for piece in pieces:
+        whole = piece.first + (piece.last - piece.first) // size * size
+        for first, last in stretches(piece.first, whole, step=size):
+            settled = max(piece.first, first - _SETTLE_EPOCHS * size) if filtered else first
+            part = signal.part(settled, min(piece.last, last + _SETTLE_EPOCHS * size) if filtered else last)
+            values = bandpass(part.values, signal.sampling_rate, 0.5, 5.0) if filtered else part.values
+            inside = slice(first - settled, last - settled)
+            yield part.times_s[inside][::size], values[inside].reshape(-1, size)
 
 
 def _step_hz(epoch: FloatArray, rate: float) -> float:

@@ -7,11 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from cueflow.schemas.results import FloatArray, Measure, Window
+from cueflow.tasks.physiology.blocks import averaged, blocks
 from cueflow.tasks.physiology.recording import Basis, Parts, Recording, flattened, mean_or_none, sampled, sd_or_none
 from cueflow.tasks.physiology.slow import EPOCH_S, amplitude_deviation, slope_per_min, steps
-from cueflow.tasks.windows import per_second, within
+from cueflow.tasks.windows import Seconds, per_second, within
 
 ACTIVE_G = 0.0167
+WORKING_HZ = 8.0
+"""Faster recordings of a temperature are averaged down to about this rate."""
 
 
 def _temperature(recording: Recording, window: Window, track: tuple[FloatArray, FloatArray]) -> Iterator[Measure]:
@@ -38,9 +41,9 @@ def temperature_parts(recording: Recording) -> Parts:
     -------
     Parts
     """
-    signal, empty = recording.signal, [np.empty(0)]
-    times = np.concatenate(empty + [signal.times_s[p.samples] for p in recording.pieces])
-    values = np.concatenate(empty + [signal.values[p.samples] for p in recording.pieces])
+    factor, empty = max(1, int(recording.signal.sampling_rate // WORKING_HZ)), [np.empty(0)]
+    tracks = [averaged(recording.signal, piece, factor) for piece in recording.pieces]
+    times, values = (np.concatenate([*empty, *(track[k] for track in tracks)]) for k in (0, 1))
     series = per_second("skin_temperature", times, values, start_s=recording.start_s, end_s=recording.end_s)
     return Parts(
         measures=flattened(_temperature(recording, w, (times, values)) for w in recording.windows),
@@ -82,6 +85,9 @@ def movement_parts(recording: Recording) -> Parts:
     starts, spread = amplitude_deviation(signal, recording.pieces)
     _, stepped = steps(signal, recording.pieces)
     extent = {"start_s": recording.start_s, "end_s": recording.end_s}
+    acceleration = Seconds(**extent)
+    for block in blocks(signal, 0.0):
+        acceleration.add(block.signal.times_s, block.signal.values)
     grid = sampled(recording.start_s, recording.end_s)
     values = np.full(len(grid), np.nan)
     if len(starts):
@@ -93,7 +99,7 @@ def movement_parts(recording: Recording) -> Parts:
         events=(),
         series=(
             per_second("activity", grid, values, **extent),
-            per_second("acceleration", signal.times_s, signal.values, **extent),
+            acceleration.series("acceleration"),
         ),
         coverage=recording.observed(recording.session),
         quality=None,

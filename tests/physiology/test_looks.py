@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from cueflow.schemas.reasons import Reason, Status
-from cueflow.tasks.physiology.looks import beat_width_s, saturated
+from cueflow.schemas.results import Signal
+from cueflow.tasks.physiology.looks import at_limits, beat_width_s, limits
 from cueflow.tasks.simulate.heart import ecg_wave, pulse_wave
 
 RATE = 125.0
@@ -62,6 +63,10 @@ def test_skin_conductance_at_the_limit_is_not_used(signal_of, analyse, measured)
     assert findings.reason is Reason.CLIPPED
     assert findings.coverage < 0.75
     assert measured(findings)["scl_mean"].reason == Reason.CLIPPED
+
+
+def saturated(values):
+    return at_limits(values, limits(Signal(values, np.arange(len(values)) / RATE, RATE, "")))
 
 
 def test_coarse_steps_and_a_single_plateau_are_no_limit():

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.ingest.raw import Query, Raw, pick, wall_seconds
+from cueflow.tasks.ingest.raw import LongRaw, Query, Raw, pick, wall_seconds
 
 WHOLE_SHARE = 0.9  # a file that ends before this share of what its header says is cut
 _FIXED = 256
 _MOST_SIGNALS = 9999  # four digits
+_AT_ONCE = 1 << 22  # bytes
 _CUT = "the file ends before its header says: copy it again"
 # widths of a signal's header fields, in their order
 _FIELDS = (("label", 16), ("transducer", 80), ("unit", 8), ("physical_min", 8), ("physical_max", 8), ("digital_min", 8),
@@ -147,6 +148,42 @@ def read_edf(path: Path, query: Query) -> Raw:
     return Raw(values.ravel(), times, rate, signal.unit, began_s=header.began_s, began_error_s=1.0)
 
 
+def long_edf(path: Path, query: Query) -> LongRaw | None:
+    """One signal of an EDF or BDF file whose samples are read as they are asked for.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    query : Query
+        Label of the signal.
+
+    Returns
+    -------
+    LongRaw or None
+        None for a discontinuous file.
+
+    Raises
+    ------
+    StreamError
+        As `read_edf`.
+    """  # noqa: DOC502  raised by the helpers
+    header = read_edf_header(path)
+    if header.discontinuous:
+        return None
+    index = edf_index(header, query)
+    signal = header.signals[index]
+
+    def read(first: int, last: int) -> FloatArray:
+        rows = first // signal.samples, -(-last // signal.samples)
+        digits = _digits(path, header, signal, rows).ravel()
+        wanted = digits[first - rows[0] * signal.samples :][: last - first]
+        return wanted * signal.gain + signal.zero
+
+    n = header.n_records * signal.samples
+    return LongRaw(n, read, header.rate(index), signal.unit, header.began_s, began_error_s=1.0)
+
+
 def read_edf_marks(path: Path) -> FloatArray:
     """Onsets of the annotations of an EDF+ or BDF+ file; their texts are not read.
 
@@ -225,18 +262,27 @@ def _signals(rest: bytes, n: int, width: int) -> list[EdfSignal]:
     return signals
 
 
-def _records(path: Path, header: EdfHeader, signal: EdfSignal) -> NDArray[np.uint8]:
-    """Bytes of one signal, shape (n_records, bytes)."""
-    shape = (header.n_records, header.record_bytes)
-    data = np.memmap(path, dtype=np.uint8, mode="r", offset=header.header_bytes, shape=shape)
-    return np.ascontiguousarray(data[:, signal.offset : signal.offset + header.width * signal.samples])
+def _records(
+    path: Path, header: EdfHeader, signal: EdfSignal, rows: tuple[int, int] | None = None
+) -> NDArray[np.uint8]:
+    """Bytes of one signal in some records, or in all, shape (n, bytes); a few MiB of the file are read at once."""
+    first, last = rows or (0, header.n_records)
+    found = np.empty((last - first, header.width * signal.samples), dtype=np.uint8)
+    step = max(1, _AT_ONCE // max(header.record_bytes, 1))
+    with path.open("rb") as file:
+        file.seek(header.header_bytes + first * header.record_bytes)
+        for at in range(0, last - first, step):
+            some = np.frombuffer(file.read(min(step, last - first - at) * header.record_bytes), dtype=np.uint8)
+            table = some.reshape(-1, max(header.record_bytes, 1))
+            found[at : at + len(table)] = table[:, signal.offset : signal.offset + found.shape[1]]
+    return found
 
 
-def _digits(path: Path, header: EdfHeader, signal: EdfSignal) -> FloatArray:
-    raw = _records(path, header, signal)
+def _digits(path: Path, header: EdfHeader, signal: EdfSignal, rows: tuple[int, int] | None = None) -> FloatArray:
+    raw = _records(path, header, signal, rows)
     if header.width == 2:
         return raw.view("<i2").astype(np.float64)
-    three = raw.reshape(header.n_records, -1, 3).astype(np.int32)
+    three = raw.reshape(len(raw), -1, 3).astype(np.int32)
     whole = three[..., 0] | (three[..., 1] << 8) | (three[..., 2] << 16)
     return np.where(whole >= 1 << 23, whole - (1 << 24), whole).astype(np.float64)
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.ingest.raw import Query, Raw, pick, wall_seconds
+from cueflow.tasks.ingest.raw import LongRaw, Query, Raw, pick, wall_seconds
 from cueflow.tasks.ingest.tabular.comments import COUNTS
 
 WHOLE_SHARE = 0.9  # a file that ends before this share of what its header counts is cut
@@ -95,13 +95,45 @@ def read_wfdb(path: Path, query: Query) -> Raw:
         If the header or the samples are damaged, cut or not there, the packing is not read, or there is no such
         signal.
     """  # noqa: DOC502  raised by the helpers
+    found = long_wfdb(path, query)
+    return Raw(found.read(0, found.n), None, found.sampling_rate, found.unit, began_s=found.began_s, began_error_s=1.0)
+
+
+def long_wfdb(path: Path, query: Query) -> LongRaw:
+    """One signal of a WFDB record whose samples are read as they are asked for.
+
+    Parameters
+    ----------
+    path : Path
+        As for `read_wfdb`.
+    query : Query
+        Description of the signal.
+
+    Returns
+    -------
+    LongRaw
+
+    Raises
+    ------
+    StreamError
+        As `read_wfdb`.
+    """  # noqa: DOC502  raised by the helpers
     header = read_wfdb_header(path)
     index = pick([s.name for s in header.signals], query, kind="signal")
-    signal = header.signals[index]
-    digits = _digits(path, header, index)
+    samples = _Samples.of(path, header, index)
+    signal = samples.signal
+
+    def read(first: int, last: int) -> FloatArray:
+        return _physical(signal, samples.digits(first + signal.skew, last + signal.skew))
+
+    n = max(samples.frames * signal.each - signal.skew, 0)
+    return LongRaw(n, read, header.rate(index), signal.unit, header.began_s, began_error_s=1.0)
+
+
+def _physical(signal: WfdbSignal, digits: FloatArray) -> FloatArray:
     values = (digits - signal.baseline) / signal.gain
     values[digits == _PACKINGS[signal.packing].missing] = np.nan
-    return Raw(values[signal.skew :], None, header.rate(index), signal.unit, began_s=header.began_s, began_error_s=1.0)
+    return values
 
 
 def read_wfdb_header(path: Path) -> WfdbHeader:
@@ -176,24 +208,48 @@ def _signal(line: str, position: int) -> WfdbSignal:
     )
 
 
-def _digits(path: Path, header: WfdbHeader, index: int) -> FloatArray:
-    signal = header.signals[index]
-    group = [s for s in header.signals if s.file == signal.file]
-    if len({(s.packing, s.offset) for s in group}) > 1 or signal.packing not in _PACKINGS:
-        known = ", ".join(_PACKINGS)
-        message = f"samples packed as {signal.packing}: convert the record with xform to one of {known}"
-        raise StreamError(message, reason=Reason.FORMAT_UNKNOWN)
-    data = np.fromfile(_samples_file(path, signal.file), dtype=np.uint8, offset=0)[signal.offset :]
-    digits = _PACKINGS[signal.packing].unpack(data)
-    width = sum(s.each for s in group)
-    frames = len(digits) // width
-    if not frames or frames < WHOLE_SHARE * (header.n_frames or 1):
-        message = f"the samples end after {frames} of {header.n_frames or 1} frames: copy {signal.file} again"
-        raise StreamError(message, reason=Reason.FILE_TRUNCATED)
-    frames = min(frames, (header.n_frames or frames) + max(s.skew for s in group))
-    first = sum(s.each for s in group[: group.index(signal)])
-    table = digits[: frames * width].reshape(frames, width)[:, first : first + signal.each]
-    return np.asarray(table.ravel(), dtype=np.float64)
+@dataclass(frozen=True, slots=True)
+class _Samples:
+    """Where the digits of a signal lie: the file, how they are packed, digits per frame, and where its own begin."""
+
+    file: Path
+    packing: _Packing
+    signal: WfdbSignal
+    width: int
+    own: int
+    frames: int
+
+    @classmethod
+    def of(cls, path: Path, header: WfdbHeader, index: int) -> _Samples:
+        signal = header.signals[index]
+        group = [s for s in header.signals if s.file == signal.file]
+        if len({(s.packing, s.offset) for s in group}) > 1 or signal.packing not in _PACKINGS:
+            known = ", ".join(_PACKINGS)
+            message = f"samples packed as {signal.packing}: convert the record with xform to one of {known}"
+            raise StreamError(message, reason=Reason.FORMAT_UNKNOWN)
+        packing, file = _PACKINGS[signal.packing], _samples_file(path, signal.file)
+        width = sum(s.each for s in group)
+        frames = packing.count(max(file.stat().st_size - signal.offset, 0)) // width
+        if not frames or frames < WHOLE_SHARE * (header.n_frames or 1):
+            message = f"the samples end after {frames} of {header.n_frames or 1} frames: copy {signal.file} again"
+            raise StreamError(message, reason=Reason.FILE_TRUNCATED)
+        frames = min(frames, (header.n_frames or frames) + max(s.skew for s in group))
+        own = sum(s.each for s in group[: group.index(signal)])
+        return cls(file, packing, signal, width, own, frames)
+
+    def digits(self, first: int, last: int) -> FloatArray:
+        """Digits of the signal from one sample to another, which is left out."""
+        each, packing = self.signal.each, self.packing
+        lo, hi = first // each, min(-(-last // each), self.frames)
+        start = lo * self.width // packing.digits  # of the file's smallest units
+        end = -(-hi * self.width // packing.digits)
+        data = np.fromfile(
+            self.file, dtype=np.uint8, offset=self.signal.offset + start * packing.size,
+            count=(end - start) * packing.size,
+        )  # fmt: skip
+        found = packing.unpack(data)[lo * self.width - start * packing.digits :]
+        table = found[: (hi - lo) * self.width].reshape(hi - lo, self.width)[:, self.own : self.own + each]
+        return np.asarray(table.ravel()[first - lo * each :][: last - first], dtype=np.float64)
 
 
 def _samples_file(path: Path, name: str) -> Path:
@@ -234,10 +290,17 @@ def _whole(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Packing:
-    """How bytes become digits, and the digit that marks a missing sample."""
+    """How bytes become digits, the digit that marks a missing sample, and how many digits lie in how many bytes."""
 
     unpack: Callable[[Bytes], Digits]
     missing: float
+    digits: int
+    size: int
+
+    def count(self, n_bytes: int) -> int:
+        """Digits in so many bytes; a last one of 12 bits may stand alone in two."""
+        whole, rest = divmod(n_bytes, self.size)
+        return whole * self.digits + (self.digits > 1 and rest == 2)
 
 
 def _plain(kind: str) -> Callable[[Bytes], Digits]:
@@ -273,11 +336,11 @@ def _packed_212(data: Bytes) -> Digits:
 
 
 _PACKINGS = {
-    "16": _Packing(_plain("<i2"), -(2**15)),
-    "61": _Packing(_plain(">i2"), -(2**15)),
-    "160": _Packing(_offset_binary("<u2", 2**15), -(2**15)),
-    "80": _Packing(_offset_binary("u1", 2**7), -(2**7)),
-    "24": _Packing(_three_bytes, -(2**23)),
-    "32": _Packing(_plain("<i4"), -(2**31)),
-    "212": _Packing(_packed_212, -(2**11)),
+    "16": _Packing(_plain("<i2"), -(2**15), 1, 2),
+    "61": _Packing(_plain(">i2"), -(2**15), 1, 2),
+    "160": _Packing(_offset_binary("<u2", 2**15), -(2**15), 1, 2),
+    "80": _Packing(_offset_binary("u1", 2**7), -(2**7), 1, 1),
+    "24": _Packing(_three_bytes, -(2**23), 1, 3),
+    "32": _Packing(_plain("<i4"), -(2**31), 1, 4),
+    "212": _Packing(_packed_212, -(2**11), 2, 3),
 }

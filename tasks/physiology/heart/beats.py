@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cueflow.schemas.results import FloatArray, Signal
+from cueflow.schemas.results import FloatArray, Recorded
+from cueflow.tasks.physiology.blocks import blocks, longest_of, owned
 from cueflow.tasks.physiology.filters import bandpass, moving_mean
-from cueflow.tasks.physiology.heart.artefacts import Rhythm, rhythm
+from cueflow.tasks.physiology.heart.artefacts import rhythm
 from cueflow.tasks.physiology.heart.ecg import SHAPE_BAND_HZ, complexes, lead_sign, r_peaks
 from cueflow.tasks.physiology.heart.intervals import Intervals
 from cueflow.tasks.physiology.heart.ppg import PULSE_BAND_HZ, pulse_peaks
@@ -21,7 +22,11 @@ HEART_ALIKE, PULSE_ALIKE = 0.66, 0.86
 SHORTEST_S, LONGEST_S = 0.25, 2.5
 """Intervals beyond 240 or 24 beats per minute are no intervals between neighbours."""
 
+LABELS = ("normal", "ectopic", "extra", "unlike")
+
 HEIGHT_S, LEVEL_S = 0.35, 1.0
+AROUND_S = 30.0
+"""That a block of a long recording holds around its own beats: the local level of an ECG looks 7 s to either side."""
 
 PeakFinder = Callable[[FloatArray, float], FloatArray]
 
@@ -53,8 +58,8 @@ class Beats:
     @property
     def labels(self) -> list[str]:
         """One word a beat: normal, ectopic, extra or unlike (its shape is not that of the others)."""
-        words = np.where(self.unlike, "unlike", "normal")
-        return [str(w) for w in np.where(self.ectopic, "ectopic", np.where(self.extra, "extra", words))]
+        code = np.where(self.ectopic, 1, np.where(self.extra, 2, np.where(self.unlike, 3, 0)))
+        return [LABELS[k] for k in code.tolist()]
 
     def normal_intervals(self) -> Intervals:
         """Intervals between neighbouring trusted beats; nothing crosses a gap or a flagged beat."""
@@ -97,7 +102,7 @@ def likeness(values: FloatArray, positions: FloatArray, *, before: int, after: i
 
 
 def beats_of(
-    signal: Signal,
+    signal: Recorded,
     pieces: Sequence[Segment],
     find: PeakFinder,
     *,
@@ -109,7 +114,7 @@ def beats_of(
 
     Parameters
     ----------
-    signal : Signal
+    signal : Signal or LongSignal
         The recording.
     pieces : sequence of Segment
         Its usable stretches.
@@ -125,23 +130,28 @@ def beats_of(
     Returns
     -------
     Beats
-        In order of time.
+        In order of time. Beats of a recording of several blocks are compared with the typical one of their block: a
+        body that lies down shows another heart.
     """
     rate = signal.sampling_rate
     before, after = round(reach_s[0] * rate), round(reach_s[1] * rate)
-    filtered, positions, times, sizes, offset = [], [], [], [], 0
-    for piece in pieces:
-        values = signal.values[piece.samples]
-        found = find(values, rate)
-        times.append(fractional_times(signal.times_s[piece.samples], found))
-        positions.append(found + offset)
-        sizes.append(heights(values, found, before=round(HEIGHT_S * rate), around=round(LEVEL_S * rate)))
-        filtered.append(bandpass(values, rate, *band_hz))
-        offset += len(values)
-    if not times:
-        return _assemble([], np.empty(0), [np.empty((2, 0))], alike=alike)
-    quality = likeness(np.concatenate(filtered), np.concatenate(positions), before=before, after=after)
-    return _assemble(times, quality, sizes, alike=alike)
+    parts, since_s = [np.empty((5, 0))], -np.inf
+    for block in blocks(signal, AROUND_S):
+        filtered, rows, offset = [], [np.empty((5, 0))], 0
+        for number, piece in block.pieces(pieces):
+            values = block.signal.values[piece.samples]
+            found = find(values, rate)
+            times = fractional_times(block.signal.times_s[piece.samples], found)
+            sizes = heights(values, found, before=round(HEIGHT_S * rate), around=round(LEVEL_S * rate))
+            rows.append(np.stack([times, np.full(len(found), number), found + offset, *sizes]))
+            filtered.append(bandpass(values, rate, *band_hz))
+            offset += len(values)
+        table = np.concatenate(rows, axis=1)
+        if filtered:
+            table[2] = likeness(np.concatenate(filtered), table[2], before=before, after=after)
+        own, since_s = owned(table[0], since_s, block.border_s)
+        parts.append(table[:, own])
+    return _assemble(np.concatenate(parts, axis=1), alike=alike)
 
 
 def heights(values: FloatArray, positions: FloatArray, *, before: int, around: int) -> FloatArray:
@@ -171,27 +181,30 @@ def heights(values: FloatArray, positions: FloatArray, *, before: int, around: i
     return np.stack([rise, moving_mean(values, around)[np.clip(index, 0, len(values) - 1)]])
 
 
-def _assemble(times: Sequence[FloatArray], quality: FloatArray, sizes: Sequence[FloatArray], *, alike: float) -> Beats:
-    rhythms = [rhythm(t) for t in times] or [Rhythm.clean(0)]
+def _assemble(table: FloatArray, *, alike: float) -> Beats:
+    """Beats of rows of time, number of the segment, quality, height and level."""
+    piece = table[1].astype(np.int64)
+    stretches = np.split(table[0], np.flatnonzero(np.diff(piece)) + 1)
+    rhythms = [rhythm(t) for t in stretches]
     return Beats(
-        times_s=np.concatenate([np.empty(0), *times]),
-        piece=np.repeat(np.arange(len(times), dtype=np.int64), [len(t) for t in times]),
-        quality=quality,
-        unlike=quality < alike,
+        times_s=table[0],
+        piece=piece,
+        quality=table[2],
+        unlike=table[2] < alike,
         ectopic=np.concatenate([r.ectopic for r in rhythms]),
         extra=np.concatenate([r.extra for r in rhythms]),
         missed=np.concatenate([r.missed for r in rhythms]),
-        height=np.concatenate([s[0] for s in sizes]),
-        level=np.concatenate([s[1] for s in sizes]),
+        height=table[3],
+        level=table[4],
     )
 
 
-def heart_beats(signal: Signal, pieces: Sequence[Segment]) -> Beats:
+def heart_beats(signal: Recorded, pieces: Sequence[Segment]) -> Beats:
     """R peaks of an electrocardiogram.
 
     Parameters
     ----------
-    signal : Signal
+    signal : Signal or LongSignal
         Any unit; the lead may be inverted.
     pieces : sequence of Segment
         Its usable stretches.
@@ -203,7 +216,7 @@ def heart_beats(signal: Signal, pieces: Sequence[Segment]) -> Beats:
     rate = signal.sampling_rate
     sign = 1.0
     if pieces:
-        longest = signal.values[max(pieces, key=lambda p: p.duration_s).samples]
+        longest = longest_of(signal, pieces)
         shape = bandpass(longest, rate, *SHAPE_BAND_HZ)
         sign = lead_sign(shape, complexes(longest, rate), max(1, round(0.06 * rate)))
 
@@ -213,12 +226,12 @@ def heart_beats(signal: Signal, pieces: Sequence[Segment]) -> Beats:
     return beats_of(signal, pieces, find, band_hz=SHAPE_BAND_HZ, reach_s=(0.2, 0.3), alike=HEART_ALIKE)
 
 
-def pulses(signal: Signal, pieces: Sequence[Segment]) -> Beats:
+def pulses(signal: Recorded, pieces: Sequence[Segment]) -> Beats:
     """Systolic peaks of a pulse wave.
 
     Parameters
     ----------
-    signal : Signal
+    signal : Signal or LongSignal
         Any unit, upright.
     pieces : sequence of Segment
         Its usable stretches.

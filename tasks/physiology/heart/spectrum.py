@@ -17,7 +17,7 @@ BANDS_HZ: Mapping[str, tuple[float, float]] = MappingProxyType(
 RESAMPLED_HZ = 4.0
 LONGEST_SEGMENT_S, SHORTEST_SEGMENT_S = 256.0, 120.0
 PIECE_S = 300.0
-_CELLS = 1_000_000  # of a block of frequencies and beats
+_CELLS = 200_000  # of a block of frequencies and beats
 
 
 @dataclass(frozen=True, slots=True)

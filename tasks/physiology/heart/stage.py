@@ -11,6 +11,7 @@ from cueflow.schemas.biomarkers import BIOMARKERS
 from cueflow.schemas.errors import TooShortError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Event, FloatArray, Measure, Signal, Window
+from cueflow.schemas.session import Exclusion
 from cueflow.tasks.physiology.heart.artefacts import rhythm
 from cueflow.tasks.physiology.heart.beats import LONGEST_S, SHORTEST_S, Beats, heart_beats, pulses
 from cueflow.tasks.physiology.heart.complexity import COMPLEXITY
@@ -24,8 +25,8 @@ from cueflow.tasks.physiology.heart.ppg import pulse_peaks
 from cueflow.tasks.physiology.heart.spectrum import Powers, band_powers, lomb_powers
 from cueflow.tasks.physiology.looks import ECG_WIDEST_S, PULSE_NARROWEST_S, beat_width_s
 from cueflow.tasks.physiology.recording import Basis, Parts, Recording, flattened, mean_or_none, sampled, sd_or_none
-from cueflow.tasks.physiology.segments import BoolArray
-from cueflow.tasks.windows import per_second, within
+from cueflow.tasks.physiology.segments import BoolArray, Segment, runs
+from cueflow.tasks.windows import excluded, per_second, within
 
 TOUCHING_S = 0.06
 """A listed interval touches the one before where its beat comes that close to when it must (E4: 1/64 s steps)."""
@@ -206,20 +207,24 @@ def _parts(recording: Recording, train: Train, naming: Naming, *, more: More = _
     grid = sampled(recording.start_s, recording.end_s)
     rate = train.normal.rate_at(grid)
     series = per_second(naming.series, grid, rate, start_s=recording.start_s, end_s=recording.end_s)
-    scores = [None] * len(train.times_s) if train.quality is None else train.quality.tolist()
-    lasted = dict(zip(train.normal.at_s.tolist(), train.normal.ms.tolist(), strict=True))
-    events = tuple(
-        Event(naming.event, label, at, at, score, {"nn_ms": round(lasted[at], 3)} if at in lasted else {})
-        for at, label, score in zip(train.times_s.tolist(), train.labels, scores, strict=True)
+    measures = flattened(
+        (*_measures(recording, w, train, naming), *more(_basis(recording, w, train))) for w in recording.windows
     )
     return Parts(
-        measures=flattened(
-            (*_measures(recording, w, train, naming), *more(_basis(recording, w, train))) for w in recording.windows
-        ),
-        events=events,
+        measures=measures,
+        events=_events(train, naming.event),
         series=(series,),
         coverage=min(1.0, train.normal.duration_s / (recording.end_s - recording.start_s)),
         quality=None if train.quality is None else mean_or_none(train.quality),
+    )
+
+
+def _events(train: Train, kind: str) -> tuple[Event, ...]:
+    scores = [None] * len(train.times_s) if train.quality is None else train.quality.tolist()
+    lasted = dict(zip(train.normal.at_s.tolist(), train.normal.ms.tolist(), strict=True))
+    return tuple(
+        Event(kind, label, at, at, score, {"nn_ms": round(lasted[at], 3)} if at in lasted else {})
+        for at, label, score in zip(train.times_s.tolist(), train.labels, scores, strict=True)
     )
 
 
@@ -242,9 +247,9 @@ def heart_parts(recording: Recording) -> Parts:
     """
     beats = heart_beats(recording.signal, recording.pieces)
     breathing = _breathing(beats, (beats.height, _spacing(beats)))
-    parts = _parts(recording, _train(beats), HEART, more=lambda basis: (_derived(basis, breathing, "edr_rate_mean"),))
     rate, values = recording.signal.sampling_rate, recording.longest
     width = beat_width_s(values, r_peaks(values, rate), rate) if len(values) else np.nan
+    parts = _parts(recording, _train(beats), HEART, more=lambda basis: (_derived(basis, breathing, "edr_rate_mean"),))
     return replace(parts, odd=Reason.WRONG_SIGNAL) if width > ECG_WIDEST_S else parts
 
 
@@ -313,6 +318,28 @@ def plausible(ms: FloatArray) -> BoolArray:
     return np.asarray((ms >= SHORTEST_S * 1000) & (ms <= LONGEST_S * 1000))
 
 
+def listed_pieces(signal: Signal, exclusions: Sequence[Exclusion]) -> tuple[Segment, ...]:
+    """Stretches of usable rows of a list of intervals, whose rows have no period.
+
+    Parameters
+    ----------
+    signal : Signal
+        `values` are intervals in ms that end at `times_s`.
+    exclusions : sequence of Exclusion
+        Spans that nothing may use.
+
+    Returns
+    -------
+    tuple of Segment
+        Each from the first beat of its first interval to the last beat.
+    """
+    good = plausible(signal.values) & ~excluded(signal.times_s, exclusions)
+    return tuple(
+        Segment(int(a), int(b), float(signal.times_s[a] - signal.values[a] / 1000.0), float(signal.times_s[b - 1]))
+        for a, b in runs(good)
+    )
+
+
 def listed(signal: Signal, usable: BoolArray) -> Train:
     """Beats of a list of intervals.
 
@@ -332,9 +359,9 @@ def listed(signal: Signal, usable: BoolArray) -> Train:
     spacing = np.diff(signal.times_s, prepend=-np.inf)
     with np.errstate(invalid="ignore"):
         loose = ~(np.abs(spacing - ms / 1000.0) <= TOUCHING_S)
-    runs = Intervals.of(ms, breaks=loose, at_s=signal.times_s).keep(usable)
+    rows = Intervals.of(ms, breaks=loose, at_s=signal.times_s).keep(usable)
     label, normal, ectopic, artefact = [], [], [], []
-    for stretch in runs.stretches():
+    for stretch in rows.stretches():
         beats = np.concatenate([[0.0], np.cumsum(stretch.ms) / 1000.0])
         found = rhythm(beats)
         flagged = found.ectopic | found.extra
@@ -343,7 +370,7 @@ def listed(signal: Signal, usable: BoolArray) -> Train:
         artefact.append((found.extra | found.missed)[1:])
         label += np.where(found.ectopic, "ectopic", np.where(found.extra, "extra", "normal"))[1:].tolist()
     kept, early, wrong = (np.concatenate([np.zeros(0, dtype=bool), *parts]) for parts in (normal, ectopic, artefact))
-    return Train(runs.at_s, label, None, runs.keep(kept), early, wrong)
+    return Train(rows.at_s, label, None, rows.keep(kept), early, wrong)
 
 
 def list_parts(recording: Recording) -> Parts:
@@ -358,7 +385,8 @@ def list_parts(recording: Recording) -> Parts:
     -------
     Parts
     """
-    usable = np.zeros(len(recording.signal.values), dtype=bool)
+    signal = recording.signal.part(0, recording.signal.n)
+    usable = np.zeros(signal.n, dtype=bool)
     for piece in recording.pieces:
         usable[piece.samples] = True
-    return _parts(recording, listed(recording.signal, usable), LIST)
+    return _parts(recording, listed(signal, usable), LIST)
