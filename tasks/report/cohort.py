@@ -99,6 +99,11 @@ class StripGroup:
     title: str
     strips: tuple[Strip, ...]
 
+    @property
+    def n(self) -> int:
+        """Measures that anybody has a value of."""
+        return sum(bool(strip.low) for strip in self.strips)
+
 
 def cohort_page(
     sessions: pl.DataFrame,

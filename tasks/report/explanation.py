@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,10 @@ WIDTH = 1000.0
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One bar, in log-odds from `start` to `end` and drawn at `x`; `kind` is up, down or total."""
+    """One bar, in log-odds from `start` to `end` and drawn at `x`; `kind` is up, down or total.
+
+    `lanes` is where the time lines show the recordings that the value comes from.
+    """
 
     title: str
     modality: str
@@ -27,6 +30,7 @@ class Step:
     reference: str
     span: str
     span_s: str
+    lanes: str
     amount: str
     start: float
     end: float
@@ -49,7 +53,9 @@ class Explained:
     steps: tuple[Step, ...]
 
 
-def explain(predictions: pl.DataFrame, explanations: pl.DataFrame) -> tuple[Explained, ...]:
+def explain(
+    predictions: pl.DataFrame, explanations: pl.DataFrame, lanes: Collection[str] = ()
+) -> tuple[Explained, ...]:
     """Arrange the predictions of one session.
 
     Parameters
@@ -58,6 +64,8 @@ def explain(predictions: pl.DataFrame, explanations: pl.DataFrame) -> tuple[Expl
         Rows of the `predictions` table.
     explanations : polars.DataFrame
         Rows of the `explanations` table.
+    lanes : collection of str
+        Modalities that the time lines show.
 
     Returns
     -------
@@ -65,14 +73,14 @@ def explain(predictions: pl.DataFrame, explanations: pl.DataFrame) -> tuple[Expl
         One per target.
     """
     return tuple(
-        _explained(row, explanations.filter(target=row["target"]).to_dicts())
+        _explained(row, explanations.filter(target=row["target"]).to_dicts(), lanes)
         for row in predictions.sort("target").iter_rows(named=True)
     )
 
 
-def _explained(row: Mapping[str, Any], contributions: list[dict[str, Any]]) -> Explained:
+def _explained(row: Mapping[str, Any], contributions: list[dict[str, Any]], lanes: Collection[str]) -> Explained:
     probability, low, high = (as_float(row[c]) for c in ("probability", "interval_low", "interval_high"))
-    steps, zero = _waterfall(as_float(row["bias"]) or 0.0, contributions) if contributions else ((), 0.0)
+    steps, zero = _waterfall(as_float(row["bias"]) or 0.0, contributions, lanes) if contributions else ((), 0.0)
     if row["abstained"] or probability is None:
         words = "The model declines to answer."
         probability = None
@@ -93,7 +101,9 @@ def _explained(row: Mapping[str, Any], contributions: list[dict[str, Any]]) -> E
     )
 
 
-def _waterfall(bias: float, contributions: list[dict[str, Any]]) -> tuple[tuple[Step, ...], float]:
+def _waterfall(
+    bias: float, contributions: list[dict[str, Any]], lanes: Collection[str]
+) -> tuple[tuple[Step, ...], float]:
     """Steps by size, and the place of log-odds 0; the smallest share one step, so that the sum stays exact."""
     ranked = sorted(contributions, key=lambda row: -abs(as_float(row["contribution"]) or 0.0))
     drawn = [row for row in ranked[:MAX_STEPS] if as_float(row["contribution"])]
@@ -101,7 +111,7 @@ def _waterfall(bias: float, contributions: list[dict[str, Any]]) -> tuple[tuple[
     amounts = [as_float(row["contribution"]) or 0.0 for row in drawn]
     others = sum(as_float(row["contribution"]) or 0.0 for row in rest)
     total = bias + sum(amounts) + others
-    heads = [_head(row) for row in drawn]
+    heads = [_head(row, lanes) for row in drawn]
     if rest:
         heads.append({"title": f"{len(rest)} smaller contributions"})
         amounts.append(others)
@@ -125,6 +135,7 @@ def _step(head: Mapping[str, str], start: float, end: float, kind: str, *, low: 
         reference=head.get("reference", ""),
         span=head.get("span", ""),
         span_s=head.get("span_s", ""),
+        lanes=head.get("lanes", ""),
         amount=f"+{amount}" if end > start and kind != "total" else amount,
         start=start,
         end=end,
@@ -134,7 +145,7 @@ def _step(head: Mapping[str, str], start: float, end: float, kind: str, *, low: 
     )
 
 
-def _head(row: Mapping[str, Any]) -> dict[str, str]:
+def _head(row: Mapping[str, Any], drawn: Collection[str]) -> dict[str, str]:
     name = as_text(row["biomarker"])
     declared = find_biomarker(name)
     unit = unit_label(declared.unit) if declared else ""
@@ -147,4 +158,5 @@ def _head(row: Mapping[str, Any]) -> dict[str, str]:
         "reference": "" if as_float(row["reference"]) is None else f"{number(row['reference'])} {unit}".strip(),
         "span": f"{clock(first)} to {clock(last)}" if known else "",
         "span_s": f"{first:g} {last:g}" if known else "",
+        "lanes": f"lanes-{row['modality']}" if as_text(row["modality"]) in drawn else "lanes",
     }

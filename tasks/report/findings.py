@@ -22,7 +22,7 @@ from cueflow.tasks.report.numbers.ranks import (
     robust_z,
 )
 from cueflow.tasks.report.numbers.reliability import icc_one_way
-from cueflow.tasks.report.text import number, title_of, title_of_modality
+from cueflow.tasks.report.text import number, sentence_of, title_of, title_of_modality
 
 if TYPE_CHECKING:
     import polars as pl
@@ -129,8 +129,9 @@ def quality(biomarkers: pl.DataFrame) -> Table:
         pl.col("coverage").median().alias("median_coverage"),
         pl.col("reason").drop_nulls().mode().first().alias("most_frequent_reason"),
     )
-    rows = counted.sort("modality")
-    texts = [(title_of_modality(row[0]), *map(_text, row[1:])) for row in rows.iter_rows()]
+    order = {modality: place for place, modality in enumerate(dict.fromkeys(b.modality for b in BIOMARKERS.values()))}
+    rows = counted.sort(pl.col("modality").replace_strict(order, default=len(order)), "modality")
+    texts = [(title_of_modality(row[0]), *map(_text, row[1:-1]), sentence_of(row[-1])) for row in rows.iter_rows()]
     heads = (
         "Modality",
         "Values",
@@ -141,7 +142,7 @@ def quality(biomarkers: pl.DataFrame) -> Table:
         "Failed",
         "Quality",
         "Coverage",
-        "Reason",
+        "Most frequent reason",
     )
     return Table("Quality by modality", "", heads, tuple(texts), csv_download(rows, "quality.csv"), "No values.")
 
@@ -167,7 +168,7 @@ def outliers(matrix: Matrix) -> Table:
         z = robust_z(column)
         found += [(matrix.sessions[i], name, float(column[i]), float(z[i])) for i in np.flatnonzero(np.abs(z) > FAR)]
     found.sort(key=lambda row: -abs(row[3]))
-    texts = [(s, title_of(n), _unit(n, v), f"{z:+.1f}") for s, n, v, z in found]
+    texts = [(s, title_of(n), _unit(n, v), _signed(z, 1)) for s, n, v, z in found]
     return _table(
         "Outliers",
         f"Beyond {FAR} robust standard deviations (1.4826 × median distance) of the cohort's median.",
@@ -237,7 +238,7 @@ def correlations(matrix: Matrix) -> Table:
         (names[i[o]], names[j[o]], float(rho[i[o], j[o]]), float(q[o]), int(n[i[o], j[o]]))
         for o in order[: 50 * MOST_ROWS]
     ]
-    texts = [(title_of(a), title_of(b), f"{r:+.2f}", _p(v), str(k)) for a, b, r, v, k in found]
+    texts = [(title_of(a), title_of(b), _signed(r, 2), _p(v), str(k)) for a, b, r, v, k in found]
     return _table(
         "Correlations",
         f"Spearman, over the means of subjects; q is corrected for {len(i)} pairs (Benjamini–Hochberg).",
@@ -316,7 +317,7 @@ def _tests(title: str, note: str, tests: Mapping[str, Ranked | None], *, file: s
         for (name, test), v in zip(done.items(), q, strict=True)
     ]
     found.sort(key=lambda row: (row[4], -abs(row[2])))
-    texts = [(title_of(n), t, f"{e:+.2f}", _p(p), _p(v), str(k)) for n, t, e, p, v, k in found]
+    texts = [(title_of(n), t, _signed(e, 2), _p(p), _p(v), str(k)) for n, t, e, p, v, k in found]
     return _table(
         title,
         f"{note} q is corrected for {len(found)} measures (Benjamini–Hochberg).",
@@ -364,6 +365,10 @@ def _text(value: object) -> str:
 def _unit(name: str, value: float) -> str:
     unit = declared_as(name).unit
     return f"{number(value)} {'' if unit == '1' else unit}".strip()
+
+
+def _signed(value: float, digits: int) -> str:
+    return f"{value:+.{digits}f}".replace("-", "\u2212")
 
 
 def _p(value: float) -> str:

@@ -207,12 +207,17 @@ def event_lanes(events: pl.DataFrame, start_s: float, end_s: float) -> dict[str,
         pl.col("kind").fill_null("") != "phase",
         pl.col("start_s") < end_s,
         pl.max_horizontal("start_s", "end_s") >= start_s,
-    ).with_columns(pl.col("kind", "label", "role", "source").fill_null(""), end_s=pl.max_horizontal("start_s", "end_s"))
-    shown = _with_lane(shown)
-    several = shown.filter(pl.col("role") != "")["role"].n_unique() > 1
+    ).with_columns(
+        pl.col("kind", "label", "role", "speaker", "source").fill_null(""), end_s=pl.max_horizontal("start_s", "end_s")
+    )
+    # Whoever's role is not known goes by the name that the recording gave.
+    person = pl.when((pl.col("role") == "") & (pl.col("speaker") != "")).then(pl.lit("speaker ") + pl.col("speaker"))
+    shown = _with_lane(shown.with_columns(role=person.otherwise("role")))
+    people = shown.filter(pl.col("role") != "").group_by("source").agg(pl.col("role").n_unique())
+    several = {source for source, n in people.iter_rows() if n > 1}
     lanes: dict[str, list[EventLane]] = {}
     for (source, kind, lane, role), rows in shown.group_by("source", "kind", "lane", "role", maintain_order=True):
-        title = _lane_title(str(kind), str(lane), str(role) if several else "")
+        title = _lane_title(str(kind), str(lane), str(role) if source in several else "")
         key = "" if source == "events.csv" else str(source)
         lanes.setdefault(key, []).append(_event_lane(title, rows, start_s, end_s))
     return lanes

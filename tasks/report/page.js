@@ -4,6 +4,23 @@
   const one = (css) => document.querySelector(css);
   all(".needs-js").forEach((e) => { e.hidden = false; });
 
+  /* large data are packed: hand them out unpacked */
+  for (const link of all("a[download$='.gz']")) {
+    if (!window.DecompressionStream) continue;
+    const name = link.download.slice(0, -3);
+    link.textContent = name;
+    link.addEventListener("click", async (event) => {
+      event.preventDefault();
+      const packed = Uint8Array.from(atob(link.href.split(",")[1]), (c) => c.charCodeAt(0));
+      const flow = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+      const plain = document.createElement("a");
+      plain.href = URL.createObjectURL(await new Response(flow).blob());
+      plain.download = name;
+      plain.click();
+      setTimeout(() => URL.revokeObjectURL(plain.href), 60000);
+    });
+  }
+
   /* values and sessions: find, window, only what is not ok */
   const find = one("#find"), phase = one("#phase"), notok = one("#notok"), count = one("#count");
   const rows = all("tr.value");
@@ -159,7 +176,15 @@
   for (const span of all("a.span")) {
     const [a, b] = span.dataset.span.split(" ").map(Number);
     span.title = "Show in the time lines";
-    span.addEventListener("click", () => { zoom(a - start, b - start); lanes.focus({ preventScroll: true }); });
+    span.addEventListener("click", (e) => {
+      const block = document.getElementById(span.getAttribute("href").slice(1));
+      e.preventDefault();
+      zoom(a - start, b - start);
+      all(".block.meant").forEach((other) => other.classList.remove("meant"));
+      if (block !== lanes) block.classList.add("meant");
+      lanes.focus({ preventScroll: true });
+      block.scrollIntoView({ block: "start" });
+    });
   }
   window.addEventListener("resize", () => { ticks(); show(at); });
   ticks();

@@ -12,7 +12,7 @@ from cueflow.tasks.report.overview import overview
 from cueflow.tasks.report.render import render
 from cueflow.tasks.report.text import as_text, sentence_of
 from cueflow.tasks.report.timeline import make_timeline
-from cueflow.tasks.report.values import WHOLE, value_groups
+from cueflow.tasks.report.values import WHOLE, shown_rows, value_groups
 
 if TYPE_CHECKING:
     import polars as pl
@@ -53,9 +53,12 @@ def session_page(  # noqa: PLR0913 - the tables of a session
     """
     import polars as pl
 
-    groups = value_groups(biomarkers, compare(cohort, as_text(session.get("session_id"))) if cohort else {})
-    phases = biomarkers["phase"].drop_nulls().unique(maintain_order=True).to_list()
-    explained = explain(predictions, explanations)
+    shown = shown_rows(biomarkers)
+    groups = value_groups(shown, compare(cohort, as_text(session.get("session_id"))) if cohort else {})
+    phases = shown["phase"].drop_nulls().unique(maintain_order=True).to_list()
+    timeline = make_timeline(windows, events, session.get("duration_s"))
+    lanes = {block.modality for block in timeline.blocks} if timeline else set()
+    explained = explain(predictions, explanations, lanes)
     own = pl.DataFrame([{name: _plain(value) for name, value in session.items() if name not in _LONG}])
     tables = {
         "session": own, "values": biomarkers, "events": events, "seconds": windows, "predictions": predictions,
@@ -64,8 +67,10 @@ def session_page(  # noqa: PLR0913 - the tables of a session
     return render(
         "session.html",
         top=overview(session, biomarkers, events),
-        timeline=make_timeline(windows, events, session.get("duration_s")),
+        timeline=timeline,
         groups=groups,
+        n_shown=shown.height,
+        n_rows=biomarkers.height,
         phases=[phase for phase in phases if phase != WHOLE],
         explained=explained,
         downloads=tuple(csv_download(rows, f"{name}.csv") for name, rows in tables.items()),

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cueflow.tasks.report.compared import Versus
 
 WHOLE = "session"
+MOST_ROWS = 3500  # so that a page stays under 5 MB
 _ORDER = {name: place for place, name in enumerate(BIOMARKERS)}
 _DOMAINS = {domain_of(name): place for name, place in reversed(_ORDER.items())}  # the first place of each
 
@@ -90,6 +91,27 @@ class ValueGroup:
     n_ok: int
     silent: bool
     reason: str
+
+
+def shown_rows(biomarkers: pl.DataFrame) -> pl.DataFrame:
+    """Rows that a page can hold: first the whole session, then what has values in phases.
+
+    Parameters
+    ----------
+    biomarkers : polars.DataFrame
+        Rows of the `biomarkers` table of one session.
+
+    Returns
+    -------
+    polars.DataFrame
+        All of them, or `MOST_ROWS`.
+    """
+    import polars as pl
+
+    if biomarkers.height <= MOST_ROWS:
+        return biomarkers
+    order = (pl.col("phase").fill_null(WHOLE) != WHOLE, pl.col("value").is_null())
+    return biomarkers.sort(*order, maintain_order=True).head(MOST_ROWS)
 
 
 def value_groups(biomarkers: pl.DataFrame, compared: Mapping[str, Versus] | None = None) -> tuple[ValueGroup, ...]:

@@ -136,6 +136,15 @@ def test_the_data_behind_a_table_can_be_had(visit):
     assert text.count("\n") > 10
 
 
+def test_large_data_are_handed_out_unpacked(visit):
+    page = visit("S005.html")
+    with page.expect_download() as waiting:
+        page.locator("a[download='values.csv.gz']").click()
+    assert waiting.value.suggested_filename == "values.csv"
+    assert Path(waiting.value.path()).read_text(encoding="utf-8").startswith("session_id,subject_id,visit,modality")
+    assert page.said == []
+
+
 @pytest.mark.parametrize("name", ["index.html", "S005.html"])
 def test_it_prints(visit, name):
     page = visit(name)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import io
 import json
 import re
 from html.parser import HTMLParser
@@ -17,6 +20,7 @@ from cueflow.tasks.report.explanation import explain
 from cueflow.tasks.report.lanes import MAX_MARKS, event_lanes
 from cueflow.tasks.report.session import session_page
 from cueflow.tasks.report.timeline import make_timeline
+from cueflow.tasks.report.values import MOST_ROWS
 
 VOID = {"area", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
 
@@ -348,3 +352,41 @@ def test_text_has_a_contrast_of_4_5(rows, theme):
         )
         high, low = sorted((_luminance(colours["ink"]), _luminance(mixed)), reverse=True)
         assert (high + 0.05) / (low + 0.05) >= 4.5, tone
+
+
+def test_reasons_link_to_the_lanes_of_their_modality(rows):
+    text = session_page(**rows.session_parts())
+    links = re.findall(r'<a class="span" href="#([^"]+)" data-span="([^"]+)"', text)
+    assert links
+    assert {place for place, _ in links} <= {*re.findall(r' id="([^"]+)"', text)}
+    assert any(place.startswith("lanes-") for place, _ in links)
+
+
+def test_lanes_of_people_whose_role_is_not_known_have_their_names(rows):
+    said = [
+        {"kind": "turn", "label": "speech", "start_s": k, "end_s": k + 1.0, "source": "audio", "role": r, "speaker": s}
+        for k, (r, s) in enumerate([("patient", "s1"), ("", "s2"), ("", "s3")])
+    ]
+    lanes = event_lanes(rows.frame("events", said), 0.0, 60.0)["audio"]
+    assert [lane.title for lane in lanes] == [
+        f"Turn: speech ({who})" for who in ("patient", "speaker s2", "speaker s3")
+    ]
+
+
+def test_large_data_are_packed_and_all_of_them_are_there(rows):
+    parts = rows.session_parts(1800)
+    text = session_page(**parts)
+    [packed] = re.findall(r'href="data:application/gzip;base64,([^"]+)" download="values.csv.gz"', text)
+    found = pl.read_csv(io.BytesIO(gzip.decompress(base64.b64decode(packed))), infer_schema=False)
+    assert found.height == parts["biomarkers"].height
+    assert {"method_version", "input_sha256", "run_id"} <= set(found.columns)
+
+
+def test_a_page_of_many_phases_stays_under_5_mb(rows):
+    phases = ("session", *(f"phase {k}" for k in range(12)))
+    values = rows.frame("biomarkers", rows.biomarker_rows(phases=phases))
+    text = session_page(**rows.session_parts(3600) | {"biomarkers": values})
+    assert values.height > 2 * MOST_ROWS
+    assert text.count('<tr class="value"') == MOST_ROWS
+    assert f"{MOST_ROWS} of {values.height} rows" in text
+    assert len(text.encode()) < 5e6
