@@ -99,9 +99,9 @@ def run(  # noqa: PLR0913 - each is an option of the command line
     for name, value in _PREFECT.items():
         os.environ.setdefault(name, value)
     from cueflow.flows.features import is_long_table, run_features
+    from cueflow.flows.planning.ahead import plan_ahead, settled_run
     from cueflow.flows.planning.granularity import Granularity
     from cueflow.flows.planning.options import Options, preflight
-    from cueflow.flows.planning.ahead import plan_ahead, settled_run
     from cueflow.storage.remote.mirror import place
 
     out = place(out)

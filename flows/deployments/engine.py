@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from prefect.context import FlowRunContext
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from cueflow.schemas.errors import ConfigError
@@ -39,3 +40,13 @@ def task_runner() -> TaskRunner[Any]:
         raise ConfigError(f"{DASK} is set, and prefect-dask is not installed: install cueflow[dask].") from error
     runner: TaskRunner[Any] = DaskTaskRunner(address=address)
     return runner
+
+
+def stop_if_suspended() -> None:
+    """End this flow run where somebody paused it in the UI: Prefect starts it again when it is resumed.
+
+    Raises what Prefect ends a paused run with; outside of a flow run nothing happens.
+    """
+    context = FlowRunContext.get()
+    if context is not None:
+        context.flow_run_suspension_request.raise_if_requested()

@@ -14,17 +14,20 @@ from typing import Any, Protocol
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
+from prefect.results import ResultRecord  # type: ignore[attr-defined]
 
-from cueflow.flows.deployments.engine import computes_elsewhere
+from cueflow.flows.deployments.engine import computes_elsewhere, stop_if_suspended
 from cueflow.flows.planning.granularity import Granularity
 from cueflow.flows.progress import watcher
 from cueflow.flows.work.compute import computer
-from cueflow.flows.work.jobs import Outcome, StageJob, dump_job, load_job
+from cueflow.flows.work.jobs import Outcome, StageJob
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.session import Group
 
 CHUNK = 25
+_LOOK_EVERY_S = 1.0
 IN_FLIGHT = 4  # sessions (chunks) under way for each worker: enough for the longest stages to go first
 _task: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False}
 
@@ -38,7 +41,23 @@ class Unit:
 
 
 Done = Mapping[Group, Outcome]
-Line = tuple[str, str, bytes]
+
+
+class Work:
+    """Jobs on their way to where they are computed; not a dataclass, since Prefect walks through those in parameters.
+
+    Parameters
+    ----------
+    jobs : sequence of StageJob
+        In the order to do them.
+    """
+
+    def __init__(self, jobs: Sequence[StageJob]) -> None:
+        self._jobs = tuple(jobs)
+
+    def done(self) -> list[Outcome]:
+        """Compute them, one after the other."""
+        return [computer().compute(job) for job in self._jobs]
 
 
 class Finisher(Protocol):
@@ -59,21 +78,21 @@ class Finisher(Protocol):
 
 
 @task(name="video", task_run_name="video · {session}", **_task)
-def video(session: str, line: bytes) -> Outcome:
+def video(session: str, work: Work) -> Outcome:
     """Face and motion of every video of the session."""
-    return computer().compute(load_job(line))
+    return work.done()[0]
 
 
 @task(name="audio", task_run_name="audio · {session}", **_task)
-def audio(session: str, line: bytes) -> Outcome:
+def audio(session: str, work: Work) -> Outcome:
     """Voice of every audio track of the session."""
-    return computer().compute(load_job(line))
+    return work.done()[0]
 
 
 @task(name="physiology", task_run_name="physiology · {session}", **_task)
-def physiology(session: str, line: bytes) -> Outcome:
+def physiology(session: str, work: Work) -> Outcome:
     """Heart, pulse, skin and breathing of the session."""
-    return computer().compute(load_job(line))
+    return work.done()[0]
 
 
 @task(name="tables", task_run_name="tables · {session}", **_task)
@@ -83,9 +102,9 @@ def tables(session: str, finish: Callable[[], None]) -> None:
 
 
 @task(name="session", task_run_name="session · {label}", **_task)
-def sessions_of(label: str, lines: tuple[Line, ...]) -> list[tuple[str, str, Outcome]]:
+def sessions_of(label: str, work: Work) -> list[Outcome]:
     """All stages of a session, or of a chunk of sessions, one after the other."""
-    return [(session, group, computer().compute(load_job(line))) for session, group, line in lines]
+    return work.done()
 
 
 _STAGES = {Group.VIDEO: video, Group.AUDIO: audio, Group.PHYSIOLOGY: physiology}
@@ -114,14 +133,16 @@ def fan_out(units: Sequence[Unit], finisher: Finisher, *, granularity: Granulari
 def _by_modality(units: Sequence[Unit], finisher: Finisher, *, in_flight: int) -> None:
     started = (((unit,), _submit_stages(unit)) for unit in units)
     for (unit,), futures in _as_done(started, finisher, in_flight=in_flight):
-        answers = [future.result(raise_on_failure=False) for future in futures]
+        answers = [_answer(future) for future in futures]
         _tell_done(unit)
         done = {
             job.group: _broken(answer) if isinstance(answer, BaseException) else answer
             for job, answer in zip(unit.jobs, answers, strict=True)
         }
         call = _Finish(finisher, unit.session, done)
-        state = tables(unit.session, call, return_state=True, wait_for=futures)
+        # Drawn as edges in the UI. A stage that broke would keep the others from the tables.
+        ended = [_Ended(**dict(future.state)) for future in futures if future.state.is_completed()]
+        state = tables(unit.session, call, return_state=True, wait_for=ended)
         if not state.is_completed():
             finisher.failed(unit.session)
 
@@ -129,7 +150,7 @@ def _by_modality(units: Sequence[Unit], finisher: Finisher, *, in_flight: int) -
 def _by_chunk(units: Sequence[Unit], finisher: Finisher, *, in_flight: int, size: int) -> None:
     started = (_submit_chunk(chunk) for chunk in _chunks(units, size))
     for chunk, (future,) in _as_done(started, finisher, in_flight=in_flight):
-        answer = future.result(raise_on_failure=False)
+        answer = _answer(future)
         found: dict[str, dict[Group, Outcome]] = {unit.session: {} for unit in chunk}
         for unit in chunk:
             _tell_done(unit)
@@ -137,8 +158,8 @@ def _by_chunk(units: Sequence[Unit], finisher: Finisher, *, in_flight: int, size
             broken = _broken(answer)
             found = {unit.session: {job.group: broken for job in unit.jobs} for unit in chunk}
         else:
-            for session, group, outcome in answer:
-                found[session][Group(group)] = outcome
+            for (session, group), outcome in zip(_named(chunk), answer, strict=True):
+                found[session][group] = outcome
         for session, done in found.items():
             try:
                 finisher.finish(session, done)
@@ -172,13 +193,17 @@ class _Finish:
 
 
 def _submit_stages(unit: Unit) -> list[PrefectFuture[Any]]:
-    return [_STAGES[job.group].submit(unit.session, dump_job(job)) for job in unit.jobs]
+    return [_STAGES[job.group].submit(unit.session, Work([job])) for job in unit.jobs]
 
 
 def _submit_chunk(chunk: tuple[Unit, ...]) -> tuple[tuple[Unit, ...], list[PrefectFuture[Any]]]:
-    lines = tuple((unit.session, str(job.group), dump_job(job)) for unit in chunk for job in unit.jobs)
     label = chunk[0].session if len(chunk) == 1 else f"{chunk[0].session} and {len(chunk) - 1} more"
-    return chunk, [sessions_of.submit(label, lines)]
+    return chunk, [sessions_of.submit(label, Work([job for unit in chunk for job in unit.jobs]))]
+
+
+def _named(chunk: tuple[Unit, ...]) -> list[tuple[str, Group]]:
+    """What the outcomes of a chunk's task belong to, in their order."""
+    return [(unit.session, job.group) for unit in chunk for job in unit.jobs]
 
 
 Started = tuple[tuple[Unit, ...], list[PrefectFuture[Any]]]
@@ -200,8 +225,18 @@ def _as_done(started: Iterator[Started], finisher: Finisher, *, in_flight: int) 
                 finisher.start(unit.session)
             _when_done(item, done)
         if waiting:
-            yield done.get()
+            yield _next(done)
             waiting -= 1
+
+
+def _next(done: queue.SimpleQueue[Started]) -> Started:
+    """Wait for what is done next; where somebody pauses the run meanwhile, end it there."""
+    while True:
+        stop_if_suspended()
+        try:
+            return done.get(timeout=_LOOK_EVERY_S)
+        except queue.Empty:
+            continue
 
 
 def _when_done(item: Started, done: queue.SimpleQueue[Started]) -> None:
@@ -221,6 +256,20 @@ def _when_done(item: Started, done: queue.SimpleQueue[Started]) -> None:
 
     for future in item[1]:
         future.add_done_callback(one)
+
+
+class _Ended(State[Any]):
+    """State of a stage that nobody asks for its result: Prefect would, and each asking starts a coroutine."""
+
+    def result(self, **_: object) -> None:  # type: ignore[override]
+        """Nothing."""
+
+
+def _answer(future: PrefectFuture[Any]) -> Any:  # noqa: ANN401 - what the task returned, or what broke it
+    """What a task that has ended returned, without the coroutine that Prefect starts for each such question."""
+    future.wait()
+    data = future.state.data
+    return data.result if isinstance(data, ResultRecord) else future.result(raise_on_failure=False)
 
 
 def _broken(error: BaseException) -> Outcome:

@@ -10,18 +10,20 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
 from prefect import flow, get_run_logger
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
+from prefect.states import Cancelling
 from pydantic import Field
 
-from cueflow.flows.deployments.engine import task_runner
+from cueflow.flows.deployments.engine import stop_if_suspended, task_runner
 from cueflow.flows.deployments.fan_out import IN_FLIGHT, Unit, fan_out
 from cueflow.flows.deployments.forms import form, refused
 from cueflow.flows.planning.granularity import Granularity
@@ -30,7 +32,7 @@ from cueflow.flows.planning.plan import Plan, Request, SessionPlan, plan_run
 from cueflow.flows.roots import allowed, optional
 from cueflow.flows.work.compute import worker_processes
 from cueflow.flows.work.jobs import Outcome
-from cueflow.flows.work.limits import expected_s
+from cueflow.flows.work.limits import expected_s, minutes
 from cueflow.schemas.config import load_config
 from cueflow.schemas.errors import ConfigError, CueflowError
 from cueflow.schemas.session import Group
@@ -149,20 +151,38 @@ def run_shards(plan: Plan, parameters: Mapping[str, Any], *, tables: Path, shard
     ------
     ConfigError
         If the server knows no deployment `compute`.
-    """
+    """  # noqa: DOC502  raised where the runs are started
     shares = split(plan.todo, shards)
     if len(shares) < 2:
         return 0
     waiting = [_start(sessions, parameters, tables) for sessions in shares]
     get_run_logger().info("%d runs of `compute` share %d sessions", len(waiting), len(plan.todo))
     with get_client(sync_client=True) as client:
-        for run_id in waiting:
-            try:
-                while not client.read_flow_run(run_id).state.is_final():  # type: ignore[union-attr]
-                    time.sleep(_LOOK_EVERY_S)
-            except ObjectNotFound as error:
-                raise ConfigError("A run of `compute` was deleted while others waited for it: start again.") from error
+        try:
+            for run_id in waiting:
+                _await(client, run_id)
+        except BaseException:  # who cancels or pauses this run means its shares, too
+            for run_id in waiting:
+                with suppress(Exception):  # what ends this run is said, not what its server answers now
+                    client.set_flow_run_state(run_id, Cancelling())
+            raise
     return len(waiting)
+
+
+def _await(client: SyncPrefectClient, run_id: UUID) -> None:
+    """Wait until a run has ended.
+
+    Raises
+    ------
+    ConfigError
+        If somebody deleted it.
+    """
+    try:
+        while not client.read_flow_run(run_id).state.is_final():  # type: ignore[union-attr]
+            stop_if_suspended()
+            time.sleep(_LOOK_EVERY_S)
+    except ObjectNotFound as error:
+        raise ConfigError("A run of `compute` was deleted while others waited for it: start again.") from error
 
 
 def split(plans: Sequence[SessionPlan], shards: int, *, least_s: float = LEAST_S) -> list[tuple[str, ...]]:
@@ -182,7 +202,7 @@ def split(plans: Sequence[SessionPlan], shards: int, *, least_s: float = LEAST_S
     list of tuple of str
         Session ids; each session that has anything to compute is in exactly one share.
     """
-    work = {p.session.session_id: sum(expected_s(job) for job in p.jobs) for p in plans if p.jobs}
+    work = {p.session.session_id: sum(expected_s(job.group, minutes(job)) for job in p.jobs) for p in plans if p.jobs}
     count = max(1, min(shards, int(sum(work.values()) // least_s) if least_s else shards, len(work)))
     shares: list[list[str]] = [[] for _ in range(count)]
     loads = [0.0] * count

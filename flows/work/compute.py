@@ -13,7 +13,7 @@ from typing import Protocol
 
 from cueflow.flows.progress import watcher
 from cueflow.flows.work.jobs import Outcome, StageJob
-from cueflow.flows.work.limits import expected_s, time_limit_s
+from cueflow.flows.work.limits import expected_s, minutes, time_limit_s
 from cueflow.flows.work.memory import MemoryGuard
 from cueflow.flows.work.pool import WorkerPool
 from cueflow.schemas.reasons import Reason
@@ -78,7 +78,8 @@ class Computer:
             watcher().advanced(job.group, max(share - told, 0.0))
             told = max(share, told)
 
-        limit, weight = time_limit_s(job), expected_s(job)
+        recorded = minutes(job)
+        limit, weight = time_limit_s(job.group, recorded), expected_s(job.group, recorded)
         with ExitStack() as held:
             if job.group in self._gates:
                 held.enter_context(self._gates[job.group])

@@ -16,24 +16,31 @@ EXPECTED_PER_MINUTE_S: dict[Group, float] = {Group.VIDEO: 60.0, Group.AUDIO: 2.0
 _LEAST_BYTES_A_MINUTE = 20_000.0
 
 
-def time_limit_s(job: StageJob) -> float:
-    """Seconds that a job may take: ten times its recordings' length for video, two for audio, one for physiology.
+def minutes(job: StageJob) -> float:
+    """Minutes that a job's recordings last: what their files say, and where they do not, what their size allows."""
+    return sum(_minutes(job, stream.path) for stream in job.streams)
+
+
+def time_limit_s(group: Group, recorded: float) -> float:
+    """Seconds that a stage may take: ten times its recordings' length for video, two for audio, one for physiology.
 
     Parameters
     ----------
-    job : StageJob
-        Its files are asked for their length; where they do not say, their size does.
+    group : Group
+        The stage.
+    recorded : float
+        From `minutes`.
 
     Returns
     -------
     float
     """
-    return BASE_S + PER_MINUTE_S[job.group] * sum(_minutes(job, stream.path) for stream in job.streams)
+    return BASE_S + PER_MINUTE_S[group] * recorded
 
 
-def expected_s(job: StageJob) -> float:
-    """Seconds of one core that a job will take, from its length and what stages took before (docs/benchmarks.md)."""
-    return EXPECTED_PER_MINUTE_S[job.group] * sum(_minutes(job, stream.path) for stream in job.streams)
+def expected_s(group: Group, recorded: float) -> float:
+    """Seconds of one core that a stage will take, from its length and what stages took before (docs/benchmarks.md)."""
+    return EXPECTED_PER_MINUTE_S[group] * recorded
 
 
 def size(job: StageJob) -> int:
@@ -42,23 +49,31 @@ def size(job: StageJob) -> int:
 
 
 def _minutes(job: StageJob, relative: str) -> float:
-    most = _bytes(job, relative) / _LEAST_BYTES_A_MINUTE
-    said = _header_minutes(job, relative) if job.group is not Group.PHYSIOLOGY else None
+    path = _path(job, relative)
+    if path is None:
+        return 0.0  # the stage itself will say what is wrong with it
+    most = path.stat().st_size / _LEAST_BYTES_A_MINUTE
+    said = _header_minutes(path) if job.group is not Group.PHYSIOLOGY else None
     return most if said is None else min(said, most)
 
 
-def _header_minutes(job: StageJob, relative: str) -> float | None:
+def _header_minutes(path: Path) -> float | None:
     import av
 
     try:
-        with av.open(str(resolve_inside(Path(job.dataset_root), relative)), metadata_errors="ignore") as container:
+        with av.open(str(path), metadata_errors="ignore") as container:
             return container.duration / av.time_base / 60.0 if container.duration else None
-    except (StreamError, av.FFmpegError, OSError, ValueError):
-        return None  # the stage itself will say what is wrong with it
+    except (av.FFmpegError, OSError, ValueError):
+        return None
 
 
 def _bytes(job: StageJob, relative: str) -> int:
+    path = _path(job, relative)
+    return path.stat().st_size if path is not None else 0
+
+
+def _path(job: StageJob, relative: str) -> Path | None:
     try:
-        return resolve_inside(Path(job.dataset_root), relative).stat().st_size
+        return resolve_inside(Path(job.dataset_root), relative)
     except (StreamError, OSError):
-        return 0
+        return None

@@ -20,7 +20,12 @@ from cueflow.flows.work.jobs import Outcome, StageJob, dump_job
 from cueflow.schemas.reasons import Reason
 
 Progress = Callable[[float], None]
+_CLOSE_LIMIT_S = 5.0
 WORKER = (sys.executable, "-m", "cueflow.flows.work.worker")
+
+
+class PoolClosedError(Exception):
+    """The run was stopped: whoever still works or waits shall end at once."""
 
 
 class _Worker:
@@ -87,8 +92,12 @@ class _Worker:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def stop(self) -> None:
+    def kill(self) -> None:
+        """End the process; whoever waits for its answer sees it dead."""
         self._process.kill()
+
+    def stop(self) -> None:
+        self.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
@@ -106,6 +115,7 @@ class _Slots:
         self._free: list[_Worker | None] = [None] * size
         self._queue: list[tuple[float, int]] = []
         self._turn = 0
+        self._closed = False
         self._changed = threading.Condition()
 
     @property
@@ -114,12 +124,20 @@ class _Slots:
         return len(self._queue)
 
     def get(self, weight: float) -> _Worker | None:
-        """Wait for a place: the worker that was there, None where none was started yet."""
+        """Wait for a place: the worker that was there, None where none was started yet.
+
+        Raises
+        ------
+        PoolClosedError
+            If nothing more shall be started.
+        """
         with self._changed:
             self._turn += 1
             mine = (-weight, self._turn)
             heapq.heappush(self._queue, mine)
-            self._changed.wait_for(lambda: self._free and self._queue[0] == mine)
+            self._changed.wait_for(lambda: self._closed or (self._free and self._queue[0] == mine))
+            if self._closed:
+                raise PoolClosedError
             heapq.heappop(self._queue)
             self._changed.notify_all()  # there may be another place for the next one
             return self._free.pop()
@@ -130,17 +148,21 @@ class _Slots:
             self._free.append(worker)
             self._changed.notify_all()
 
-    def drain(self) -> list[_Worker]:
-        """Workers in free places, which are then places without one."""
-        with self._changed:
-            found = [worker for worker in self._free if worker is not None]
-            self._free = [None] * len(self._free)
-            return found
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more shall be started."""
+        return self._closed
 
-    def wait_idle(self, size: int) -> None:
+    def close(self) -> None:
+        """Send everybody away who waits, now and later."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def wait_idle(self, size: int, *, limit_s: float | None = None) -> None:
         """Wait until all places are free."""
         with self._changed:
-            self._changed.wait_for(lambda: len(self._free) == size)
+            self._changed.wait_for(lambda: len(self._free) == size, limit_s)
 
 
 class WorkerPool:
@@ -160,6 +182,7 @@ class WorkerPool:
 
     def __init__(self, size: int, *, log: Path, threads: int = 1, command: Sequence[str] = WORKER) -> None:
         self._slots = _Slots(size)
+        self._started: set[_Worker] = set()
         self.size, self._threads, self._log, self._command = size, threads, log, command
 
     def run(
@@ -181,15 +204,40 @@ class WorkerPool:
         Returns
         -------
         Outcome
-            Never raises for what happens inside the worker.
+            What happens inside the worker is never raised.
+
+        Raises
+        ------
+        PoolClosedError
+            If the pool was closed before the job was done.
         """
         worker = self._slots.get(weight)
         try:
             if worker is None or not worker.alive:
-                worker = _Worker(self._command, threads=self._threads, log=self._log)
-            return worker.run(job, time_limit_s=time_limit_s, progress=progress)
+                if worker is not None:
+                    self._started.discard(worker)
+                worker = self._new(self._command)
+            found = worker.run(job, time_limit_s=time_limit_s, progress=progress)
         finally:
             self._slots.put(worker)
+        if self._slots.closed:
+            raise PoolClosedError
+        return found
+
+    def _new(self, command: Sequence[str]) -> _Worker:
+        """Start a process.
+
+        Raises
+        ------
+        PoolClosedError
+            If the pool was closed meanwhile.
+        """
+        made = _Worker(command, threads=self._threads, log=self._log)
+        self._started.add(made)
+        if self._slots.closed:  # while it was being made
+            made.stop()
+            raise PoolClosedError
+        return made
 
     def start(self, count: int, groups: Iterable[str]) -> None:
         """Start workers before there are jobs, so that they load the libraries of these stages meanwhile.
@@ -203,7 +251,7 @@ class WorkerPool:
         """
         command = (*self._command, *groups)
         for worker in [self._slots.get(0.0) for _ in range(min(count, self.size))]:
-            self._slots.put(worker or _Worker(command, threads=self._threads, log=self._log))
+            self._slots.put(worker or self._new(command))
 
     @property
     def waiting(self) -> int:
@@ -218,5 +266,13 @@ class WorkerPool:
     ) -> None:
         if kind is None:
             self._slots.wait_idle(self.size)
-        for worker in self._slots.drain():
-            worker.stop()
+        self.close()
+
+    def close(self) -> None:
+        """Kill the workers, also those that work: what they were doing ends at once with `PoolClosedError`."""
+        self._slots.close()
+        for worker in tuple(self._started):
+            worker.kill()
+        self._slots.wait_idle(self.size, limit_s=_CLOSE_LIMIT_S)
+        while self._started:
+            self._started.pop().stop()

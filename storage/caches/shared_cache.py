@@ -38,11 +38,14 @@ class SharedCache:
             raise ConfigError(message) from error
 
     def names(self, dataset: str) -> frozenset[str]:
-        """Names of all entries of a dataset; a store that does not answer is a `StoreError`."""
+        """Names of all entries of a dataset; a store that does not answer is a `StoreError`, a new bucket is empty."""
         folder = self._at(f"dataset={dataset}")
         with _store_errors():
             self._files.invalidate_cache()
-            found = self._files.find(folder)
+            try:
+                found = self._files.find(folder)
+            except FileNotFoundError:
+                return frozenset()
         start = len(str(self._root).rstrip("/")) + 1
         return frozenset(str(path)[start:] for path in found)
 

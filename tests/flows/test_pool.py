@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from cueflow.flows.work.jobs import StageJob, dump_job, load_job
-from cueflow.flows.work.pool import WorkerPool
+from cueflow.flows.work.pool import PoolClosedError, WorkerPool
 from cueflow.flows.work.stages import LIBRARIES
 from cueflow.schemas.config import Config
 from cueflow.schemas.reasons import Reason
@@ -91,6 +91,29 @@ def test_of_jobs_that_wait_the_longest_goes_first(tmp_path):
         for thread in threads:
             thread.join(20)
     assert order == ["first", "b", "d", "c", "a"]
+
+
+def test_a_stopped_run_ends_what_works_and_what_waits(tmp_path):
+    gate, said = tmp_path / "never", []
+
+    def ask():
+        try:
+            pool.run(job("wait"), time_limit_s=60)
+        except PoolClosedError:
+            said.append("closed")
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    pool = WorkerPool(2, log=tmp_path / "log", command=(sys.executable, "-c", PROGRAM, str(gate)))
+    for thread in threads:
+        thread.start()
+    while pool.waiting < 1:
+        threading.Event().wait(0.01)
+    pool.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+    for thread in threads:
+        thread.join(20)
+    assert said == ["closed"] * 3
+    with pytest.raises(PoolClosedError):
+        pool.run(job("a"), time_limit_s=20)
 
 
 def test_workers_started_early_take_the_first_jobs_and_know_their_stages(tmp_path):
