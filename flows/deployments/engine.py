@@ -8,6 +8,7 @@ from typing import Any
 from prefect.context import FlowRunContext
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
+from cueflow.flows.deployments.events import be_patient
 from cueflow.schemas.errors import ConfigError
 
 DASK = "CUEFLOW_DASK"
@@ -31,6 +32,7 @@ def task_runner() -> TaskRunner[Any]:
     ConfigError
         If prefect-dask is not installed.
     """
+    be_patient()
     address = os.environ.get(DASK, "")
     if not address:
         return ThreadPoolTaskRunner(max_workers=_THREADS)
