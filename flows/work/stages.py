@@ -19,7 +19,7 @@ from cueflow.storage.caches.shared_cache import shared_cache
 from cueflow.storage.caches.stage_cache import cache_path, entry_name, write_results
 from cueflow.storage.weights.models import ModelStore
 from cueflow.tasks.clock.clues import clues_of
-from cueflow.tasks.clock.evidence import clock_of
+from cueflow.tasks.clock.place import microphones_apart
 from cueflow.tasks.ingest.paths import resolve_inside
 from cueflow.tasks.windows import phases_of
 
@@ -103,17 +103,11 @@ def run_stage(job: StageJob, *, progress: Progress) -> None:
     if job.group is Group.AUDIO:
         from cueflow.tasks.audio.dialogue import between_recordings
 
-        results = between_recordings(results, one_clock=_one_clock(job.streams))
+        results = between_recordings(results, place=microphones_apart(results, job.streams))
     path = cache_path(Path(job.tables_root), job.dataset, job.session_id, group=job.group, key=job.key)
     write_results(path, results)
     if (shared := shared_cache()) is not None:
         shared.push(entry_name(job.dataset, job.session_id, group=job.group, key=job.key), path)
-
-
-def _one_clock(streams: Sequence[Stream]) -> bool:
-    """Whether people's sound recordings are known to lie right to each other: one recorder, or all starts are said."""
-    own = [s for s in streams if s.role is not Role.ROOM]
-    return len({clock_of(s) for s in own}) < 2 or all(s.start_s is not None for s in own)
 
 
 def _stream(job: StageJob, stream: Stream, *, progress: Progress) -> tuple[StreamResult, ...]:

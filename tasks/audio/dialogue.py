@@ -17,9 +17,11 @@ from cueflow.tasks.audio.signal.vad import runs
 from cueflow.tasks.audio.talk.following import following
 from cueflow.tasks.audio.talk.people import matched
 from cueflow.tasks.audio.talk.turns import both, exchanges, joined, moments, turn_taking
+from cueflow.tasks.clock.offsets import Offset
 
 Flags = NDArray[np.bool_]
 
+SAME_CLOCK = Offset(0.0, 0.0, 0.0, 0)
 _SCRAP = 10  # frames
 _STANDS_OUT, _DEEPEST_DB = 0.8, -50.0  # of the way down from a person's usual level to the noise
 _BLEED_DB = 10.0  # this much further below its own usual level than the other: the other's voice, heard from afar
@@ -173,8 +175,10 @@ def _flat(spans: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     return [(float(a), float(b)) for a, b in joined(spans, join_s=0.0)]
 
 
-def between_recordings(results: Sequence[StreamResult], *, one_clock: bool = True) -> tuple[StreamResult, ...]:
-    """Bring together what several recordings of one session heard.
+def between_recordings(
+    results: Sequence[StreamResult], *, place: Offset | None = SAME_CLOCK
+) -> tuple[StreamResult, ...]:
+    """Put together what several recordings of one session heard.
 
     Where patient and clinician have a recording each, turn taking is measured between them; a voice that one microphone
     hears from afar counts for the other one. Speakers of a room get their role where their voice print is that of a
@@ -184,33 +188,73 @@ def between_recordings(results: Sequence[StreamResult], *, one_clock: bool = Tru
     ----------
     results : sequence of StreamResult
         Of all audio streams, with `heard`.
-    one_clock : bool, optional
-        False where nobody said when one of the recordings began: then who answered whom is not known.
+    place : Offset, optional
+        Of the clinician's clock on the patient's; None where it is not known: then nobody knows who answered whom.
 
     Returns
     -------
     tuple of StreamResult
-        In the same order.
+        In the same order; each on its own clock, as before.
     """
     found = list(results)
-    place = {
+    own = {
         role: next((i for i, r in enumerate(found) if _is_own(r, role)), None)
         for role in (Role.PATIENT, Role.CLINICIAN)
     }
-    known = {role.value: _print_of(found[i]) for role, i in place.items() if i is not None}
+    known = {role.value: _print_of(found[i]) for role, i in own.items() if i is not None}
     for i, result in enumerate(found):
         if result.findings is not None and result.role == Role.ROOM:
             found[i] = _named(result, {role: p for role, p in known.items() if len(p)})
-    patient, clinician = place[Role.PATIENT], place[Role.CLINICIAN]
+    patient, clinician = own[Role.PATIENT], own[Role.CLINICIAN]
     if patient is None or clinician is None:
         return tuple(found)
-    if not one_clock:
+    if place is None:
         found[patient], found[clinician] = (_without_turns(found[i]) for i in (patient, clinician))
         return tuple(found)
-    one, two = _apart(_heard(found[patient]), _heard(found[clinician]))
-    found[patient] = _with_turns(found[patient], one, two)
-    found[clinician] = _with_turns(found[clinician], two, one)
+    ours, theirs = _heard(found[patient]), _heard(found[clinician])
+    found[patient] = _with_turns(found[patient], *_apart(ours, heard_on(theirs, place)))
+    found[clinician] = _with_turns(found[clinician], *_apart(theirs, heard_on(ours, place, back=True)))
     return tuple(found)
+
+
+def heard_on(heard: Heard, place: Offset, *, back: bool = False) -> Heard:
+    """What was heard, on another recorder's clock.
+
+    Parameters
+    ----------
+    heard : Heard
+        On its own clock.
+    place : Offset
+        Of its clock on the other one.
+    back : bool, optional
+        True where `place` is that of the other's clock on its own.
+
+    Returns
+    -------
+    Heard
+        Frames of a time that the clock left out when it jumped cannot be used.
+    """
+    if place == SAME_CLOCK:
+        return heard
+    times = heard.start_s + (np.arange(len(heard.speech)) + 0.5) * FRAME_S
+    if back:
+        around = abs(place.offset_s) + sum(abs(by_s) for _, by_s in place.jumps) + 1.0
+        theirs = np.arange(times[0] - around, times[-1] + around, FRAME_S)
+        moved = np.interp(times, np.maximum.accumulate(place.at(theirs)), theirs)
+    else:
+        moved = np.maximum.accumulate(place.at(times))
+    grid = np.arange(moved[0], moved[-1] + FRAME_S / 2, FRAME_S)
+    from_frame = np.clip(np.round(np.interp(grid, moved, np.arange(len(moved)))).astype(np.int64), 0, len(moved) - 1)
+    near = np.abs(moved[from_frame] - grid) <= FRAME_S
+    return replace(
+        heard,
+        start_s=float(grid[0]) - 0.5 * FRAME_S,
+        speech=heard.speech[from_frame] & near,
+        anyone=heard.anyone[from_frame] & near,
+        used=heard.used[from_frame] & near,
+        level_db=heard.level_db[from_frame],
+        f0_hz=heard.f0_hz[from_frame],
+    )
 
 
 def _without_turns(result: StreamResult) -> StreamResult:

@@ -14,6 +14,7 @@ from cueflow.tasks.clock.evidence import Key, Recorder, Said, clock_of, compare,
 from cueflow.tasks.clock.offsets import Offset
 
 _HERE = Offset(0.0, 0.0, 0.0, 0)
+_TALK_S = 0.1  # who answers whom, and how fast, needs clocks known to that
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,33 @@ def place_recorders(
         if grown:
             return _described(recorders, grown, table, reference=first.clock)
     return _described(recorders, {}, table)
+
+
+def microphones_apart(results: Sequence[StreamResult], streams: Sequence[Stream]) -> Offset | None:
+    """Where the clock of the clinician's microphone stands on that of the patient's.
+
+    Parameters
+    ----------
+    results : sequence of StreamResult
+        Of the sound recordings.
+    streams : sequence of Stream
+        As the manifest declares them.
+
+    Returns
+    -------
+    Offset or None
+        No difference where they are one recorder, or the manifest says both starts; None where neither sound nor stamps
+        tell it to a tenth of a second.
+    """
+    own = [s for s in streams if s.modality is Modality.AUDIO and s.role is not Role.ROOM]
+    if len({clock_of(s) for s in own}) < 2 or all(s.start_s is not None for s in own):
+        return _HERE
+    by_role = {s.role: r for r in recorders_of(results, own)[::-1] for s in r.streams}
+    if not {Role.PATIENT, Role.CLINICIAN} <= by_role.keys():
+        return _HERE
+    said = compare(by_role[Role.PATIENT], by_role[Role.CLINICIAN])
+    found = min(said.places, key=lambda place: place.uncertainty_s, default=None)
+    return found if found is not None and found.uncertainty_s <= _TALK_S else None
 
 
 class _Table:

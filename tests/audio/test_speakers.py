@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from cueflow.schemas.biomarkers.voice_turns import VOICE_TURNS
 from cueflow.schemas.config import AudioConfig
 from cueflow.schemas.reasons import Reason, Status
-from cueflow.schemas.results import SpeakerRole, StreamResult
+from cueflow.schemas.results import Heard, SpeakerRole, StreamResult
 from cueflow.schemas.session import Role
 from cueflow.tasks.audio.analyse import Setting, analyse_audio
-from cueflow.tasks.audio.dialogue import between_recordings
+from cueflow.tasks.audio.dialogue import between_recordings, heard_on
 from cueflow.tasks.audio.talk.embedding import WIDTH, PrintCollector, Prints, SpeakerEncoder
 from cueflow.tasks.audio.talk.following import following
 from cueflow.tasks.audio.talk.people import matched, people_of
 from cueflow.tasks.audio.talk.speakers import Speakers, find_speakers
+from cueflow.tasks.clock.offsets import Offset
+from cueflow.tasks.clock.place import moved
 
 RATE = 16_000
 
@@ -178,7 +182,7 @@ TURNS = {"clinician": ((1, 4), (11, 14), (20.75, 24)), "patient": ((4.5, 10.5), 
 
 
 @pytest.fixture(scope="module")
-def two(make_speech, voice_models):
+def heard_alone(make_speech, voice_models):
     """Two people, a microphone each, which also hears the other 30 dB lower."""
     rng = np.random.default_rng(5)
     own = {role: rng.normal(0, 1e-4, 30 * RATE).astype(np.float32) for role in TURNS}
@@ -187,19 +191,57 @@ def two(make_speech, voice_models):
             x = make_speech(end - start, f0_hz=(110.0, 205.0)[k], seed=k)
             own[role][int(start * RATE) : int(start * RATE) + len(x)] += x
     heard = {"patient": own["patient"] + 0.03 * own["clinician"], "clinician": own["clinician"] + 0.03 * own["patient"]}
-    results = [
+    return tuple(
         stream(
             analyse_audio([x], Setting(start_s=50.0, role=Role(role)), models=voice_models, config=AudioConfig()), role
         )
         for role, x in heard.items()
-    ]
-    return between_recordings(results)
+    )
+
+
+@pytest.fixture(scope="module")
+def two(heard_alone):
+    return between_recordings(heard_alone)
+
+
+def test_turns_are_the_same_where_the_clinician_s_clock_shows_another_time(heard_alone, two):
+    late = Offset(-37.25, 0.0, 0.0, 0)
+    (other,) = moved(heard_alone[1:], {("audio", "clinician", ""): late})
+    heard = replace(other.findings.heard, start_s=other.findings.heard.start_s - 37.25)
+    other = replace(other, findings=replace(other.findings, heard=heard))
+    again = between_recordings((heard_alone[0], other), place=Offset(37.25, 0.0, 0.01, 9, "sound"))
+    for one, same, by_s in zip(two, again, (0.0, 37.25), strict=True):
+        values = {m.biomarker: m.value for m in one.findings.measures if not m.speaker}
+        found = {m.biomarker: m.value for m in same.findings.measures if not m.speaker}
+        assert found == pytest.approx(values, nan_ok=True)
+        assert values["turn_count"] >= 2
+        starts = [(e.kind, e.start_s) for e in one.findings.events]
+        assert [e.kind for e in same.findings.events] == [kind for kind, _ in starts]
+        np.testing.assert_allclose([e.start_s + by_s for e in same.findings.events], [s for _, s in starts], atol=0.011)
+
+
+def test_what_was_heard_on_a_clock_that_drifts_and_jumps():
+    n = 60_000
+    one = Heard(5.0, *(np.zeros(n, dtype=bool) for _ in range(2)), np.ones(n, dtype=bool),
+                np.zeros(n, dtype=np.float32), np.zeros(n, dtype=np.float32), np.zeros((0, 256)))  # fmt: skip
+    one.speech[[0, 10_000, 30_000, 59_999]] = True
+    place = Offset(2.0, 200.0, 0.0, 0, "sound", jumps=((205.0, 3.0),))
+    there = heard_on(one, place)
+    at = there.start_s + (np.flatnonzero(there.speech) + 0.5) * 0.01
+    np.testing.assert_allclose(
+        np.unique(at.round(1)), place.at(5.005 + 0.01 * np.array([0, 10_000, 30_000, 59_999])).round(1)
+    )
+    left_out = there.start_s + np.flatnonzero(~there.used) * 0.01
+    assert place.at(204.99) - 0.05 < left_out.min() < left_out.max() < place.at(205.01) + 0.05
+    back = heard_on(there, place, back=True)
+    again = back.start_s + (np.flatnonzero(back.speech) + 0.5) * 0.01
+    np.testing.assert_allclose(np.unique(again.round(1)), [5.0, 105.0, 305.0, 605.0], atol=0.06)
 
 
 def test_without_one_clock_nobody_answers_the_other_recording(two, make_speech, voice_models):
     setting = Setting(start_s=0.0, role=Role.PATIENT)
     alone = analyse_audio([make_speech(8.0, f0_hz=110.0, seed=0)], setting, models=voice_models, config=AudioConfig())
-    patient, clinician = between_recordings([stream(alone, Role.PATIENT), two[1]], one_clock=False)
+    patient, clinician = between_recordings([stream(alone, Role.PATIENT), two[1]], place=None)
     turns = [m for m in patient.findings.measures if m.biomarker in {b.name for b in VOICE_TURNS}]
     assert {(m.value, m.reason) for m in turns} == {(None, Reason.UNSYNCHRONISED)}
     assert not [e for e in patient.findings.events if e.kind in {"answer", "interruption", "overlap"}]

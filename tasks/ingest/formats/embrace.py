@@ -174,10 +174,11 @@ def _files(path: Path) -> Iterator[bytes]:
 def _readable() -> Iterator[Any]:
     try:
         import fastavro
+        from fastavro.schema import SchemaParseException
     except ImportError as error:
         raise extra_missing("embrace", "an EmbracePlus file") from error
     try:
         yield fastavro
-    except (*_TROUBLE, zipfile.BadZipFile) as error:
+    except (*_TROUBLE, zipfile.BadZipFile, SchemaParseException) as error:
         message = "the EmbracePlus file is damaged, or is none: export it again"
         raise StreamError(message, reason=Reason.FILE_UNREADABLE) from error
