@@ -1,0 +1,72 @@
+"""A session's recorders on its clock, from the manifest to the row of the session."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from cueflow.flows.planning.plan import Request, plan_run
+from cueflow.flows.work.session import Execution, SessionWork
+from cueflow.flows.work.stages import run_stage
+from cueflow.schemas.config import Config
+from cueflow.schemas.reasons import Reason
+from cueflow.schemas.session import Group
+from cueflow.storage.fingerprints import sha256_file
+from cueflow.storage.rows import Stamp
+from cueflow.storage.tables import TableStore
+from cueflow.tasks.ingest.dataset import read_dataset
+from cueflow.tasks.simulate.heart import ecg_wave
+
+LENGTH_S = 120.0
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Run a session of one manifest and give its row, and the outcome."""
+
+    def run(rows):
+        root = tmp_path / "d"
+        root.mkdir()
+        times = np.arange(0.0, LENGTH_S, 0.25)
+        fine = np.arange(0.0, LENGTH_S, 0.01)
+        beats = 0.5 + np.cumsum(0.85 + np.random.default_rng(0).normal(0.0, 0.05, 150))
+        for name, at, wave in (
+            ("eda", times, 5.0 + np.sin(times / 9.0)),
+            ("temperature", times, 33.0 + 0.1 * np.sin(times / 11.0)),
+            ("ecg", fine, ecg_wave(fine, beats)),
+        ):
+            lines = [f"{t:.2f},{v:.4f}" for t, v in zip(at, wave, strict=True)]
+            (root / f"{name}.csv").write_text(f"time_s,{name}\n" + "\n".join(lines) + "\n")
+        head = "session_id,subject_id,modality,path,start_s,unit\n"
+        (root / "manifest.csv").write_text(head + "".join(f"S,P,{row}\n" for row in rows))
+        dataset = read_dataset(root)
+        request = Request(tmp_path / "t", Config(), frozenset(Group), force=False)
+        (plan,) = plan_run(dataset, request, written={}, file_hash=lambda path, _: sha256_file(path)).todo
+        for job in plan.jobs:
+            run_stage(job, progress=lambda _: None)
+        store = TableStore(request.tables, dataset.name)
+        with store.writing(root_fingerprint="r", session_ids=["S"]):
+            execution = Execution(store=store, stamp=Stamp("r1", "c"), groups=frozenset(Group), fuser=None)
+            work = SessionWork(execution, plan)
+            outcome = work.finish({})
+        return outcome, work.tables["biomarkers"].to_pylist(), work.aligned.sync
+
+    return run
+
+
+def test_a_recorder_that_stands_an_hour_early_makes_the_session_degraded(written):
+    rows = ["eda,eda.csv,0,uS", "temperature,temperature.csv,3,C", "ecg,ecg.csv,-3600,mV"]
+    outcome, measures, sync = written(rows)
+    assert (outcome.status, outcome.reason) == ("degraded", Reason.NO_OVERLAP)
+    assert outcome.message.startswith("ecg: ")
+    assert {s.modality: s.reason for s in sync} == {"eda": None, "temperature": None, "ecg": Reason.NO_OVERLAP}
+    assert next(m for m in measures if m["biomarker"] == "hr_mean")["status"] == "ok"
+
+
+def test_recorders_that_meet_are_ok(written):
+    rows = ["eda,eda.csv,0,uS", "temperature,temperature.csv,3,C", "ecg,ecg.csv,-3,mV"]
+    outcome, _, sync = written(rows)
+    assert (outcome.status, outcome.reason) == ("ok", None)
+    assert json.dumps([s.reason for s in sync]) == "[null, null, null]"
