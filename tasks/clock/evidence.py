@@ -25,7 +25,7 @@ STAMP_S = 2.0
 """95 % of the difference of two recorders' clocks that were set by a network or by hand."""
 _COARSE_S = 5.0  # stamps written more coarsely only say where to look
 _WINDOW_S = 150.0  # in which beats or sound give a place of their own
-_STILL_WINDOW_S = 600.0  # the same of movement: people sit still for minutes
+_STILL_WINDOWS, _STILL_WINDOW_S = 6, (240.0, 600.0)  # the same of movement: people sit still for minutes
 _MATCH_S = 0.05  # a beat that another recorder saw too
 _QUARTER_S = 900.0  # zones differ by quarters of an hour
 _ZONES = 4 * 14  # of them, to either side
@@ -301,7 +301,9 @@ def _by_movement(reference: Track, other: Track, within_s: float) -> Offset | No
     def place(first_s: float, last_s: float) -> Offset | None:
         return movement_offset(reference, between(other, first_s, last_s), within_s=within_s)
 
-    return place_with_jumps(Shared(place, track_fits(reference, other, 5.0), extent(other), _STILL_WINDOW_S))
+    first_s, last_s = extent(other)
+    window_s = float(np.clip((last_s - first_s) / _STILL_WINDOWS, *_STILL_WINDOW_S))
+    return place_with_jumps(Shared(place, track_fits(reference, other, 5.0), (first_s, last_s), window_s))
 
 
 def _by_beats(

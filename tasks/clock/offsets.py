@@ -5,10 +5,10 @@ interval, or None where the evidence does not tell the true place from a chance 
 
 The search is the same for all: the other recording is cut into blocks; each block has a profile, how well it fits at
 every lag; the profiles are moved by a drift and added, and the highest point over lags and drifts is the place. It
-counts if it exceeds the highest point that the same search finds in each of 19 surrogates (the other recording played
-backwards and rotated, which keeps its spectrum and destroys its place), and by a margin that of the next best place:
-a heart that beats evenly fits at every beat, and is then refused. The points within the blocks then give the line,
-and leaving out one stretch at a time (jackknife) its uncertainty.
+counts if it is half as high again as the highest point that the same search finds in any of 19 surrogates (the other
+recording played backwards and rotated, which keeps its spectrum and destroys its place), and exceeds by a margin that
+of the next best place: a heart that beats evenly fits at every beat, and is then refused. The points within the blocks
+then give the line, and leaving out one stretch at a time (jackknife) its uncertainty.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ _BLOCK_LIMITS_S = (5.0, 30.0)
 _LONGEST_S = 7200.0  # of the other recording: more does not sharpen the place, only the search's cost
 _DRIFT_FROM_S = 300.0  # a shorter recording shows no drift beyond its jitter
 UNSEEN_PPM = 100.0  # 95 % of a drift that is not estimated
-_SURROGATES = 19  # exceeding all of them: 5 % by chance
+_SURROGATES = 19
+_BEYOND = 1.5  # the highest of them; of recordings that share nothing none of 172 came above 1.23, of others below 2.5
 _MARGIN = 1.25  # over the next best place
 APART_S = 0.25  # lags closer than this are one place
 _STRETCHES = 10  # of the jackknife, at most
@@ -230,7 +231,7 @@ def _search(profiles: FloatArray, middles: FloatArray, lags: FloatArray, *, apar
 
 
 def _significant(found: _Place, chance: list[float]) -> bool:
-    return found.score > max(chance) and found.score > _MARGIN * found.next_score
+    return found.score > _BEYOND * max(chance) and found.score > _MARGIN * found.next_score
 
 
 def _beat_profiles(reference: FloatArray, other: FloatArray, middles: FloatArray, lags: FloatArray) -> FloatArray:
