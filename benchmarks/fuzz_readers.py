@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from measure import heading
 
-from cueflow.schemas.errors import StreamError
+from cueflow.schemas.errors import DatasetError, StreamError
 from cueflow.schemas.session import Modality
 from cueflow.tasks.ingest.signals import read_signal
 
@@ -157,22 +157,170 @@ def _beats(folder: Path) -> Path:
     return folder / "a.txt"
 
 
-SEEDS: dict[str, tuple[Callable[[Path], Path], Modality, str]] = {
-    "csv": (_csv, Modality.ECG, "ecg"),
-    "parquet": (_parquet, Modality.ECG, "ecg"),
-    "edf": (_edf, Modality.ECG, "ecg"),
-    "edf+d": (_edfd, Modality.ECG, "ecg"),
-    "bdf": (_bdf, Modality.ECG, "ecg"),
-    "bids": (_bids, Modality.ECG, "ecg"),
-    "wfdb .hea": (_wfdb, Modality.ECG, ""),
-    "wfdb .dat": (_wfdb_samples, Modality.ECG, ""),
-    "e4 .zip": (_e4, Modality.EDA, ""),
-    "e4 .csv": (_e4_table, Modality.EDA, ""),
-    "opensignals": (_opensignals, Modality.ECG, "ECG"),
-    "xdf": (_xdf, Modality.ECG, ""),
-    "acq": (_acq, Modality.ECG, "ecg"),
-    "avro": (_embrace, Modality.EDA, ""),
-    "beat list": (_beats, Modality.INTERVALS, ""),
+def _marked_edf(folder: Path) -> Path:
+    import pyedflib
+
+    file = folder / "a.edf"
+    with pyedflib.EdfWriter(str(file), 1, file_type=pyedflib.FILETYPE_EDFPLUS) as writer:
+        writer.setSignalHeaders([pyedflib.highlevel.make_signal_header("eda", dimension="uS", sample_frequency=8)])
+        writer.writeSamples([np.linspace(1.0, 2.0, 160)])
+        for at in range(1, 19):
+            writer.writeAnnotation(at + 0.5, -1, "tone")
+    return file
+
+
+def _marked_xdf(folder: Path) -> Path:
+    from test_xdf import chunk, header, samples, written
+
+    texts = b"".join(b"\x08" + np.float64(100.0 + k).tobytes() + b"\x01\x04note" for k in range(40))
+    marked = chunk(3, (2).to_bytes(4, "little") + b"\x01" + bytes([40]) + texts)
+    keys = header(2, name="Keys", kind="Markers", rate=0.0, code="string")
+    return written(folder, header(1), keys, samples(1, 100.0 + np.arange(N) / 50.0, np.zeros((N, 1))), marked)
+
+
+def _tagged_e4(folder: Path) -> Path:
+    file = _e4(folder)
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("tags.csv", "".join(f"{1500000000 + 7.25 * k}\n" for k in range(1, 20)))
+    return file
+
+
+def _triggers(folder: Path) -> Path:
+    lines = [f"{i / 50:.2f},{np.sin(i / 50):.4f},{5 * (i % 100 < 3)}" for i in range(N)]
+    (folder / "a.csv").write_text("time_s,ecg,trigger\n" + "\n".join(lines) + "\n")
+    return folder / "a.csv"
+
+
+def _dataset(folder: Path, **tables: str) -> None:
+    (folder / "a.csv").write_text("time_s,ecg\n0,1\n1,2\n")
+    (folder / "manifest.csv").write_text("session_id,subject_id,modality,path\nS1,P1,ecg,a.csv\nS2,P2,ecg,a.csv\n")
+    for name, text in tables.items():
+        (folder / f"{name}.csv").write_text(text)
+
+
+def _events(folder: Path) -> Path:
+    rows = "".join(f"S{k % 2 + 1},{3 * k},{k % 3},tone,{('', 'phase', 'marker', 'action')[k % 4]}\n" for k in range(60))
+    _dataset(folder, events="session_id,onset_s,duration_s,label,kind\n" + rows)
+    return folder / "events.csv"
+
+
+def _exclusions(folder: Path) -> Path:
+    rows = "".join(f"S{k % 2 + 1},{3 * k},{k % 3 + 1},phone\n" for k in range(60))
+    _dataset(folder, exclusions="session_id,onset_s,duration_s,reason\n" + rows)
+    return folder / "exclusions.csv"
+
+
+def _manifest(folder: Path) -> Path:
+    _dataset(folder)
+    return folder / "manifest.csv"
+
+
+def _bids_events(folder: Path) -> Path:
+    inside = folder / "sub-1" / "beh"
+    inside.mkdir(parents=True)
+    _bids(inside)
+    rows = "".join(f"{3 * k}\t{k % 3 or 'n/a'}\ttone\n" for k in range(60))
+    (inside / "sub-1_task-a_events.tsv").write_text("onset\tduration\ttrial_type\n" + rows)
+    return inside / "sub-1_task-a_events.tsv"
+
+
+def _elan(folder: Path) -> Path:
+    slots = "".join(f'<TIME_SLOT TIME_SLOT_ID="t{k}" TIME_VALUE="{500 * k}"/>' for k in range(60))
+    notes = "".join(
+        f'<ANNOTATION><ALIGNABLE_ANNOTATION TIME_SLOT_REF1="t{2 * k}" TIME_SLOT_REF2="t{2 * k + 1}">'
+        "<ANNOTATION_VALUE>nod</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION>"
+        for k in range(30)
+    )
+    (folder / "a.eaf").write_text(
+        f'<?xml version="1.0" encoding="UTF-8"?><ANNOTATION_DOCUMENT><TIME_ORDER>{slots}</TIME_ORDER>'
+        f'<TIER TIER_ID="x">{notes}</TIER></ANNOTATION_DOCUMENT>'
+    )
+    return folder / "a.eaf"
+
+
+def _boris(folder: Path) -> Path:
+    rows = "".join(f"S1,P,nod,State,{'START' if k % 2 == 0 else 'STOP'},{1.5 * k}\n" for k in range(60))
+    (folder / "a.csv").write_text("Observation id,Subject,Behavior,Behavior type,Status,Time\n" + rows)
+    return folder / "a.csv"
+
+
+def _subtitles(folder: Path) -> Path:
+    cues = "".join(f"{k}\n00:00:{k:02d}.000 --> 00:00:{k:02d}.800\nPatient: word {k}\n\n" for k in range(50))
+    (folder / "a.vtt").write_text("WEBVTT\n\n" + cues)
+    return folder / "a.vtt"
+
+
+def _transcript(folder: Path) -> Path:
+    rows = "".join(f"{k}.5\t{k}.9\tParticipant\tword {k}\n" for k in range(50))
+    (folder / "a.csv").write_text("start_time\tstop_time\tspeaker\tvalue\n" + rows)
+    return folder / "a.csv"
+
+
+Read = Callable[[Path], object]
+
+
+def _signal(modality: Modality, channel: str = "") -> Read:
+    return lambda file: read_signal(file, modality=modality, channel=channel)
+
+
+def _whole_dataset(file: Path) -> object:
+    from cueflow.tasks.ingest.dataset import read_dataset
+
+    return read_dataset(file.parent)
+
+
+def _tree(file: Path) -> object:
+    from cueflow.tasks.ingest.dataset import read_dataset
+
+    return read_dataset(file.parents[2])
+
+
+def _annotations(file: Path) -> object:
+    from cueflow.tasks.actions.annotations import read_annotations
+
+    return read_annotations(file)
+
+
+def _said(file: Path) -> object:
+    from cueflow.tasks.ingest.transcripts import read_transcript
+
+    return read_transcript(file)
+
+
+def _marks(file: Path) -> object:
+    from cueflow.tasks.clock.marks import marks_of
+
+    return marks_of(file)
+
+
+SEEDS: dict[str, tuple[Callable[[Path], Path], Read]] = {
+    "csv": (_csv, _signal(Modality.ECG, "ecg")),
+    "parquet": (_parquet, _signal(Modality.ECG, "ecg")),
+    "edf": (_edf, _signal(Modality.ECG, "ecg")),
+    "edf+d": (_edfd, _signal(Modality.ECG, "ecg")),
+    "bdf": (_bdf, _signal(Modality.ECG, "ecg")),
+    "bids": (_bids, _signal(Modality.ECG, "ecg")),
+    "wfdb .hea": (_wfdb, _signal(Modality.ECG)),
+    "wfdb .dat": (_wfdb_samples, _signal(Modality.ECG)),
+    "e4 .zip": (_e4, _signal(Modality.EDA)),
+    "e4 .csv": (_e4_table, _signal(Modality.EDA)),
+    "opensignals": (_opensignals, _signal(Modality.ECG, "ECG")),
+    "xdf": (_xdf, _signal(Modality.ECG)),
+    "acq": (_acq, _signal(Modality.ECG, "ecg")),
+    "avro": (_embrace, _signal(Modality.EDA)),
+    "beat list": (_beats, _signal(Modality.INTERVALS)),
+    "marks of edf+": (_marked_edf, _marks),
+    "marks of xdf": (_marked_xdf, _marks),
+    "tags of e4": (_tagged_e4, _marks),
+    "trigger column": (_triggers, _marks),
+    "events.csv": (_events, _whole_dataset),
+    "exclusions.csv": (_exclusions, _whole_dataset),
+    "manifest.csv": (_manifest, _whole_dataset),
+    "bids events": (_bids_events, _tree),
+    "elan .eaf": (_elan, _annotations),
+    "boris .csv": (_boris, _annotations),
+    "transcript .vtt": (_subtitles, _said),
+    "transcript .csv": (_transcript, _said),
 }
 
 
@@ -211,16 +359,16 @@ def mutated(rng: np.random.Generator, raw: bytes) -> bytes:
 
 def fuzz(name: str, first: int, count: int) -> None:
     """Read mutated files one after another; print each one's outcome before the next, for the process may die."""
-    make, modality, channel = SEEDS[name]
+    make, read = SEEDS[name]
     with tempfile.TemporaryDirectory() as scratch:
         file = make(Path(scratch))
         raw = file.read_bytes()
-        read_signal(file, modality=modality, channel=channel, sampling_rate=None)
+        read(file)
         held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         signal.signal(signal.SIGALRM, _too_long)
         for number in range(first, first + count):
             file.write_bytes(_changed(np.random.default_rng([number, len(raw)]), raw, packed=file.suffix == ".gz"))
-            print(f"{number} {_outcome(file, modality, channel)}", flush=True)
+            print(f"{number} {_outcome(file, read)}", flush=True)
         print(f"grew {(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - held) / 1024:.0f}", flush=True)
 
 
@@ -235,11 +383,11 @@ def _too_long(*_: object) -> None:
     raise TimeoutError
 
 
-def _outcome(file: Path, modality: Modality, channel: str) -> str:
+def _outcome(file: Path, read: Read) -> str:
     signal.alarm(LIMIT_S)
     try:
-        read_signal(file, modality=modality, channel=channel)
-    except StreamError as error:
+        read(file)
+    except (StreamError, DatasetError) as error:
         return f"refused {error.reason}"
     except TimeoutError:
         return "hang"

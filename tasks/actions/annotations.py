@@ -120,7 +120,11 @@ def _table(path: Path) -> tuple[Sequence[str], list[tuple[int, _Row]]]:
             head = file.readline()
             file.seek(0)
             reader = csv.DictReader(file, delimiter=max(",;\t", key=head.count))
-            return reader.fieldnames or (), [(reader.line_num, row) for row in reader]
+            # cells that a line lacks are empty, those it has too many are left out
+            rows: list[tuple[int, _Row]] = [
+                (reader.line_num, {k: v or "" for k, v in row.items() if k is not None}) for row in reader
+            ]
+            return reader.fieldnames or (), rows
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"{path.name}: cannot be read as a CSV file in UTF-8") from error
 
@@ -202,7 +206,7 @@ def _elan(path: Path) -> tuple[list[Action], int]:
 
     try:
         root = ET.parse(path).getroot()  # noqa: S314 - expat refuses entities that blow up; no external ones are read
-    except (OSError, ET.ParseError) as error:
+    except (OSError, ET.ParseError, LookupError, ValueError) as error:  # an encoding that nobody knows
         raise DatasetError(f"{path.name}: cannot be read as an ELAN file") from error
     if root.tag != "ANNOTATION_DOCUMENT":
         raise DatasetError(f"{path.name}: is no ELAN file")

@@ -86,7 +86,11 @@ def read_transcript(path: Path) -> tuple[Utterance, ...]:
     except (UnicodeDecodeError, OSError) as error:
         message = "the transcript is not UTF-8 text: save it as UTF-8"
         raise StreamError(message, reason=Reason.FILE_UNREADABLE) from error
-    found = tuple(_table(text) if path.suffix.lower() == ".csv" else _cues(text))
+    try:
+        found = tuple(_table(text) if path.suffix.lower() == ".csv" else _cues(text))
+    except csv.Error as error:
+        message = "the transcript is not a table separated by tabs: export it again"
+        raise StreamError(message, reason=Reason.FILE_UNREADABLE) from error
     if not found:
         raise StreamError("the transcript holds no utterance: check its export", reason=Reason.FILE_EMPTY)
     if any(u.end_s < u.start_s for u in found):

@@ -115,3 +115,12 @@ def test_phases_alone_are_no_annotation(tmp_path):
 def test_an_unknown_kind_is_refused(tmp_path):
     with pytest.raises(DatasetError, match="line 2: kind must be"):
         dataset(tmp_path, OWN.replace("smile,action", "smile,mood"))
+
+
+def test_lines_cut_short_and_unknown_encodings_are_refused_in_words(tmp_path):
+    (tmp_path / "a.csv").write_text("Observation id,Subject,Behavior,Behavior type,Status,Time\nS1,P,nod\nS1\n")
+    with pytest.raises(DatasetError, match="never stopped"):
+        read_annotations(tmp_path / "a.csv")
+    (tmp_path / "b.eaf").write_text('<?xml version="1.0" encoding="UT0-8"?><ANNOTATION_DOCUMENT/>')
+    with pytest.raises(DatasetError, match="ELAN"):
+        read_annotations(tmp_path / "b.eaf")
