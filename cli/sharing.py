@@ -30,9 +30,11 @@ def methods(
     from cueflow.storage.reading.queries import open_tables
     from cueflow.tasks.share.methods import methods_section
 
-    weights = {f.sha256: f"{m.name} ({m.maker})" for m in locked_models().values() for f in m.files}
+    weights = {m.sha256: m for m in locked_models().values()}
     with open_tables(tables) as opened:
-        made = methods_section(opened.sessions.collect(), opened.biomarkers.collect(), weights)
+        made = methods_section(
+            opened.sessions.collect(), opened.biomarkers.collect(), weights, opened.predictions.collect()
+        )
     sys.stdout.write(made.text)
     if bib is None:
         sys.stdout.write(f"\n{made.bibtex}")

@@ -227,7 +227,8 @@ class _Graph:
         self.document["activity"][step]["cueflow:methods"] = sorted(
             {f"{m['method']} {m['method_version']}".strip() for m in mine if m["method_version"]}
         )
-        for sha256 in sorted({m["model_sha256"] for m in mine if m["model_sha256"]}):
+        # A stage with several weights joins their hashes.
+        for sha256 in sorted({one for m in mine for one in (m["model_sha256"] or "").split("+") if one}):
             self._use_weights(step, sha256)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -10,12 +11,15 @@ from typing import TYPE_CHECKING
 from cueflow.schemas.biomarkers import in_order
 from cueflow.schemas.citations import bibtex, cite_key
 from cueflow.schemas.dictionary import evidence_rule
+from cueflow.schemas.references import WEIGHTS
 
 if TYPE_CHECKING:
     import polars as pl
 
     from cueflow.schemas.biomarkers import Biomarker
+    from cueflow.schemas.models import LockedModel
 
+_NAMED = 12  # more measures than these are counted by their first words
 _WHAT = {
     "video": "video of the face and body",
     "audio": "voice",
@@ -37,7 +41,12 @@ class MethodsText:
     bibtex: str
 
 
-def methods_section(sessions: pl.DataFrame, biomarkers: pl.DataFrame, weights: Mapping[str, str]) -> MethodsText:
+def methods_section(
+    sessions: pl.DataFrame,
+    biomarkers: pl.DataFrame,
+    weights: Mapping[str, LockedModel],
+    predictions: pl.DataFrame | None = None,
+) -> MethodsText:
     """Write down what was done to get the values with status ok.
 
     Parameters
@@ -47,7 +56,9 @@ def methods_section(sessions: pl.DataFrame, biomarkers: pl.DataFrame, weights: M
     biomarkers : polars.DataFrame
         Rows of the `biomarkers` table.
     weights : mapping
-        Hash of a pretrained model to its name and maker.
+        Hash of pretrained weights to their entry in the lock file.
+    predictions : polars.DataFrame, optional
+        Rows of the `predictions` table.
 
     Returns
     -------
@@ -58,8 +69,16 @@ def methods_section(sessions: pl.DataFrame, biomarkers: pl.DataFrame, weights: M
 
     used = biomarkers.filter(pl.col("value").is_not_null())
     measures = in_order(used["biomarker"].unique())
-    parts = [_opening(sessions), *_modalities(used, measures), _rules(biomarkers, measures), _weights(used, weights)]
-    sources = ["cueflow:", *dict.fromkeys(measure.source for measure in measures)]
+    models = _models(used, weights)
+    parts = [
+        _opening(sessions),
+        *_modalities(used, measures),
+        _rules(biomarkers, measures),
+        _weights(models),
+        "" if predictions is None else _fusion(predictions),
+    ]
+    described = [WEIGHTS[m.name] for m in models.values() if m and m.name in WEIGHTS]
+    sources = dict.fromkeys(["cueflow:", *(measure.source for measure in measures), *described])
     entries = {cite_key(source): bibtex(source) for source in sources}
     return MethodsText("\n\n".join(part for part in parts if part) + "\n", "\n\n".join(entries.values()) + "\n")
 
@@ -81,22 +100,21 @@ def _opening(sessions: pl.DataFrame) -> str:
 
 
 def _modalities(used: pl.DataFrame, measures: Sequence[Biomarker]) -> list[str]:
-    versions = {
-        (modality, method): version
-        for modality, method, version in used.select("modality", "method", "method_version")
-        .unique()
-        .sort("method_version")
-        .iter_rows()
-    }
+    import polars as pl
+
+    versions: dict[tuple[str, str], list[str]] = {}
+    known = used.select("modality", "method", "method_version").unique().sort(pl.all())
+    for modality, method, version in known.iter_rows():
+        versions.setdefault((modality, method), []).append(version or "")
     said = []
     for modality, group in groupby(measures, key=lambda b: b.modality):
         declared = list(group)
         methods = dict.fromkeys(b.method for b in declared)
         cited = dict.fromkeys(cite_key(b.source) for b in declared)
-        steps = ", ".join(f"{m} {versions.get((modality, m), '')}".strip() for m in methods)
+        steps = ", ".join(f"{m} {' and '.join(versions.get((modality, m), []))}".strip() for m in methods)
         keys = "; ".join(f"@{key}" for key in cited)
         what = _WHAT.get(modality, modality)
-        listed = ", ".join(b.name for b in declared)
+        listed = _listed(declared)
         said.append(
             f"From the {what}, {len(declared)} measures were computed ({listed}) as defined in [{keys}]; methods and "
             f"versions: {steps}."
@@ -116,7 +134,43 @@ def _rules(biomarkers: pl.DataFrame, measures: Sequence[Biomarker]) -> str:
     )
 
 
-def _weights(used: pl.DataFrame, weights: Mapping[str, str]) -> str:
-    hashes = [h for h in used["model_sha256"].drop_nulls().unique().sort().to_list() if h]
-    known = [f"{weights.get(h, 'weights')} (SHA-256 {h[:12]})" for h in hashes]
-    return f"Pretrained weights, unchanged: {'; '.join(known)}." if known else ""
+def _listed(measures: Sequence[Biomarker]) -> str:
+    """Names, or of many the first words of the names and how many begin so."""
+    if len(measures) <= _NAMED:
+        return ", ".join(b.name for b in measures)
+    kinds = Counter(b.name.split("_", 1)[0] for b in measures)
+    return ", ".join(f"{kind}_… {n}" for kind, n in kinds.items()) + "; the data dictionary defines each"
+
+
+def _models(used: pl.DataFrame, weights: Mapping[str, LockedModel]) -> dict[str, LockedModel | None]:
+    """Hashes of the weights that the values rest on; a stage with several joins theirs by a plus sign."""
+    hashes = used["model_sha256"].drop_nulls().unique().sort().to_list()
+    return {one: weights.get(one) for several in hashes for one in several.split("+") if one}
+
+
+def _weights(models: Mapping[str, LockedModel | None]) -> str:
+    said, own = [], []
+    for sha256, model in models.items():
+        if model is None:
+            own.append(f"SHA-256 {sha256[:12]}")
+        else:
+            cited = f" [@{cite_key(WEIGHTS[model.name])}]" if model.name in WEIGHTS else ""
+            said.append(f"{model.name} ({model.maker}{cited}; SHA-256 {sha256[:12]})")
+    parts = [f"Pretrained weights, unchanged: {'; '.join(said)}."] if said else []
+    return " ".join([*parts, *([f"Models of our own: {'; '.join(own)}."] if own else [])])
+
+
+def _fusion(predictions: pl.DataFrame) -> str:
+    said = []
+    for (target, sha256), rows in predictions.group_by("target", "model_sha256", maintain_order=True):
+        answered = rows.height - int(rows["abstained"].fill_null(value=False).sum())
+        said.append(
+            f"{target} (model with SHA-256 {str(sha256)[:12]}; {answered} of {rows.height} sessions, "
+            "declined in the others)"
+        )
+    if not said:
+        return ""
+    return (
+        f"Predicted by late fusion of one calibrated additive model for each modality [@cueflow]: {'; '.join(said)}. "
+        "The contributions of the measures and the bias add up to the log-odds."
+    )

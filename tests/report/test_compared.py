@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
+import polars as pl
+
 from cueflow.schemas.citations import bibtex, cite_key
+from cueflow.schemas.models import locked_models
 from cueflow.tasks.report.compared import compare
 from cueflow.tasks.report.matrix import make_matrix
 from cueflow.tasks.report.text import page_names
@@ -81,3 +86,24 @@ def test_every_source_of_the_registry_has_a_key_of_its_own():
     assert len(keys) == len(sources)
     for source in sources:
         assert bibtex(source).count("{") == bibtex(source).count("}")
+        if "praat/manual" not in source:  # a page without a year
+            assert {"author", "title", "year"} <= set(re.findall(r"^  (\w+) =", bibtex(source), re.MULTILINE)), source
+
+
+def test_weights_and_predictions_are_described_and_cited(rows):
+    sessions, biomarkers = _cohort(rows, [("P", "1", 10.0)])
+    known = locked_models()
+    joined = f"{known['silero_vad'].sha256}+{known['speaker_encoder'].sha256}"
+    said = [{"session_id": "S", "target": "mood", "abstained": k == 0, "model_sha256": "cd" * 32} for k in range(3)]
+    made = methods_section(
+        sessions,
+        biomarkers.with_columns(model_sha256=pl.lit(joined)),
+        {m.sha256: m for m in known.values()},
+        rows.frame("predictions", said),
+    )
+    assert "silero_vad (Silero Team" in made.text
+    assert "speaker_encoder (Resemble AI" in made.text
+    assert "mood (model with SHA-256 cdcdcdcdcdcd; 2 of 3 sessions" in made.text
+    cited = set(re.findall(r"@(\w+)", made.text))
+    assert {"silerovad", "wan2017ge2e", "taskforce1996hrv"} <= cited
+    assert cited == set(re.findall(r"^@\w+\{(\w+),", made.bibtex, re.MULTILINE))

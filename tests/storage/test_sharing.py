@@ -190,3 +190,32 @@ def test_provenance_is_a_graph_whose_ends_all_exist(root):
     assert sum(e.get("prov:type") == "cueflow:session" for e in graph["entity"].values()) == 12
     with pytest.raises(TablesError, match="No session that counts"):
         provenance(root, "another")
+
+
+def test_provenance_holds_the_steps_their_durations_weights_and_the_fusion_model(tmp_path, rows_builder):
+    tables = rows_builder("S1", "run-a")
+    frames = {name: pl.DataFrame(table) for name, table in tables.items()}
+    frames["sessions"] = frames["sessions"].with_columns(
+        physiology_status=pl.lit("ok"), physiology_seconds=2.5, config_hash=pl.lit("c0ffee"),
+        input_sha256=pl.lit(json.dumps({"ecg/patient/": "ab" * 32})),
+    )  # fmt: skip
+    frames["biomarkers"] = frames["biomarkers"].with_columns(
+        method=pl.lit("r-peaks"), method_version=pl.lit("3"), model_sha256=pl.lit("11+22")
+    )
+    frames["predictions"] = frames["predictions"].with_columns(model_sha256=pl.lit("33"))
+    made = {name: frame.to_arrow().cast(tables[name].schema) for name, frame in frames.items()}
+    store = TableStore(tmp_path / "tables", "d")
+    with store.writing(root_fingerprint="f", session_ids=["S1"]):
+        store.commit_session("S1", made, run_id="run-a")
+    graph = provenance(store.root)
+    step = graph["activity"]["run:run-a/d/S1/physiology"]
+    assert step == {"cueflow:seconds": 2.5, "cueflow:methods": ["r-peaks 3"]}
+    assert graph["activity"]["run:run-a/d/S1/fusion"] == {"cueflow:targets": ["y"]}
+    used = {(r["prov:activity"].rpartition("/")[2], r["prov:entity"]) for r in graph["used"].values()}
+    assert used == {
+        ("physiology", "cueflow:parameters/c0ffee"), ("physiology", f"cueflow:recording/{'ab' * 32}"),
+        ("physiology", "cueflow:weights/11"), ("physiology", "cueflow:weights/22"),
+        ("fusion", "cueflow:tables/d/S1"), ("fusion", "cueflow:weights/33"),
+    }  # fmt: skip
+    made_by = {(r["prov:entity"], r["prov:activity"].rpartition("/")[2]) for r in graph["wasGeneratedBy"].values()}
+    assert made_by == {("cueflow:tables/d/S1", "physiology"), ("cueflow:predictions/d/S1", "fusion")}
