@@ -75,11 +75,12 @@ def _write_description(out: Path, sessions: pl.DataFrame) -> None:
         "BIDSVersion": _BIDS,
         "DatasetType": "derivative",
         "GeneratedBy": [generated],
-        "SourceDatasets": [
-            {"URL": "", "Version": dataset} for dataset in sorted(sessions["dataset"].unique().to_list())
-        ],
+        "SourceDatasets": [{"Version": dataset} for dataset in sorted(sessions["dataset"].unique().to_list())],
     }
     _json(out / "dataset_description.json", said)
+    # BIDS has no suffix yet for values of a session: validators must not take these for misspelt ones.
+    ignored = [f"*_{suffix}.{kind}" for suffix in ("features", "timeseries") for kind in ("tsv", "json")]
+    (out / ".bidsignore").write_text("\n".join(ignored) + "\n", encoding="utf-8")
     (out / "README").write_text(
         "Values, events and per-second series that cueflow computed; each TSV has a JSON sidecar with unit and\n"
         "meaning of its columns. `cueflow dictionary` defines the biomarkers.\n",
@@ -147,9 +148,8 @@ def _hash(name: str) -> str:
 
 
 def _cell(value: object) -> str:
-    if value is None:
-        return "n/a"
-    return re.sub(r"[\t\r\n]", " ", f"{value:.10g}" if isinstance(value, float) else str(value))
+    text = "" if value is None else f"{value:.10g}" if isinstance(value, float) else str(value)
+    return re.sub(r"[\t\r\n]", " ", text) or "n/a"
 
 
 def _json(path: Path, said: Mapping[str, Any]) -> None:

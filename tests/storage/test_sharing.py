@@ -170,6 +170,10 @@ def test_a_bids_derivative_has_a_description_and_a_sidecar_for_each_table(root, 
     about = json.loads((folder / names[0]).read_text())
     assert set(events.columns) <= set(about)
     assert about["onset"]["Units"] == "s"
+    # What validators refuse: empty cells, suffixes they do not know, addresses that are none.
+    assert not any("" in line.split("\t") for path in out.rglob("*.tsv") for line in path.read_text().splitlines())
+    assert "*_features.tsv" in (out / ".bidsignore").read_text().splitlines()
+    assert said["SourceDatasets"] == [{"Version": "clinic-west"}]
     people = pl.read_csv(out / "participants.tsv", separator="\t")
     assert people["participant_id"].n_unique() == 6
 
