@@ -13,7 +13,7 @@ from cueflow.flows.work.jobs import StageJob
 from cueflow.schemas.config import Config
 from cueflow.schemas.errors import StreamError, storable
 from cueflow.schemas.reasons import Reason, Status
-from cueflow.schemas.results import Clues, Findings, StreamResult
+from cueflow.schemas.results import Clues, Findings, Recorded, StreamResult
 from cueflow.schemas.session import Group, Modality, Role, Stream
 from cueflow.storage.caches.shared_cache import shared_cache
 from cueflow.storage.caches.stage_cache import cache_path, entry_name, write_results
@@ -276,10 +276,24 @@ def _transcript(root: Path, recording: str, start_s: float) -> tuple[tuple[Utter
 
 
 def _physiology(job: StageJob, stream: Stream, path: Path, progress: Progress) -> Findings:
-    from cueflow.tasks.ingest.signals import open_signal
     from cueflow.tasks.physiology.analyse import analyse_physiology
 
-    signal = open_signal(
+    signal = _opened(job, stream, path)
+    progress(0.5)
+    return analyse_physiology(
+        stream.modality,
+        signal,
+        phases=phases_of(job.markers),
+        exclusions=job.exclusions,
+        config=job.config.physiology,
+        axes=_axes(job, stream, path, signal),
+    )
+
+
+def _opened(job: StageJob, stream: Stream, path: Path) -> Recorded:
+    from cueflow.tasks.ingest.signals import open_signal
+
+    return open_signal(
         path,
         modality=stream.modality,
         channel=stream.channel,
@@ -288,11 +302,20 @@ def _physiology(job: StageJob, stream: Stream, path: Path, progress: Progress) -
         start_s=stream.start_s,
         rate_tolerance=job.config.physiology.rate_tolerance,
     )
-    progress(0.5)
-    return analyse_physiology(
-        stream.modality,
-        signal,
-        phases=phases_of(job.markers),
-        exclusions=job.exclusions,
-        config=job.config.physiology,
-    )
+
+
+def _axes(job: StageJob, stream: Stream, path: Path, signal: Recorded) -> tuple[Recorded, ...]:
+    """The three axes of an accelerometer, which lie in one file, or the length of their vector; else none."""
+    from cueflow.tasks.ingest.signals import is_length
+
+    if stream.modality is not Modality.ACCELEROMETER:
+        return ()
+    if is_length(path, stream.channel):
+        return (signal,)
+    same = [s for s in job.streams if (s.modality, s.role, s.path) == (stream.modality, stream.role, stream.path)]
+    if len(same) != 3:
+        return ()
+    try:
+        return tuple(signal if s is stream else _opened(job, s, path) for s in same)
+    except StreamError:  # the other axis says so itself
+        return ()

@@ -6,7 +6,7 @@ from cueflow.schemas.biomarkers.base import Biomarker, Evidence, SeriesSpec
 
 _NEUROKIT = "doi:10.3758/s13428-020-01516-y"
 _OURS = "cueflow:docs/methods/physiology.md"
-_FEW, _MANY, _PAIRS = Evidence(3, "breaths", 0.5), Evidence(8, "breaths", 0.5), Evidence(8, "breath pairs", 0.5)
+_FEW, _MANY, _PAIRS = Evidence(3, "breaths", 0.5), Evidence(8, "breaths", 0.5), Evidence(8, "breath pairs", 0.8)
 
 
 def _row(
@@ -63,8 +63,26 @@ BIOMARKERS: tuple[Biomarker, ...] = (
          evidence=Evidence(100, "breaths", 0.5), plausible=(0, 4), alias="RRV_SampEn"),
     _row("rrv_apen", "1", "Approximate entropy of the breath-to-breath intervals, m = 2, r = 0.2 SD.",
          evidence=Evidence(100, "breaths", 0.5), plausible=(0, 3), alias="RRV_ApEn"),
+    _row("rrv_dfa_alpha2", "1", "Detrended fluctuation exponent of the breath-to-breath intervals, 16 to 64 breaths.",
+         evidence=Evidence(130, "breaths", 0.5), plausible=(0.1, 2), alias="RRV_DFA_alpha2",
+         source="doi:10.1063/1.166141"),
+    *(
+        _row(f"rrv_{part}", unit, f"{what} the breath-to-breath intervals, in stretches of at least 300 s; a band ends "
+             "at half the breathing rate.", evidence=Evidence(300, "s", 0.5), plausible=plausible,
+             alias=f"RRV_{alias}")
+        for part, unit, what, plausible, alias in (
+            ("vlf", "ms²", "Power below 0.04 Hz of", (0, 1e8), "VLF"),
+            ("lf", "ms²", "Power from 0.04 to 0.15 Hz (from 12 breaths a minute on) of", (0, 1e8), "LF"),
+            ("hf", "ms²", "Power from 0.15 to 0.40 Hz (from 30 breaths a minute on) of", (0, 1e8), "HF"),
+            ("lfhf", "1", "Power from 0.04 to 0.15 Hz over that from 0.15 to 0.40 Hz of", (0, 1e4), "LFHF"),
+            ("lfn", "1", "Power from 0.04 to 0.15 Hz over that below 0.40 Hz of", (0, 1), "LFn"),
+            ("hfn", "1", "Power from 0.15 to 0.40 Hz over that below 0.40 Hz of", (0, 1), "HFn"),
+        )
+    ),
+    _row("rsp_symmetry_peaktrough", "1", "Mean share of a breath below the height half way between trough and peak.",
+         evidence=_FEW, plausible=(0.05, 0.95), alias="RSP_Symmetry_PeakTrough"),
     _row("rsp_duty_mean", "1", "Mean share of inspiration in the length of a breath, at 0.05 to 0.7 Hz.",
-         evidence=_FEW, plausible=(0.1, 0.9)),
+         evidence=_FEW, plausible=(0.1, 0.9), alias="RSP_Symmetry_RiseDecay"),
     _row("rsp_inspiration_mean", "s", "Mean time from trough to peak of the signal from 0.05 to 0.7 Hz.",
          evidence=_FEW, plausible=(0.3, 10), alias="RSP_Phase_Duration_Inspiration"),
     _row("rsp_expiration_mean", "s", "Mean time from peak to the next trough of the signal from 0.05 to 0.7 Hz.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cueflow.schemas.biomarkers.base import Biomarker, Evidence, SeriesSpec
 
 _DEVIATION = "doi:10.1111/cpf.12127"
+_ENMO = "doi:10.1371/journal.pone.0061691"
 _OURS = "cueflow:docs/methods/physiology.md"
 _CUTPOINTS = "doi:10.1371/journal.pone.0134813"
 
@@ -19,6 +20,15 @@ def _row(
     )  # fmt: skip
 
 
+def _vector(name: str, definition: str, *, plausible: tuple[float, float], source: str = _OURS) -> Biomarker:
+    return Biomarker(
+        name=name, modality="accelerometer", unit="g", statistic=name.rpartition("_")[2],
+        definition=f"{definition}; from three axes of one recorder, or from a length that it gives itself.",
+        source=source, method="vector-length", evidence=Evidence(6, "epochs", 0.5), plausible=plausible,
+        aliases=(name.replace("_sd", "_std"),) if name.endswith("_sd") else (),
+    )  # fmt: skip
+
+
 BIOMARKERS: tuple[Biomarker, ...] = (
     _row("mean", "g", "Mean of", plausible=(0, 2)),
     _row("sd", "g", "Standard deviation (n - 1) of", plausible=(0, 2)),
@@ -28,6 +38,14 @@ BIOMARKERS: tuple[Biomarker, ...] = (
         definition="Share of the epochs of 5 s whose mean amplitude deviation exceeds 0.0167 g.", source=_CUTPOINTS,
         method="mean-amplitude-deviation", evidence=Evidence(6, "epochs", 0.5), plausible=(0, 100),
     ),
+    _vector("acc_enmo_mean", "Mean of the length of the acceleration less 1 g, below which it counts as 0",
+            plausible=(0, 4), source=_ENMO),
+    _vector("acc_enmo_p95", "95th percentile, over epochs of 5 s, of the length of the acceleration less 1 g, below "
+            "which it counts as 0", plausible=(0, 8), source=_ENMO),
+    _vector("acc_l2_mean", "Mean length of the acceleration", plausible=(0.2, 5)),
+    _vector("acc_l2_sd", "Standard deviation (n) of the length of the acceleration", plausible=(0, 5)),
+    _vector("acc_l2_min", "Smallest length of the acceleration", plausible=(0, 2)),
+    _vector("acc_l2_max", "Largest length of the acceleration", plausible=(0.5, 40)),
     Biomarker(
         name="acc_steps_count", modality="accelerometer", unit="count", statistic="count",
         definition="Steps: periodic movement of at least 0.05 g at 1.2 to 3 steps per second, in epochs of 5 s.",

@@ -62,6 +62,13 @@ BIOMARKERS: tuple[Biomarker, ...] = (
          plausible=(0, 10)),
     _row("acc_tilt_sd", "accelerometer", "deg", "Root mean square angle between gravity and its mean direction, from "
          "three axes of one recorder.", evidence=Evidence(60, "s", 0.5), plausible=(0, 90)),
+    *(
+        _row(f"acc_{name}_share", "accelerometer", "%", f"Share of the still seconds in which gravity lies {where} its "
+             "direction in a phase called upright, standing or sitting, from three axes of one recorder worn at the "
+             "trunk.", evidence=Evidence(60, "s", 0.5), plausible=(0, 100))
+        for name, where in (("upright", "within 30 degrees of"), ("leaning", "30 to 60 degrees from"),
+                            ("lying", "60 degrees or more from"))
+    ),
     _row("event_heart_period_change", "ecg", "ms", "Mean normal interval from 0 to 6 s after events of one label, less "
          "that in the 2 s before.", evidence=Evidence(5, "events"), plausible=(-400, 400)),
     _row("event_scr_share", "eda", "%", "Share of events of one label that a response begins 1 to 4 s after.",

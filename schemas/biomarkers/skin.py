@@ -8,7 +8,7 @@ _BOUCSEIN = "doi:10.1111/j.1469-8986.2012.01384.x"
 _KLECKNER = "doi:10.1109/TBME.2017.2758643"
 _SOURCES = {"welch": "doi:10.1007/s10439-016-1606-6", "lag-4s": "doi:10.3758/s13428-020-01516-y"}
 _LEVEL, _TREND = Evidence(30, "s", 0.5), Evidence(60, "s", 0.5)
-_RESPONSES = Evidence(1, "responses", 0.5)
+_RESPONSES, _COUNTED = Evidence(1, "responses", 0.75), Evidence(60, "s", 0.75)
 
 
 def _row(
@@ -30,15 +30,15 @@ BIOMARKERS: tuple[Biomarker, ...] = (
     _row("scl_slope", "µS/min", "Slope of the least-squares line through the tonic conductance (below 0.05 Hz).",
          evidence=_TREND, plausible=(-5, 5), method="tonic-lowpass"),
     _row("scr_count", "count", "Skin conductance responses that begin in the window and reach the threshold.",
-         evidence=_TREND, plausible=(0, 100000), alias="SCR_Peaks_N"),
+         evidence=_COUNTED, plausible=(0, 100000), alias="SCR_Peaks_N"),
     _row("scr_rate", "1/min", "Skin conductance responses per minute of usable recording.",
-         evidence=_TREND, plausible=(0, 40), alias="NS.SCR"),
+         evidence=_COUNTED, plausible=(0, 40), alias="NS.SCR"),
     _row("scr_amplitude_mean", "µS", "Mean amplitude of the responses, from onset to peak.",
          evidence=_RESPONSES, plausible=(0.01, 15), alias="SCR_Peaks_Amplitude_Mean"),
     _row("scr_amplitude_p50", "µS", "Median amplitude of the responses, from onset to peak.",
          evidence=_RESPONSES, plausible=(0.01, 15), alias="scr_amplitude_median"),
     _row("scr_amplitude_sum", "µS", "Sum of the amplitudes of the responses that begin in the window.",
-         evidence=_TREND, plausible=(0, 10000)),
+         evidence=_COUNTED, plausible=(0, 10000)),
     _row("scr_rise_time_mean", "s", "Mean time from onset to peak of the responses.",
          evidence=_RESPONSES, plausible=(0.25, 5), alias="SCR_RiseTime"),
     _row("scr_half_recovery_mean", "s", "Mean time from peak to the loss of half of the amplitude, where that is seen.",

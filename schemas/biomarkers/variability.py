@@ -67,6 +67,10 @@ _ORDER = (
     ("cd", "share", "1", "Part of decelerations in the total variability of the {}.", 60, (0.1, 0.9), _PISKORSKI),
     ("sdnnd", "sd", "ms", "Part of the SDNN of the {} that decelerations make.", 60, (0.7, 300), _PISKORSKI),
     ("sdnna", "sd", "ms", "Part of the SDNN of the {} that accelerations make.", 60, (0.7, 300), _PISKORSKI),
+    ("sd1d", "sd", "ms", "Spread across identity of the pairs of the {} that lengthen.", 60, (0.5, 220), _PISKORSKI),
+    ("sd1a", "sd", "ms", "Spread across identity of the pairs of the {} that shorten.", 60, (0.5, 220), _PISKORSKI),
+    ("sd2d", "sd", "ms", "Spread along identity of the pairs of the {} that lengthen.", 60, (0.7, 400), _PISKORSKI),
+    ("sd2a", "sd", "ms", "Spread along identity of the pairs of the {} that shorten.", 60, (0.7, 400), _PISKORSKI),
     ("pip", "share", "1", "Share of the {} at which the sign of their change changes.", 60, (0.1, 0.95), _COSTA),
     ("ials", "ratio", "1", "One over the mean length of runs of rising or falling {}.", 60, (0.1, 1), _COSTA),
     ("pss", "share", "1", "Share of runs of rising or falling {} of fewer than three differences.", 60, (0, 1), _COSTA),
@@ -93,7 +97,7 @@ _PUBLISHED = {
     "meannn": "MeanNN", "mediannn": "MedianNN", "madnn": "MadNN", "iqrnn": "IQRNN", "minnn": "MinNN", "maxnn": "MaxNN",
     "pnn50": "pNN50", "pnn20": "pNN20", "lfn": "LFn", "hfn": "HFn", "lnhf": "LnHF", "csi_modified": "CSI_Modified",
     "dfa_alpha1": "DFA_alpha1", "sampen": "SampEn", "apen": "ApEn", "c1d": "C1d", "c2d": "C2d", "cd": "Cd",
-    "sdnnd": "SDNNd", "sdnna": "SDNNa",
+    "sdnnd": "SDNNd", "sdnna": "SDNNa", "sd1d": "SD1d", "sd1a": "SD1a", "sd2d": "SD2d", "sd2a": "SD2a",
 }  # fmt: skip
 """Names in NeuroKit2 that are not ours in capitals."""
 # last part of the name, unit, definition, shortest stretch in s, plausible range
@@ -157,7 +161,7 @@ def _in_frequency(kind: Kind) -> tuple[Biomarker, ...]:
     lomb = tuple(
         row(
             part, unit, f"{definition.format(kind.intervals)}, from their own times, so that gaps may lie between.",
-            evidence=Evidence(seconds, "s", 0.6), plausible=plausible, lomb=True,
+            evidence=Evidence(seconds, "s", 0.85), plausible=plausible, lomb=True,
         )
         for part, unit, definition, seconds, plausible in _LOMB
     )  # fmt: skip

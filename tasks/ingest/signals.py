@@ -152,6 +152,27 @@ def open_signal(
     )
 
 
+def is_length(path: Path, channel: str) -> bool:
+    """Whether an accelerometer's channel is the length of the vector of its axes, which a wristband's reader makes.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    channel : str
+        As the manifest names it.
+
+    Returns
+    -------
+    bool
+    """
+    from cueflow.tasks.ingest.formats.e4 import is_e4
+
+    suffix = path.suffix.lower()
+    made = suffix in {".avro", ".zip"} or (suffix == ".csv" and is_e4(path))
+    return made and channel.strip().casefold() in {"", "magnitude"}
+
+
 def reader_for(path: Path) -> Reader:
     """The reader of a file's format.
 

@@ -27,7 +27,7 @@ from cueflow.tasks.physiology.survey import surveyed
 from cueflow.tasks.physiology.trend_stage import movement_parts, temperature_parts
 from cueflow.tasks.windows import excluded, measuring_windows
 
-VERSION = "4"
+VERSION = "5"
 SHORTEST_RECORDING_S = 10.0
 BODY_C = (10.0, 45.0)
 _AROUND_S = 15.0  # that a jump of skin conductance spoils to either side
@@ -131,6 +131,7 @@ def analyse_physiology(
     phases: Sequence[Window],
     exclusions: Sequence[Exclusion],
     config: PhysiologyConfig,
+    axes: Sequence[Recorded] = (),
 ) -> Findings:
     """Measures, events and per-second series of one physiological signal.
 
@@ -147,6 +148,8 @@ def analyse_physiology(
         Spans that nothing may use; they are gaps.
     config : PhysiologyConfig
         Detection thresholds.
+    axes : sequence of Signal or LongSignal, optional
+        Of an accelerometer: its recorder's three axes, or the signal itself where it is the vector's length.
 
     Returns
     -------
@@ -168,7 +171,7 @@ def analyse_physiology(
         Modality.EDA: partial(skin_parts, threshold_us=config.scr_threshold_us),
         Modality.RESPIRATION: breath_parts,
         Modality.TEMPERATURE: temperature_parts,
-        Modality.ACCELEROMETER: movement_parts,
+        Modality.ACCELEROMETER: partial(movement_parts, axes=axes),
         Modality.INTERVALS: list_parts,
     }
     parts = analyses[kind](recording)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from cueflow.schemas.errors import TooShortError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Event, FloatArray, Measure, Window
-from cueflow.tasks.physiology.heart.complexity import approximate_entropy, sample_entropy
+from cueflow.tasks.physiology.breath_power import breath_powers
+from cueflow.tasks.physiology.heart.complexity import approximate_entropy, dfa_alpha2, sample_entropy
 from cueflow.tasks.physiology.heart.hrv import Function, cvnn, mad_nn, mean_nn, median_nn, rmssd, sdnn, sdsd
 from cueflow.tasks.physiology.heart.intervals import Intervals
 from cueflow.tasks.physiology.heart.poincare import csi, sd1, sd2
@@ -23,7 +25,7 @@ _LEVELS: dict[str, Function] = {
     "meanbb": mean_nn, "medianbb": median_nn, "sdbb": sdnn, "madbb": mad_nn, "cvbb": cvnn,
 }  # fmt: skip
 _DIFFERENCES: dict[str, Function] = {"rmssd": rmssd, "sdsd": sdsd, "sd1": sd1, "sd2": sd2, "sd2sd1": csi}
-_ORDER: dict[str, Function] = {"sampen": sample_entropy, "apen": approximate_entropy}
+_ORDER: dict[str, Function] = {"sampen": sample_entropy, "apen": approximate_entropy, "dfa_alpha2": dfa_alpha2}
 ALIKE = 0.5
 
 
@@ -57,11 +59,30 @@ def _measures(recording: Recording, window: Window, every: Breaths, likeness: Fl
     yield basis.measure("rsp_amplitude_sd", spread)
     yield basis.measure("rsp_amplitude_cv", spread / depth if spread is not None and depth else None)
     yield from _depths(basis, found, depth)
+    yield from _slow_changes(basis, cycles)
     inhaled, exhaled = mean_or_none(found.inspiration_s), mean_or_none(found.expiration_s)
     yield basis.measure("rsp_inspiration_mean", inhaled)
     yield basis.measure("rsp_expiration_mean", exhaled)
     yield basis.measure("rsp_phase_ratio", inhaled / exhaled if inhaled is not None and exhaled else None)
     yield basis.measure("rsp_sigh_rate", 60.0 * sighs(found.amplitude) / seconds if seconds > 0 else None)
+
+
+def _slow_changes(basis: Basis, cycles: Intervals) -> Iterator[Measure]:
+    power = breath_powers(cycles)
+    vlf, lf, hf = (power.bands[name] for name in ("vlf", "lf", "hf"))
+    own = replace(
+        basis,
+        counts={"s": power.seconds},
+        coverage=min(1.0, power.seconds / basis.window.duration_s),
+    )
+    yield own.measure("rrv_vlf", vlf)
+    yield own.measure("rrv_lf", lf)
+    yield own.measure("rrv_hf", hf)
+    slow, fast = lf or 0.0, hf or 0.0
+    total = (vlf or 0.0) + slow + fast if hf is not None else 0.0  # where breathing shows all three bands
+    yield own.measure("rrv_lfhf", slow / fast if fast > 0 else None)
+    yield own.measure("rrv_lfn", slow / total if total > 0 else None)
+    yield own.measure("rrv_hfn", fast / total if total > 0 else None)
 
 
 def _depths(basis: Basis, found: Breaths, depth: float | None) -> Iterator[Measure]:
@@ -71,6 +92,7 @@ def _depths(basis: Basis, found: Breaths, depth: float | None) -> Iterator[Measu
     yield basis.measure("rsp_amplitude_cvsd", jump / depth if jump is not None and depth else None)
     lasted = found.end_s - found.onset_s
     yield basis.measure("rsp_rvt_mean", mean_or_none(found.amplitude / lasted))
+    yield basis.measure("rsp_symmetry_peaktrough", mean_or_none(found.low))
     yield basis.measure("rsp_duty_mean", mean_or_none(found.inspiration_s / lasted))
 
 

@@ -32,7 +32,8 @@ BORDER_S = 0.5
 class Breaths:
     """Whole breaths, each array (m,): trough, peak and next trough in s, and depth in the sensor's unit.
 
-    `joined` is True where the breath before ends where this one begins.
+    `joined` is True where the breath before ends where this one begins; `low` is the share of each that lies below the
+    height half way between trough and peak.
     """
 
     onset_s: FloatArray
@@ -40,6 +41,7 @@ class Breaths:
     end_s: FloatArray
     amplitude: FloatArray
     joined: BoolArray
+    low: FloatArray
 
     def __len__(self) -> int:
         return len(self.onset_s)
@@ -58,7 +60,12 @@ class Breaths:
         """
         before = np.concatenate([[False], mask[:-1]])
         return Breaths(
-            self.onset_s[mask], self.peak_s[mask], self.end_s[mask], self.amplitude[mask], (self.joined & before)[mask]
+            self.onset_s[mask],
+            self.peak_s[mask],
+            self.end_s[mask],
+            self.amplitude[mask],
+            (self.joined & before)[mask],
+            self.low[mask],
         )
 
     def within(self, window: Window) -> Breaths:
@@ -140,7 +147,7 @@ def breaths_by_block(signal: Recorded, pieces: Sequence[Segment]) -> Iterator[Fo
     """
     since_s, empty = -np.inf, [np.empty(0)]
     for block in blocks(signal, AROUND_S):
-        rows, times, waves = [np.empty((0, 5))], list(empty), list(empty)
+        rows, times, waves = [np.empty((0, 6))], list(empty), list(empty)
         for _, piece in block.pieces(pieces):
             at = block.signal.times_s[piece.samples]
             wave, peaks = breath_peaks(block.signal.values[piece.samples], signal.sampling_rate)
@@ -154,8 +161,8 @@ def breaths_by_block(signal: Recorded, pieces: Sequence[Segment]) -> Iterator[Fo
         own &= whole
         at, wave = np.concatenate(times), np.concatenate(waves)
         core = (at >= block.signal.times_s[block.own.start]) & (at < block.border_s)
-        onset, peak, end, depth = table[own, :4].T
-        yield Found(Breaths(onset, peak, end, depth, joined[own]), at, wave, core)
+        onset, peak, end, depth, _, low = table[own].T
+        yield Found(Breaths(onset, peak, end, depth, joined[own], low), at, wave, core)
 
 
 def breaths(signal: Recorded, pieces: Sequence[Segment]) -> Breaths:
@@ -187,17 +194,18 @@ def together(parts: Sequence[Breaths]) -> Breaths:
     -------
     Breaths
     """
-    onset, peak, end, depth = (
+    onset, peak, end, depth, low = (
         np.concatenate([np.empty(0), *(getattr(p, name) for p in parts)])
-        for name in ("onset_s", "peak_s", "end_s", "amplitude")
+        for name in ("onset_s", "peak_s", "end_s", "amplitude", "low")
     )
-    return Breaths(onset, peak, end, depth, np.concatenate([np.empty(0, dtype=bool), *(p.joined for p in parts)]))
+    joined = np.concatenate([np.empty(0, dtype=bool), *(p.joined for p in parts)])
+    return Breaths(onset, peak, end, depth, joined, low)
 
 
 def _breaths_of(wave: FloatArray, peaks: IntArray, times: FloatArray, rate: float) -> FloatArray:
-    """Rows of onset, peak, end, amplitude and joined."""
+    """Rows of onset, peak, end, amplitude, joined and the share below half height."""
     if len(peaks) < 2:
-        return np.empty((0, 5))
+        return np.empty((0, 6))
     border = round(BORDER_S * rate)
     between = [int(a + wave[a:b].argmin()) for a, b in pairwise(peaks)]
     first, last = int(wave[: peaks[0]].argmin()), int(peaks[-1] + wave[peaks[-1] :].argmin())
@@ -205,13 +213,24 @@ def _breaths_of(wave: FloatArray, peaks: IntArray, times: FloatArray, rate: floa
     lows = np.array([first] * head + between + [last] * tail, dtype=np.int64)
     inner = peaks[0 if head else 1 : len(peaks) if tail else -1]
     if len(inner) == 0:
-        return np.empty((0, 5))
+        return np.empty((0, 6))
     low_s = fractional_times(times, refine(wave, lows))
     high_s = fractional_times(times, refine(wave, inner))
     joined = np.ones(len(inner))
     joined[0] = 0.0
     depth = wave[inner] - 0.5 * (wave[lows[:-1]] + wave[lows[1:]])
-    return np.stack([low_s[:-1], high_s, low_s[1:], depth, joined], axis=1)
+    low = np.array(
+        [_share_below(wave[a : b + 1], int(top - a)) for a, b, top in zip(lows[:-1], lows[1:], inner, strict=True)]
+    )
+    return np.stack([low_s[:-1], high_s, low_s[1:], depth, joined, low], axis=1)
+
+
+def _share_below(breath: FloatArray, top: int) -> float:
+    """Share of a breath, trough to trough, below the middle of its rise and of its fall."""
+    rise, fall = breath[: top + 1], breath[top:]
+    up = int(np.argmax(rise >= 0.5 * (rise[0] + rise[-1])))
+    down = top + int(np.argmax(fall <= 0.5 * (fall[0] + fall[-1])))
+    return 1.0 - (down - up) / max(len(breath) - 1, 1)
 
 
 def sighs(amplitude: FloatArray) -> int:

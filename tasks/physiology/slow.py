@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -65,6 +66,46 @@ def amplitude_deviation(signal: Recorded, pieces: Sequence[Segment]) -> tuple[Fl
         starts.append(times)
         spreads.append(np.abs(epochs - epochs.mean(axis=1, keepdims=True)).mean(axis=1))
     return np.concatenate(starts), np.concatenate(spreads)
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """Length of the acceleration in epochs of 5 s, each array (k,), in g: ENMO, mean, mean square, min and max."""
+
+    starts_s: FloatArray
+    enmo: FloatArray
+    mean: FloatArray
+    square: FloatArray
+    low: FloatArray
+    high: FloatArray
+
+
+def lengths(axes: Sequence[Recorded], pieces: Sequence[Segment]) -> Lengths:
+    """Length of the acceleration, epoch by epoch.
+
+    Parameters
+    ----------
+    axes : sequence of Signal or LongSignal
+        Three axes that were sampled together, or the length itself; in g.
+    pieces : sequence of Segment
+        Usable stretches of the first; epochs in which another has a gap are left out.
+
+    Returns
+    -------
+    Lengths
+        ENMO is the mean of what exceeds 1 g.
+
+    References
+    ----------
+    van Hees et al. (2013), doi:10.1371/journal.pone.0061691
+    """
+    rows = [np.empty((6, 0))]
+    for parts in zip(*(_epochs(axis, pieces) for axis in axes), strict=True):
+        norm = np.sqrt(sum(values**2 for _, values in parts))
+        enmo, square = np.maximum(norm - 1.0, 0.0).mean(axis=1), (norm**2).mean(axis=1)
+        rows.append(np.stack([parts[0][0], enmo, norm.mean(axis=1), square, norm.min(axis=1), norm.max(axis=1)]))
+    table = np.concatenate(rows, axis=1)
+    return Lengths(*table[:, np.isfinite(table).all(axis=0)])
 
 
 def steps(signal: Recorded, pieces: Sequence[Segment]) -> tuple[FloatArray, FloatArray]:

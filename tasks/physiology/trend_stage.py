@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from cueflow.schemas.results import FloatArray, Measure, Window
+from cueflow.schemas.reasons import Reason, Status
+from cueflow.schemas.results import FloatArray, Measure, Recorded, Window
 from cueflow.tasks.physiology.blocks import averaged, blocks
 from cueflow.tasks.physiology.recording import Basis, Parts, Recording, flattened, mean_or_none, sampled, sd_or_none
-from cueflow.tasks.physiology.slow import EPOCH_S, amplitude_deviation, slope_per_min, steps
+from cueflow.tasks.physiology.slow import EPOCH_S, Lengths, amplitude_deviation, lengths, slope_per_min, steps
 from cueflow.tasks.windows import Seconds, per_second, within
 
 ACTIVE_G = 0.0167
@@ -69,19 +70,40 @@ def _movement(
     yield basis.measure("acc_walking_share", 100.0 * float(np.mean(stepped > 0)) if len(stepped) else None)
 
 
-def movement_parts(recording: Recording) -> Parts:
+def _vector(recording: Recording, window: Window, found: Lengths | None) -> Iterator[Measure]:
+    names = ("acc_enmo_mean", "acc_enmo_p95", "acc_l2_mean", "acc_l2_sd", "acc_l2_min", "acc_l2_max")
+    if found is None:
+        yield from (Measure(name, window, None, Status.ABSENT, Reason.NO_PARTNER, 0.0, 0.0) for name in names)
+        return
+    inside = (found.starts_s >= window.start_s) & (found.starts_s + EPOCH_S <= window.end_s + 1e-6)
+    number = int(inside.sum())
+    share = recording.observed(window)
+    basis = Basis(window, {"epochs": float(number)}, share, None, recording.cause(window))
+    enmo, mean, square = found.enmo[inside], found.mean[inside], found.square[inside]
+    values: tuple[float, ...] = (np.nan,) * len(names)
+    if number:
+        spread = np.sqrt(max(float(square.mean()) - float(mean.mean()) ** 2, 0.0))
+        ends = float(found.low[inside].min()), float(found.high[inside].max())
+        values = (float(enmo.mean()), float(np.percentile(enmo, 95)), float(mean.mean()), float(spread), *ends)
+    yield from (basis.measure(name, value) for name, value in zip(names, values, strict=True))
+
+
+def movement_parts(recording: Recording, *, axes: Sequence[Recorded] = ()) -> Parts:
     """Measures of one channel of an accelerometer.
 
     Parameters
     ----------
     recording : Recording
         In g; an axis or the magnitude.
+    axes : sequence of Signal or LongSignal, optional
+        The three axes of its recorder, or the magnitude itself: without them the vector's length is not known.
 
     Returns
     -------
     Parts
     """
     signal = recording.signal
+    length = lengths(axes, recording.pieces) if axes and all(a.n == signal.n for a in axes) else None
     starts, spread = amplitude_deviation(signal, recording.pieces)
     _, stepped = steps(signal, recording.pieces)
     extent = {"start_s": recording.start_s, "end_s": recording.end_s}
@@ -95,7 +117,10 @@ def movement_parts(recording: Recording) -> Parts:
         inside = (grid >= starts[index]) & (grid < starts[index] + EPOCH_S)
         values = np.where(inside, spread[index], np.nan)
     return Parts(
-        measures=flattened(_movement(recording, w, starts, (spread, stepped)) for w in recording.windows),
+        measures=flattened(
+            (*_movement(recording, w, starts, (spread, stepped)), *_vector(recording, w, length))
+            for w in recording.windows
+        ),
         events=(),
         series=(
             per_second("activity", grid, values, **extent),

@@ -13,11 +13,13 @@ from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Findings, FloatArray, Measure, StreamResult, SyncRecord, Window
 from cueflow.schemas.session import Marker, Stream
 from cueflow.tasks.clock.evidence import Key
-from cueflow.tasks.relations.gravity import posture
+from cueflow.tasks.relations.gravity import posture, shares, upright_direction
 from cueflow.tasks.relations.lagged import coherence_at, lagged_correlation
 from cueflow.tasks.relations.partners import BY_THE_BEAT_S, BY_THE_SECOND_S, Session, series_of, windows_of
 
 BASELINE = frozenset({"baseline", "rest"})
+UPRIGHT = frozenset({"upright", "standing", "stand", "sitting", "sit"})
+"""Phases in which the wearer of a sensor is known to be upright: they tell how it is worn."""
 MOVING_G = 0.0167
 SCR_AFTER_S = (1.0, 4.0)
 PERIOD_AFTER_S, PERIOD_BEFORE_S = 6.0, 2.0
@@ -187,14 +189,26 @@ def _moved(session: Session, key: Key, window: Window) -> Iterator[Measure]:
 
 def _posture(session: Session, key: Key, window: Window) -> Iterator[Measure]:
     names = ("acc_posture_change_rate", "acc_tilt_sd")
+    named = ("acc_upright_share", "acc_leaning_share", "acc_lying_share")
     axes = [k for k in session.results if k[:2] == key[:2] and session.clocks.get(k) == session.clocks.get(key)]
     if len(axes) != 3:
-        yield from (absent(name, window, Reason.NO_PARTNER) for name in names)
+        yield from (absent(name, window, Reason.NO_PARTNER) for name in (*names, *named))
         return
-    tracks = np.stack([series_of(session.findings(k), "acceleration", window) for k in axes])
-    rate, tilt, seconds = posture(tracks)
+
+    def tracks(span: Window) -> FloatArray:
+        return np.stack([series_of(session.findings(k), "acceleration", span) for k in axes])
+
+    rate, tilt, seconds = posture(tracks(window))
     for name, value in zip(names, (rate, tilt), strict=True):
         yield BIOMARKERS[name].measure(value, window, n_evidence=seconds, coverage=seconds / window.duration_s)
+    known = [w for w in windows_of(session.findings(key)) if w.phase.casefold() in UPRIGHT]
+    upright = next((d for w in known if (d := upright_direction(tracks(w))) is not None), None)
+    if upright is None:
+        yield from (absent(name, window, Reason.NOT_MARKED) for name in named)
+        return
+    *found, seconds = shares(tracks(window), upright)
+    for name, share in zip(named, found, strict=True):
+        yield BIOMARKERS[name].measure(share, window, n_evidence=seconds, coverage=seconds / window.duration_s)
 
 
 _BETWEEN: dict[str, tuple[_Make, ...]] = {

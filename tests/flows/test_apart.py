@@ -39,7 +39,12 @@ def written(tmp_path):
         ):
             lines = [f"{t:.2f},{v:.4f}" for t, v in zip(at, wave, strict=True)]
             (root / f"{name}.csv").write_text(f"time_s,{name}\n" + "\n".join(lines) + "\n")
-        head = "session_id,subject_id,modality,path,start_s,unit\n"
+        wrist = [
+            f"{t:.2f},{0.6 + 1e-5 * (k % 2)},{1e-5 * (k % 3)},{0.8 + (0.5 if k % 2 else 0.0)}"
+            for k, t in enumerate(times)
+        ]
+        (root / "wrist.csv").write_text("time_s,x,y,z\n" + "\n".join(wrist) + "\n")
+        head = "session_id,subject_id,modality,path,start_s,unit,channel\n"
         (root / "manifest.csv").write_text(head + "".join(f"S,P,{row}\n" for row in rows))
         dataset = read_dataset(root)
         request = Request(tmp_path / "t", Config(), frozenset(Group), force=False)
@@ -57,7 +62,7 @@ def written(tmp_path):
 
 
 def test_a_recorder_that_stands_an_hour_early_makes_the_session_degraded(written):
-    rows = ["eda,eda.csv,0,uS", "temperature,temperature.csv,3,C", "ecg,ecg.csv,-3600,mV"]
+    rows = ["eda,eda.csv,0,uS,", "temperature,temperature.csv,3,C,", "ecg,ecg.csv,-3600,mV,"]
     outcome, measures, sync = written(rows)
     assert (outcome.status, outcome.reason) == ("degraded", Reason.NO_OVERLAP)
     assert outcome.message.startswith("ecg: ")
@@ -66,7 +71,15 @@ def test_a_recorder_that_stands_an_hour_early_makes_the_session_degraded(written
 
 
 def test_recorders_that_meet_are_ok(written):
-    rows = ["eda,eda.csv,0,uS", "temperature,temperature.csv,3,C", "ecg,ecg.csv,-3,mV"]
+    rows = ["eda,eda.csv,0,uS,", "temperature,temperature.csv,3,C,", "ecg,ecg.csv,-3,mV,"]
     outcome, _, sync = written(rows)
     assert (outcome.status, outcome.reason) == ("ok", None)
     assert json.dumps([s.reason for s in sync]) == "[null, null, null]"
+
+
+def test_three_axes_of_one_file_have_a_length(written):
+    _, measures, _ = written([f"accelerometer,wrist.csv,0,g,{axis}" for axis in "xyz"])
+    found = [m for m in measures if m["biomarker"] == "acc_enmo_mean"]
+    pushed = np.hypot(0.6, 1.3) - 1.0
+    assert [m["channel"] for m in found] == ["x", "y", "z"]
+    assert [m["value"] for m in found] == pytest.approx([pushed / 2] * 3, rel=1e-4)

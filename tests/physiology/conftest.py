@@ -26,9 +26,12 @@ def _analyse(
     phases: tuple[Window, ...] = (),
     exclusions: tuple[Exclusion, ...] = (),
     config: PhysiologyConfig | None = None,
+    axes: tuple[Signal, ...] | None = None,
 ) -> Findings:
+    """An accelerometer's signal is taken for the length of the vector, unless axes are given."""
+    axes = (signal,) if axes is None else axes
     return analyse_physiology(
-        modality, signal, phases=phases, exclusions=exclusions, config=config or PhysiologyConfig()
+        modality, signal, phases=phases, exclusions=exclusions, config=config or PhysiologyConfig(), axes=axes
     )
 
 

@@ -14,8 +14,8 @@ from cueflow.tasks.physiology.needs import NEEDS
 from cueflow.tasks.simulate.heart import ecg_wave, pulse_wave
 
 RATE = 250.0
-UNSEEN = {"edr_rate_mean", "pdr_rate_mean", "pulse_perfusion_mean"}
-"""The drawn hearts do not breathe, and the drawn pulse has no unit of light."""
+UNSEEN = {"edr_rate_mean", "pdr_rate_mean", "pulse_perfusion_mean", "rrv_hf", "rrv_lfhf", "rrv_lfn", "rrv_hfn"}
+"""The drawn hearts do not breathe, the drawn pulse has no unit of light, the breath is too slow for fast changes."""
 
 
 def drawn_signal(modality, signal_of, drawn_beats, *, seconds=360.0):
@@ -33,7 +33,8 @@ def drawn_signal(modality, signal_of, drawn_beats, *, seconds=360.0):
             bumps = np.clip(np.sin(2 * np.pi * slow / 20.0), 0.0, None) ** 4
             return signal_of(5.0 + 0.4 * bumps, 4.0, "µS")
         case "respiration":
-            return signal_of(np.sin(2 * np.pi * np.arange(0.0, seconds, 0.04) / 4.0), 25.0)
+            fine = np.arange(0.0, seconds, 0.04)
+            return signal_of(np.sin(2 * np.pi * (fine / 4.0 + 0.2 * np.sin(fine / 23.0))), 25.0)
         case "temperature":
             return signal_of(33.0 + 0.1 * np.sin(slow / 60.0), 4.0, "°C")
         case _:

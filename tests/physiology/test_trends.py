@@ -44,3 +44,23 @@ def test_e4_temperature_and_its_impossible_first_sample(shared_data, signal_of, 
     inside = values[values < 45.0]
     assert found["skin_temperature_mean"].value == pytest.approx(inside.mean(), abs=1e-6)
     assert found["skin_temperature_max"].value == pytest.approx(inside.max())
+
+
+def test_the_length_of_the_acceleration(signal_of, analyse, measured):
+    times = np.arange(0.0, 120.0, 0.02)
+    push = np.maximum(np.sin(2 * np.pi * 1.4 * times), 0.0) * (times >= 60.0)
+    turn = 2 * np.pi * times / 60.0
+    size = 1.0 + push
+    x, y, z = (signal_of(size * part, 50.0, "g") for part in (np.sin(turn), 0.6 * np.cos(turn), 0.8 * np.cos(turn)))
+    found = measured(analyse("accelerometer", x, axes=(x, y, z)))
+    assert found["acc_enmo_mean"].value == pytest.approx(0.5 / np.pi, rel=0.01)
+    assert found["acc_enmo_p95"].value == pytest.approx(1.0 / np.pi, rel=0.05)
+    assert found["acc_l2_mean"].value == pytest.approx(size.mean(), rel=1e-9)
+    assert found["acc_l2_sd"].value == pytest.approx(size.std(), rel=1e-9)
+    assert (found["acc_l2_min"].value, found["acc_l2_max"].value) == pytest.approx((1.0, 2.0), abs=0.01)
+
+
+def test_one_axis_knows_no_length(signal_of, analyse, measured):
+    axis = signal_of(np.sin(np.arange(0.0, 120.0, 0.02)), 50.0, "g")
+    found = measured(analyse("accelerometer", axis, axes=()))
+    assert {(found[n].status, found[n].reason) for n in found if "enmo" in n or "l2" in n} == {("absent", "no_partner")}

@@ -185,3 +185,30 @@ def test_a_moving_wrist_is_said_beside_its_pulse():
     streams = (Stream(Modality.PPG, "w.csv"), Stream(Modality.ACCELEROMETER, "w.csv"))
     made = related((result("ppg"), wrist), streams, sync=(), markers=())
     assert values(made, "ppg")["pulse_motion_share"].value == pytest.approx(25.0)
+
+
+def worn(*, marked=True):
+    """A sensor worn askew: 200 s upright, 200 s leaning by 45 degrees, the rest lying."""
+    angle = np.radians(np.select([np.arange(SECONDS) < 200, np.arange(SECONDS) < 400], [0.0, 45.0], 85.0))
+    up, front = np.array([0.36, 0.48, 0.8]), np.array([0.8, -0.6, 0.0])
+    gravity = np.cos(angle) * up[:, None] + np.sin(angle) * front[:, None]
+    phase = Measure("x", Window(20.0, 80.0, "Standing"), None, Status.OK, None, 0.0, 1.0)
+    return [
+        result("accelerometer", channel=name, series=[Series("acceleration", np.arange(SECONDS), gravity[k])],
+               measures=(phase,) if marked else ())
+        for k, name in enumerate("xyz")
+    ]  # fmt: skip
+
+
+def test_postures_have_names_where_a_phase_says_how_the_sensor_is_worn():
+    streams = tuple(Stream(Modality.ACCELEROMETER, "chest.csv", channel=name) for name in "xyz")
+    found = {
+        (m.biomarker, m.window.phase): m for m in related(worn(), streams, sync=(), markers=())[1].findings.measures
+    }
+    shares = [found[f"acc_{name}_share", "session"].value for name in ("upright", "leaning", "lying")]
+    assert shares == pytest.approx([100 * 200 / SECONDS, 100 * 200 / SECONDS, 100 * (SECONDS - 400) / SECONDS])
+    assert found["acc_upright_share", "Standing"].value == 100.0
+    unmarked = values(related(worn(marked=False), streams, sync=(), markers=()), "accelerometer")
+    assert (unmarked["acc_lying_share"].value, unmarked["acc_lying_share"].reason) == (None, Reason.NOT_MARKED)
+    alone = values(related(worn()[:1], streams[:1], sync=(), markers=()), "accelerometer")
+    assert alone["acc_lying_share"].reason == Reason.NO_PARTNER

@@ -18,6 +18,7 @@ TOLERANCE = 0.2
 """Of the standard deviation of the intervals."""
 SCALES = tuple(range(4, 12))
 """Beats, for the short-term exponent."""
+LONG_SCALES = tuple(range(16, 65))
 _BLOCK = 5000  # templates compared with each other; a longer recording is compared block by block
 
 
@@ -141,14 +142,43 @@ def dfa_alpha1(intervals: Intervals) -> float:
     References
     ----------
     Peng et al. (1995), doi:10.1063/1.166141
-    """
-    profiles = [np.cumsum(s.ms - intervals.ms.mean()) for s in intervals.stretches() if len(s) > SCALES[-1]]
+    """  # noqa: DOC502  raised by the helper
+    return _exponent(intervals, SCALES)
+
+
+def dfa_alpha2(intervals: Intervals) -> float:
+    """Long-term exponent of detrended fluctuations, 16 to 64 breaths or beats.
+
+    Parameters
+    ----------
+    intervals : Intervals
+        As for `dfa_alpha1`.
+
+    Returns
+    -------
+    float
+        NaN where the intervals are all equal.
+
+    Raises
+    ------
+    TooShortError
+        If no stretch is longer than the longest scale.
+
+    References
+    ----------
+    Peng et al. (1995), doi:10.1063/1.166141; the scales are NeuroKit2's for breathing, doi:10.3758/s13428-020-01516-y
+    """  # noqa: DOC502  raised by the helper
+    return _exponent(intervals, LONG_SCALES)
+
+
+def _exponent(intervals: Intervals, scales: tuple[int, ...]) -> float:
+    profiles = [np.cumsum(s.ms - intervals.ms.mean()) for s in intervals.stretches() if len(s) > scales[-1]]
     if not profiles:
-        raise TooShortError(f"no stretch of more than {SCALES[-1]} touching intervals; at least one is needed.")
-    size = [np.sqrt(np.mean(np.concatenate([_detrended_variance(p, n) for p in profiles]))) for n in SCALES]
+        raise TooShortError(f"no stretch of more than {scales[-1]} touching intervals; at least one is needed.")
+    size = [np.sqrt(np.mean(np.concatenate([_detrended_variance(p, n) for p in profiles]))) for n in scales]
     if min(size) <= 0:
         return float("nan")
-    return float(np.polyfit(np.log(SCALES), np.log(size), 1)[0])
+    return float(np.polyfit(np.log(scales), np.log(size), 1)[0])
 
 
 def _signs(intervals: Intervals) -> list[FloatArray]:

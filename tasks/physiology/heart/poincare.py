@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
@@ -376,9 +377,32 @@ def sdnn_acceleration(intervals: Intervals) -> float:
     return float(np.sqrt(0.5 * (sums[1] + sums[3])))
 
 
+def half_spread(intervals: Intervals, *, which: int) -> float:
+    """Spread across or along identity of decelerations or of accelerations alone, ms.
+
+    Parameters
+    ----------
+    intervals : Intervals
+        Normal-to-normal intervals.
+    which : int
+        0 for SD1d, 1 for SD1a, 2 for SD2d, 3 for SD2a.
+
+    Returns
+    -------
+    float
+
+    References
+    ----------
+    Piskorski & Guzik (2011), doi:10.1007/s11517-011-0834-z
+    """
+    return float(np.sqrt(_parts(intervals)[which]))
+
+
 POINCARE: Mapping[str, Function] = MappingProxyType({
     "sd1": sd1, "sd2": sd2, "sd1sd2": sd1_sd2, "s": ellipse_area, "csi": csi, "cvi": cvi, "csi_modified": csi_modified,
     "gi": guzik, "si": slope_index, "ai": area_index, "pi": porta, "c1d": short_deceleration, "c2d": long_deceleration,
     "cd": total_deceleration, "sdnnd": sdnn_deceleration, "sdnna": sdnn_acceleration,
+    "sd1d": partial(half_spread, which=0), "sd1a": partial(half_spread, which=1),
+    "sd2d": partial(half_spread, which=2), "sd2a": partial(half_spread, which=3),
 })  # fmt: skip
 """By the last part of their name; their evidence is the number of pairs that touch."""
