@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING
 import typer
 
 from cueflow.cli.console import console
+from cueflow.storage.atomic import disk_errors
 
 if TYPE_CHECKING:
+    import polars as pl
     import pyarrow as pa
 
     from cueflow.storage.erasing.erasure import Erasure
+
+_COLUMNS = 8  # of a table on the screen, which narrow ones show, too
 
 
 def print_rows(table: pa.Table, style: str, out: Path | None) -> None:
@@ -35,15 +39,22 @@ def print_rows(table: pa.Table, style: str, out: Path | None) -> None:
     ------
     typer.BadParameter
         If parquet is asked for without a file.
+    QueryError
+        If a column is of a kind that hardly any program reads.
     """
-    if style == "parquet":
-        import pyarrow.parquet as pq
+    from cueflow.schemas.errors import QueryError
 
-        if out is None:
-            raise typer.BadParameter("parquet needs a file", param_hint="--out")
-        pq.write_table(table, out, compression="zstd")
-        return
-    _emit(_text(table, style), out)
+    if style == "parquet" and out is None:
+        raise typer.BadParameter("parquet needs a file", param_hint="--out")
+    if odd := [field.name for field in table.schema if "interval" in str(field.type)]:
+        raise QueryError(f"Column {odd[0]!r} holds intervals inside of something else: CAST it AS VARCHAR.")
+    with disk_errors("writing the answer"):
+        if style == "parquet":
+            import pyarrow.parquet as pq
+
+            pq.write_table(table, out, compression="zstd")
+        else:
+            _emit(_text(table, style), out)
 
 
 def _text(table: pa.Table, style: str) -> str:
@@ -52,19 +63,43 @@ def _text(table: pa.Table, style: str) -> str:
     frame = pl.DataFrame(table)
     if style == "csv":
         buffer = io.StringIO()
-        frame.write_csv(buffer)
+        _flat(frame).write_csv(buffer)
         return buffer.getvalue()
     if style == "json":
-        return json.dumps(frame.to_dicts(), default=str, ensure_ascii=False, indent=1)
-    with pl.Config(tbl_rows=200, tbl_cols=-1, tbl_width_chars=console().width, fmt_str_lengths=80):
+        finite = [
+            pl.when(pl.col(name).is_finite()).then(name) for name, kind in frame.schema.items() if kind.is_float()
+        ]
+        return json.dumps(frame.with_columns(*finite).to_dicts(), default=str, ensure_ascii=False, indent=1)
+    shown = -1 if frame.width <= _COLUMNS else max(_COLUMNS, console().width // 14)
+    with pl.Config(tbl_rows=200, tbl_cols=shown, tbl_width_chars=console().width, fmt_str_lengths=80):
         return str(frame)
 
 
+def _flat(frame: pl.DataFrame) -> pl.DataFrame:
+    """Lists and the like as JSON, since CSV has only texts and numbers."""
+    import polars as pl
+
+    plain = {pl.String, pl.Boolean, pl.Null, pl.Categorical, pl.Enum, pl.Date, pl.Time, pl.Datetime}
+    texts = {
+        name: [None if v is None else _one_text(v) for v in frame[name].to_list()]
+        for name, kind in frame.schema.items()
+        if not (kind in plain or kind.is_numeric())
+    }
+    return frame.with_columns(*(pl.Series(name, values, pl.String) for name, values in texts.items()))
+
+
+def _one_text(value: object) -> str:
+    if isinstance(value, list | dict):
+        return json.dumps(value, default=str, ensure_ascii=False)
+    return str(value)
+
+
 def _emit(text: str, out: Path | None) -> None:
+    text = text if text.endswith("\n") else f"{text}\n"
     if out is None:
-        sys.stdout.write(text.rstrip("\n") + "\n")
+        sys.stdout.write(text)
     else:
-        out.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+        out.write_text(text, encoding="utf-8")
 
 
 def print_examples(tables: Path) -> None:

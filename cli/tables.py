@@ -99,15 +99,31 @@ def query(
     output: Annotated[Rows, typer.Option("--format", help="How to print the rows.")] = Rows.TABLE,
     out: Annotated[Path | None, typer.Option("--out", help="File to write; needed for parquet.")] = None,
     examples: Annotated[bool, typer.Option("--examples", help="Print ten queries that run.")] = False,
+    memory: Annotated[str, typer.Option("--memory", help="Memory that the query may use.")] = "2GB",
+    timeout: Annotated[float, typer.Option("--timeout", min=0.001, help="Seconds that it may take.")] = 300.0,
+    verify: Annotated[bool, typer.Option("--verify", help="First compare every file with its hash.")] = False,
 ) -> None:
-    """Ask the tables in SQL (DuckDB), read-only."""
+    """Ask the tables in SQL (DuckDB), read-only.
+
+    Raises
+    ------
+    TablesError
+        If `--verify` finds a damaged file.
+    """
     from cueflow.cli.printing import print_examples, print_rows
+    from cueflow.schemas.errors import TablesError
     from cueflow.storage.reading.queries import query as ask
 
     if examples or not sql:
         print_examples(tables)
         return
-    print_rows(ask(tables, sql), output.value, out)
+    if verify:
+        from cueflow.storage.reading.verify import verify_tables
+
+        if damaged := verify_tables(tables)[1]:
+            message = f"{len(damaged)} files are damaged or missing: `cueflow check {tables.name} --tables` names them."
+            raise TablesError(message)
+    print_rows(ask(tables, sql, memory_limit=memory, timeout_s=timeout), output.value, out)
 
 
 def report(

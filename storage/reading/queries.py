@@ -14,6 +14,7 @@ import duckdb
 from cueflow.schemas.errors import QueryError, TablesError
 from cueflow.schemas.tables import TABLES
 from cueflow.storage.readers import hold, reading, release
+from cueflow.storage.reading.answer import readable
 from cueflow.storage.reading.examples import EXAMPLES
 from cueflow.storage.reading.views import close_off, connect
 from cueflow.storage.reading.wide import described, wide_frame, wide_names
@@ -215,7 +216,7 @@ def _answer(connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement, 
     timer = threading.Timer(timeout_s, connection.interrupt)
     timer.start()
     try:
-        return connection.sql(statement).to_arrow_table()
+        return readable(connection.sql(statement).to_arrow_table())
     finally:
         timer.cancel()
 

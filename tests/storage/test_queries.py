@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
+import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -277,3 +279,17 @@ def test_wide_rows_say_what_their_columns_are(root):
     field = query(root, "FROM wide").schema.field("hrv_rmssd")
     assert field.metadata[b"unit"] == b"ms"
     assert field.metadata[b"source"] == b"doi:10.1161/01.CIR.93.5.1043"
+
+
+def test_answers_that_few_programs_read_are_made_readable(root):
+    rows = query(
+        root,
+        "SELECT s.session_id, t.session_id, 1 AS session_id_1, s.finished_utc - t.finished_utc AS a, "
+        "INTERVAL 90 SECOND AS b, INTERVAL '2 months 3 days' AS c "
+        "FROM sessions s JOIN sessions t USING (run_id) LIMIT 1",
+    )
+    assert rows.column_names == ["session_id", "session_id_2", "session_id_1", "a", "b", "c"]
+    assert rows["a"].to_pylist() == [timedelta(0)]
+    assert rows["b"].to_pylist() == [timedelta(seconds=90)]
+    assert rows["c"].to_pylist() == ["2 months 3 days"]
+    assert pl.DataFrame(rows).shape == (1, 6)
