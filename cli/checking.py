@@ -100,9 +100,8 @@ def _how_to_mend(tables: Path, found: Sequence[Damage], sessions: Sequence[str])
     if sessions:
         which = f" --sessions {shlex.quote(','.join(sessions))}" if len(sessions) <= _NAMED else ""
         many = "its session" if len(sessions) == 1 else f"{len(sessions)} sessions"
-        steps.append(
-            f"write {many} again, with the options of their run: cueflow run DATASET --out {shlex.quote(str(tables))}{which} --force"
-        )
+        command = f"cueflow run DATASET --out {shlex.quote(str(tables))}{which} --force"
+        steps.append(f"write {many} again, with the options of their run: {command}")
     if any(Path(damage.path).name.startswith("bucket=") for damage in found):
         steps.append(f"make the bucket anew: cueflow maintain {shlex.quote(str(tables))}")
     return "To mend this, " + "; then ".join(steps)
