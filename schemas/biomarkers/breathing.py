@@ -68,7 +68,7 @@ BIOMARKERS: tuple[Biomarker, ...] = (
          source="doi:10.1063/1.166141"),
     *(
         _row(f"rrv_{part}", unit, f"{what} the breath-to-breath intervals, in stretches of at least 300 s; a band ends "
-             "at half the breathing rate.", evidence=Evidence(300, "s", 0.5), plausible=plausible,
+             "at half the breathing rate.", evidence=Evidence(300, "s", 0.8), plausible=plausible,
              alias=f"RRV_{alias}")
         for part, unit, what, plausible, alias in (
             ("vlf", "ms²", "Power below 0.04 Hz of", (0, 1e8), "VLF"),

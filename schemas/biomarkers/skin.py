@@ -8,7 +8,7 @@ _BOUCSEIN = "doi:10.1111/j.1469-8986.2012.01384.x"
 _KLECKNER = "doi:10.1109/TBME.2017.2758643"
 _SOURCES = {"welch": "doi:10.1007/s10439-016-1606-6", "lag-4s": "doi:10.3758/s13428-020-01516-y"}
 _LEVEL, _TREND = Evidence(30, "s", 0.5), Evidence(60, "s", 0.5)
-_RESPONSES, _COUNTED = Evidence(1, "responses", 0.75), Evidence(60, "s", 0.75)
+_RESPONSES, _COUNTED = Evidence(1, "responses", 0.85), Evidence(60, "s", 0.85)
 
 
 def _row(
@@ -42,7 +42,7 @@ BIOMARKERS: tuple[Biomarker, ...] = (
     _row("scr_rise_time_mean", "s", "Mean time from onset to peak of the responses.",
          evidence=_RESPONSES, plausible=(0.25, 5), alias="SCR_RiseTime"),
     _row("scr_half_recovery_mean", "s", "Mean time from peak to the loss of half of the amplitude, where that is seen.",
-         evidence=_RESPONSES, plausible=(0.25, 15), alias="SCR_RecoveryTime"),
+         evidence=Evidence(3, "responses", 0.85), plausible=(0.25, 15), alias="SCR_RecoveryTime"),
     _row("scr_non_responder", "1", "1 where no response reached the threshold in at least 5 minutes, else 0.",
          evidence=Evidence(300, "s", 0.5), plausible=(-0.5, 1.5)),
     _row("eda_autocorrelation", "1", "Correlation of the conductance below 1 Hz with itself 4 s later.",

@@ -112,12 +112,14 @@ _SPECTRAL = (
     ("lfhf", "1", "Power of the {} from 0.04 to 0.15 Hz over that from 0.15 to 0.40 Hz", 300, (0.01, 50)),
     ("lnhf", "1", "Natural logarithm of the power in ms² of the {} from 0.15 to 0.40 Hz", 60, (-2, 10)),
 )
+# last part of the name, unit, definition, fewest seconds, share of the window they fill, plausible range; the slow band
+# is small beside the fast one, and gaps let the fast one in
 _LOMB = (
-    ("ulf", "ms²", "Power of the {} below 0.0033 Hz", 18000, (0.1, 100000)),
-    ("vlf", "ms²", "Power of the {} from 0.0033 to 0.04 Hz", 300, (0.1, 30000)),
-    ("lf", "ms²", "Power of the {} from 0.04 to 0.15 Hz", 120, (0.1, 30000)),
-    ("hf", "ms²", "Power of the {} from 0.15 to 0.40 Hz", 60, (0.1, 20000)),
-    ("lfhf", "1", "Power of the {} from 0.04 to 0.15 Hz over that from 0.15 to 0.40 Hz", 300, (0.01, 50)),
+    ("ulf", "ms²", "Power of the {} below 0.0033 Hz", 18000, 0.6, (0.1, 100000)),
+    ("vlf", "ms²", "Power of the {} from 0.0033 to 0.04 Hz", 300, 0.6, (0.1, 30000)),
+    ("lf", "ms²", "Power of the {} from 0.04 to 0.15 Hz", 120, 0.9, (0.1, 30000)),
+    ("hf", "ms²", "Power of the {} from 0.15 to 0.40 Hz", 60, 0.6, (0.1, 20000)),
+    ("lfhf", "1", "Power of the {} from 0.04 to 0.15 Hz over that from 0.15 to 0.40 Hz", 300, 0.9, (0.01, 50)),
 )
 
 
@@ -161,9 +163,9 @@ def _in_frequency(kind: Kind) -> tuple[Biomarker, ...]:
     lomb = tuple(
         row(
             part, unit, f"{definition.format(kind.intervals)}, from their own times, so that gaps may lie between.",
-            evidence=Evidence(seconds, "s", 0.85), plausible=plausible, lomb=True,
+            evidence=Evidence(seconds, "s", share), plausible=plausible, lomb=True,
         )
-        for part, unit, definition, seconds, plausible in _LOMB
+        for part, unit, definition, seconds, share, plausible in _LOMB
     )  # fmt: skip
     return welch + lomb
 

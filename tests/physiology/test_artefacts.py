@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cueflow.tasks.physiology.heart.artefacts import rhythm
+from cueflow.tasks.physiology.heart.artefacts import rhythm, rhythms
 from cueflow.tasks.physiology.heart.hrv import rmssd
 from cueflow.tasks.physiology.heart.intervals import Intervals
 
@@ -76,3 +76,25 @@ def test_neurokit_flags_real_artefacts_too_but_more_besides(drawn_beats):
     assert set(np.flatnonzero(ours.missed)) == {400}
     assert 400 in theirs["missed"]
     assert len(flagged) < len(theirs["ectopic"] + theirs["longshort"] + theirs["extra"])
+
+
+def test_a_short_segment_is_judged_among_its_neighbours(drawn_beats):
+    before, after = drawn_beats(30.0, 850.0, 200, seed=1), 400.0 + drawn_beats(30.0, 850.0, 200, seed=2)
+    short = 250.0 + np.cumsum([0.85, 0.86, 1.70, 0.84, 0.85, 0.50, 1.19, 0.85, 0.86])  # one missed, one early
+    assert not rhythm(short).ectopic.any()
+    first, own, last = rhythms([before, short, after])
+    whole = rhythm(np.concatenate([before, before[-1] + 0.85 + np.concatenate([[0.0], np.diff(short)]).cumsum()]))
+    for found, inside in ((own.missed, whole.missed), (own.ectopic, whole.ectopic)):
+        assert found.sum() == 1
+        np.testing.assert_array_equal(found, inside[len(before) :])
+    for alone, found in ((before, first), (after, last)):
+        np.testing.assert_array_equal(found.ectopic, rhythm(alone).ectopic)
+
+
+def test_segments_that_are_all_short_are_judged_together():
+    rng = np.random.default_rng(4)
+    pieces = [20.0 * k + np.cumsum(0.8 + rng.normal(0.0, 0.02, 10)) for k in range(8)]
+    assert not any(r.ectopic.any() or r.extra.any() or r.missed.any() for r in rhythms(pieces))
+    pieces[3] = np.delete(pieces[3], 5)
+    assert [bool(r.missed.any()) for r in rhythms(pieces)] == [k == 3 for k in range(8)]
+    assert [len(r.missed) for r in rhythms([np.array([1.0, 1.8]), np.empty(0)])] == [2, 0]

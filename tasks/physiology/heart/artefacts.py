@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cueflow.schemas.results import FloatArray
 from cueflow.tasks.physiology.segments import BoolArray
@@ -18,6 +21,8 @@ SMALLEST_CHANGE = 0.10
 SMALLEST_AWAY_S = 0.04
 """The threshold of the distance from the local median never falls below this."""
 FEWEST_BEATS = 12
+NEARBY = 20
+"""Intervals to either side of a gap that say what is usual there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ def rhythm(beats_s: FloatArray) -> Rhythm:
     Parameters
     ----------
     beats_s : ndarray, shape (m,)
-        Times in s, increasing. Fewer than 12 cannot be judged and pass as normal.
+        Times in s, increasing. Fewer than 12 cannot be judged alone and pass as normal; see `rhythms`.
 
     Returns
     -------
@@ -108,3 +113,44 @@ def rhythm(beats_s: FloatArray) -> Rhythm:
     wrong = ~ectopic & (np.abs(change) > 1) & (long | short | far)
     missed = wrong & (long | far) & (away > 0) & (np.abs(rr / 2 - median) < limit)
     return Rhythm(ectopic=ectopic, extra=wrong & ~missed, missed=missed)
+
+
+def rhythms(stretches: Sequence[FloatArray]) -> list[Rhythm]:
+    """Classify the beats of a recording with gaps.
+
+    Parameters
+    ----------
+    stretches : sequence of ndarray
+        Times in s of the beats of every contiguous segment, increasing.
+
+    Returns
+    -------
+    list of Rhythm
+        One per segment. A segment of fewer beats than the 91 over which the thresholds are taken is judged among the
+        others: its beats with those before and after, every gap as long as the usual interval around it.
+    """
+    if len(stretches) < 2 or all(len(beats) >= LOCAL_BEATS for beats in stretches):
+        return [rhythm(beats) for beats in stretches]
+    bounds = np.cumsum([0, *(len(beats) for beats in stretches)])
+    joined = rhythm(_closed_up(np.concatenate(stretches), bounds[1:-1]))
+    return [
+        rhythm(beats)
+        if len(beats) >= LOCAL_BEATS
+        else Rhythm(joined.ectopic[a:b], joined.extra[a:b], joined.missed[a:b])
+        for beats, (a, b) in zip(stretches, pairwise(bounds.tolist()), strict=True)
+    ]
+
+
+def _closed_up(beats_s: FloatArray, firsts: NDArray[np.int64]) -> FloatArray:
+    """Beats with every gap before one of the first beats of a segment replaced by the usual interval around it."""
+    if len(beats_s) < 2:
+        return beats_s
+    rr = np.diff(beats_s)
+    gaps = firsts[(firsts > 0) & (firsts < len(beats_s))] - 1
+    within = np.delete(np.arange(len(rr)), gaps)
+    if not len(within):
+        return beats_s
+    for gap in gaps:
+        at = int(np.searchsorted(within, gap))
+        rr[gap] = np.median(rr[within[max(0, at - NEARBY) : at + NEARBY]])
+    return np.concatenate([beats_s[:1], beats_s[0] + np.cumsum(rr)])

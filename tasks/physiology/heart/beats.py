@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cueflow.schemas.results import FloatArray, Recorded
 from cueflow.tasks.physiology.blocks import blocks, longest_of, owned
 from cueflow.tasks.physiology.filters import bandpass, moving_mean
-from cueflow.tasks.physiology.heart.artefacts import rhythm
+from cueflow.tasks.physiology.heart.artefacts import rhythms
 from cueflow.tasks.physiology.heart.ecg import SHAPE_BAND_HZ, complexes, lead_sign, r_peaks
 from cueflow.tasks.physiology.heart.intervals import Intervals
 from cueflow.tasks.physiology.heart.ppg import PULSE_BAND_HZ, pulse_peaks
@@ -184,16 +184,15 @@ def heights(values: FloatArray, positions: FloatArray, *, before: int, around: i
 def _assemble(table: FloatArray, *, alike: float) -> Beats:
     """Beats of rows of time, number of the segment, quality, height and level."""
     piece = table[1].astype(np.int64)
-    stretches = np.split(table[0], np.flatnonzero(np.diff(piece)) + 1)
-    rhythms = [rhythm(t) for t in stretches]
+    judged = rhythms(np.split(table[0], np.flatnonzero(np.diff(piece)) + 1))
     return Beats(
         times_s=table[0],
         piece=piece,
         quality=table[2],
         unlike=table[2] < alike,
-        ectopic=np.concatenate([r.ectopic for r in rhythms]),
-        extra=np.concatenate([r.extra for r in rhythms]),
-        missed=np.concatenate([r.missed for r in rhythms]),
+        ectopic=np.concatenate([r.ectopic for r in judged]),
+        extra=np.concatenate([r.extra for r in judged]),
+        missed=np.concatenate([r.missed for r in judged]),
         height=table[3],
         level=table[4],
     )

@@ -12,7 +12,7 @@ from cueflow.schemas.errors import TooShortError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Event, FloatArray, Measure, Signal, Window
 from cueflow.schemas.session import Exclusion
-from cueflow.tasks.physiology.heart.artefacts import rhythm
+from cueflow.tasks.physiology.heart.artefacts import rhythms
 from cueflow.tasks.physiology.heart.beats import LONGEST_S, SHORTEST_S, Beats, heart_beats, pulses
 from cueflow.tasks.physiology.heart.complexity import COMPLEXITY
 from cueflow.tasks.physiology.heart.derived import Derived, derived_breathing
@@ -361,9 +361,11 @@ def listed(signal: Signal, usable: BoolArray) -> Train:
         loose = ~(np.abs(spacing - ms / 1000.0) <= TOUCHING_S)
     rows = Intervals.of(ms, breaks=loose, at_s=signal.times_s).keep(usable)
     label, normal, ectopic, artefact = [], [], [], []
-    for stretch in rows.stretches():
-        beats = np.concatenate([[0.0], np.cumsum(stretch.ms) / 1000.0])
-        found = rhythm(beats)
+    beats = [
+        np.concatenate([stretch.starts_s[:1], stretch.starts_s[0] + np.cumsum(stretch.ms) / 1000.0])
+        for stretch in rows.stretches()
+    ]
+    for found in rhythms(beats):
         flagged = found.ectopic | found.extra
         normal.append(~flagged[1:] & ~flagged[:-1] & ~found.missed[1:])
         ectopic.append(found.ectopic[1:])
