@@ -66,13 +66,19 @@ def rate(kind: Kind) -> tuple[Biomarker, ...]:
     )  # fmt: skip
 
 
+_INVERTED = Biomarker(
+    name="ecg_inverted_share", modality="ecg", unit="%", statistic="share", method="r-peaks",
+    definition="Share of the normal beats whose main wave points down: near 100 where the lead or its electrodes are "
+    "swapped, and in leads such as aVR and V1.",
+    source=_OURS, evidence=Evidence(10, "beats", 0.5), plausible=(0, 100),
+)  # fmt: skip
 _DERIVED = Biomarker(
     name="edr_rate_mean", modality="ecg", unit="1/min", statistic="mean", method="ecg-derived-breathing",
     definition="Median breathing rate of pieces of 64 s that the height of R peaks and their intervals agree on.",
     source="doi:10.1109/TBME.2013.2246160", evidence=Evidence(1, "pieces", 0.5), plausible=(4, 40),
 )  # fmt: skip
 BIOMARKERS: tuple[Biomarker, ...] = (
-    *rate(HEART), *variability(HEART), _DERIVED, *rate(LIST), *variability(LIST),
+    *rate(HEART), *variability(HEART), _DERIVED, _INVERTED, *rate(LIST), *variability(LIST),
 )  # fmt: skip
 SERIES: tuple[SeriesSpec, ...] = (
     SeriesSpec("heart_rate", "ecg", "1/min", "60,000 over the normal-to-normal interval in ms that is running."),

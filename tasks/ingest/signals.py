@@ -15,7 +15,7 @@ from cueflow.schemas.results import FloatArray, LongSignal, Recorded, Signal
 from cueflow.schemas.session import Modality
 from cueflow.tasks.ingest.raw import LongRaw, LongReader, Query, Raw, Reader
 from cueflow.tasks.ingest.tabular.stamps import even_stamps, measured_rate, need_order
-from cueflow.tasks.ingest.units import EXPECTED, agreed_unit, conversion, need_size_of_ecg
+from cueflow.tasks.ingest.units import EXPECTED, agreed_unit, conversion, need_size
 
 _PACKET_SHARE = 0.02  # equal stamps of a list of intervals: several beats came in one packet
 _PAUSE_S = 3.0  # between packets that follow each other
@@ -79,8 +79,8 @@ def read_signal(
     agreed = agreed_unit(modality, unit, raw.unit)
     convert = conversion(modality, agreed)
     values = convert(raw.values)
-    if modality is Modality.ECG and agreed.strip() and convert.unit == EXPECTED[Modality.ECG]:
-        need_size_of_ecg(values, agreed)
+    if convert.unit == EXPECTED[modality]:
+        need_size(modality, values, agreed)
     origin = raw.start_s if start_s is None else start_s
     if modality is Modality.INTERVALS:
         return _intervals(values, raw.times_s, origin, unit=convert.unit)
@@ -136,8 +136,8 @@ def open_signal(
         )  # fmt: skip
     agreed = agreed_unit(modality, unit, raw.unit)
     convert = conversion(modality, agreed)
-    if modality is Modality.ECG and agreed.strip() and convert.unit == EXPECTED[Modality.ECG]:
-        need_size_of_ecg(convert(raw.read(0, _LONG)), agreed)
+    if convert.unit == EXPECTED[modality]:
+        need_size(modality, convert(raw.read(0, _LONG)), agreed)
     check_rate(sampling_rate, raw.sampling_rate, tolerance=rate_tolerance, source="the file's header says")
     origin = start_s or 0.0
     return LongSignal(

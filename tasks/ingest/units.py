@@ -25,8 +25,21 @@ EXPECTED: dict[Modality, str] = {
     Modality.PPG: ARBITRARY,
     Modality.RESPIRATION: ARBITRARY,
 }
-_ECG_MV = (0.02, 100.0)  # from the lowest to the highest wave, with drift
-_ENOUGH = 2000
+# sizes that cannot be, from and to, and what the values are likely in: of an ECG from its lowest to its highest wave,
+# with drift, of the others what three quarters do not exceed; a lost electrode and a cold room are no wrong unit
+_CANNOT_BE: dict[Modality, tuple[tuple[float, float, str], ...]] = {
+    Modality.ECG: ((0.0, 0.02, "V"), (100.0, np.inf, "µV or counts of the converter")),
+    Modality.EDA: ((1e-8, 2e-4, "S"), (500.0, np.inf, "nS, or counts of the converter")),
+    Modality.TEMPERATURE: ((75.0, 115.0, "°F"), (260.0, 330.0, "K"), (330.0, np.inf, "counts of the converter")),
+    Modality.ACCELEROMETER: ((4.0, 40.0, "m/s² or 1/64 g"), (40.0, np.inf, "mg or counts of the converter")),
+}
+_NAMED = {
+    Modality.ECG: "an ECG",
+    Modality.EDA: "a skin conductance",
+    Modality.TEMPERATURE: "a temperature",
+    Modality.ACCELEROMETER: "an acceleration",
+}
+_ENOUGH, _SOME = 2000, 100  # samples; of an ECG some seconds
 _G = 9.80665  # m/s², standard gravity
 
 
@@ -173,15 +186,18 @@ def named_unit(modality: Modality, column: str) -> str:
     return found.group(1) if found and _key(found.group(1)) in _NAMES.get(modality, {}) else ""
 
 
-def need_size_of_ecg(values: FloatArray, unit: str) -> None:
-    """Refuse an electrocardiogram whose unit is said and cannot be: volts called millivolts, or counts.
+def need_size(modality: Modality, values: FloatArray, unit: str) -> None:
+    """Refuse values whose unit cannot be: volts called millivolts, siemens called microsiemens, kelvin called °C.
 
     Parameters
     ----------
+    modality : Modality
+        A physiological one.
     values : ndarray, shape (n,)
-        In mV by that unit; NaN is missing. Fewer than 2000 samples, and flat lines, pass.
+        In the modality's unit, if `unit` is right; NaN is missing. Flat lines pass, and fewer than 100 samples; of
+        an ECG fewer than 2000, or without a unit.
     unit : str
-        As the manifest or the file says it, for the message.
+        As the manifest or the file says it, for the message; empty where the expected one was taken.
 
     Raises
     ------
@@ -189,11 +205,15 @@ def need_size_of_ecg(values: FloatArray, unit: str) -> None:
         UNIT_UNKNOWN, with the size that was found.
     """
     known = values[np.isfinite(values)]
-    if len(known) < _ENOUGH:
+    electric = modality is Modality.ECG
+    if len(known) < (_ENOUGH if electric else _SOME) or (electric and not unit.strip()):
         return
-    low, high = np.percentile(known, [0.5, 99.5])
-    span = float(high - low)
-    if 0 < span < _ECG_MV[0] or span > _ECG_MV[1]:
-        guess = "V" if span < _ECG_MV[0] else "µV or counts of the converter"
-        message = f"an ECG of {span:.3g} mV by its unit {unit.strip()[:20]!r} cannot be: are the values in {guess}?"
-        raise StreamError(f"{message} Correct the unit in the manifest", reason=Reason.UNIT_UNKNOWN)
+    low, high = (float(v) for v in np.percentile(known, [0.5, 99.5]))
+    size = high - low if electric else float(np.percentile(np.abs(known), 75.0))
+    for least, most, guess in _CANNOT_BE.get(modality, ()):
+        if least < size < most and high > low:
+            said = f"its unit {unit.strip()[:20]!r}" if unit.strip() else f"the expected unit {EXPECTED[modality]}"
+            message = (
+                f"{_NAMED[modality]} of {size:.3g} {EXPECTED[modality]} by {said} cannot be: are the values in {guess}?"
+            )
+            raise StreamError(f"{message} Correct the unit in the manifest", reason=Reason.UNIT_UNKNOWN)

@@ -237,3 +237,25 @@ def test_volts_that_are_called_millivolts_are_found_and_said(tmp_path, scale, un
     with pytest.raises(StreamError, match=guess) as caught:
         read_signal(tmp_path / "e.csv", **wanted)
     assert caught.value.reason is Reason.UNIT_UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("modality", "level", "unit", "guess"),
+    [
+        (Modality.EDA, 5e-6, "uS", "in S"), (Modality.EDA, 5000.0, "", "nS"), (Modality.EDA, 0.01, "", ""),
+        (Modality.EDA, 5.0, "uS", ""), (Modality.TEMPERATURE, 306.0, "C", "in K"),
+        (Modality.TEMPERATURE, 91.0, "", "°F"), (Modality.TEMPERATURE, 20.0, "", ""),
+        (Modality.ACCELEROMETER, 9.8, "g", "m/s²"),
+        (Modality.ACCELEROMETER, 1000.0, "", "mg"), (Modality.ACCELEROMETER, 1.0, "g", ""),
+    ],
+)  # fmt: skip
+def test_units_that_cannot_be_are_found_and_said(tmp_path, modality, level, unit, guess):
+    wave = level * (1.0 + 0.02 * np.sin(np.arange(600) / 9.0))
+    (tmp_path / "a.csv").write_text("x\n" + "\n".join(f"{v:.9g}" for v in wave) + "\n")
+    wanted = {"modality": modality, "sampling_rate": 4.0, "unit": unit}
+    if not guess:
+        np.testing.assert_allclose(read_signal(tmp_path / "a.csv", **wanted).values, wave, rtol=1e-6)
+        return
+    with pytest.raises(StreamError, match=guess) as caught:
+        read_signal(tmp_path / "a.csv", **wanted)
+    assert caught.value.reason is Reason.UNIT_UNKNOWN

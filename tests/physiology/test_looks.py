@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cueflow.schemas.reasons import Reason, Status
-from cueflow.schemas.results import Signal
+from cueflow.schemas.results import Signal, Window
 from cueflow.tasks.physiology.looks import at_limits, beat_width_s, limits
 from cueflow.tasks.simulate.heart import ecg_wave, pulse_wave
 
@@ -94,3 +94,20 @@ def test_real_signals_look_like_what_they_are(record, column, name, shared_data,
     table = np.genfromtxt(path, delimiter=",", names=True, max_rows=20000)
     findings = analyse(name, signal_of(table[column], 125.0))
     assert findings.reason is not Reason.WRONG_SIGNAL
+
+
+@pytest.mark.parametrize(("sign", "share"), [(1.0, 0.0), (-1.0, 100.0)])
+def test_an_inverted_lead_is_said_and_keeps_its_values(sign, share, signal_of, analyse, measured):
+    found = measured(analyse("ecg", signal_of(sign * WAVES["ecg"] + NOISE, RATE)))
+    whole = measured(analyse("ecg", signal_of(WAVES["ecg"] + NOISE, RATE)))
+    assert (found["ecg_inverted_share"].value, found["ecg_inverted_share"].status) == (share, Status.OK)
+    for name in ("hr_mean", "hrv_sdnn", "hrv_rmssd", "hr_beats_count"):
+        assert found[name].value == pytest.approx(whole[name].value, rel=0.01), name
+
+
+def test_a_lead_that_is_turned_round_within_the_recording_has_no_wrong_value(signal_of, analyse, measured):
+    wave = np.where(TIMES < 120.0, WAVES["ecg"], -WAVES["ecg"]) + NOISE
+    found = measured(analyse("ecg", signal_of(wave, RATE), phases=(Window(125.0, 175.0, "turned"),)))
+    whole = measured(analyse("ecg", signal_of(WAVES["ecg"] + NOISE, RATE)))
+    for name in ("hrv_sdnn", "hrv_rmssd", "hr_mean"):
+        assert found[name].value is None or found[name].value == pytest.approx(whole[name].value, rel=0.05), name

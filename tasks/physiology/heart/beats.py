@@ -25,6 +25,7 @@ SHORTEST_S, LONGEST_S = 0.25, 2.5
 LABELS = ("normal", "ectopic", "extra", "unlike")
 
 HEIGHT_S, LEVEL_S = 0.35, 1.0
+MAIN_WAVE_S = 0.06
 AROUND_S = 30.0
 """That a block of a long recording holds around its own beats: the local level of an ECG looks 7 s to either side."""
 
@@ -37,7 +38,8 @@ class Beats:
 
     `times_s` on the session clock; `piece` the number of the segment; `quality` correlation with the typical beat,
     0 to 1; `unlike` says that it is too low; `ectopic`, `extra`, `missed` as in `Rhythm`; `height` from the lowest
-    point shortly before a beat to its top, and `level` of the signal around it, in the signal's unit, NaN at borders.
+    point shortly before a beat to its top, and `level` of the signal around it, in the signal's unit, NaN at borders;
+    `down` is True where the main wave points down.
     """
 
     times_s: FloatArray
@@ -49,6 +51,7 @@ class Beats:
     missed: BoolArray
     height: FloatArray
     level: FloatArray
+    down: BoolArray
 
     @property
     def trusted(self) -> BoolArray:
@@ -135,16 +138,18 @@ def beats_of(
     """
     rate = signal.sampling_rate
     before, after = round(reach_s[0] * rate), round(reach_s[1] * rate)
-    parts, since_s = [np.empty((5, 0))], -np.inf
+    parts, since_s = [np.empty((6, 0))], -np.inf
     for block in blocks(signal, AROUND_S):
-        filtered, rows, offset = [], [np.empty((5, 0))], 0
+        filtered, rows, offset = [], [np.empty((6, 0))], 0
         for number, piece in block.pieces(pieces):
             values = block.signal.values[piece.samples]
             found = find(values, rate)
             times = fractional_times(block.signal.times_s[piece.samples], found)
             sizes = heights(values, found, before=round(HEIGHT_S * rate), around=round(LEVEL_S * rate))
-            rows.append(np.stack([times, np.full(len(found), number), found + offset, *sizes]))
-            filtered.append(bandpass(values, rate, *band_hz))
+            shape = bandpass(values, rate, *band_hz)
+            down = points_down(shape, found, reach=max(1, round(MAIN_WAVE_S * rate)))
+            rows.append(np.stack([times, np.full(len(found), number), found + offset, *sizes, down]))
+            filtered.append(shape)
             offset += len(values)
         table = np.concatenate(rows, axis=1)
         if filtered:
@@ -181,8 +186,30 @@ def heights(values: FloatArray, positions: FloatArray, *, before: int, around: i
     return np.stack([rise, moving_mean(values, around)[np.clip(index, 0, len(values) - 1)]])
 
 
+def points_down(shape: FloatArray, positions: FloatArray, *, reach: int) -> FloatArray:
+    """Whether the main wave of each beat points down.
+
+    Parameters
+    ----------
+    shape : ndarray, shape (n,)
+        Filtered signal, mean about 0.
+    positions : ndarray, shape (m,)
+        Beats, in samples.
+    reach : int
+        Samples either side that belong to a beat.
+
+    Returns
+    -------
+    ndarray, shape (m,)
+        1 or 0.
+    """
+    index = np.round(positions).astype(np.int64)[:, None] + np.arange(-reach, reach + 1)[None, :]
+    cut = shape[np.clip(index, 0, len(shape) - 1)]
+    return np.asarray(-cut.min(axis=1) > cut.max(axis=1), dtype=np.float64)
+
+
 def _assemble(table: FloatArray, *, alike: float) -> Beats:
-    """Beats of rows of time, number of the segment, quality, height and level."""
+    """Beats of rows of time, number of the segment, quality, height, level, and whether they point down."""
     piece = table[1].astype(np.int64)
     judged = rhythms(np.split(table[0], np.flatnonzero(np.diff(piece)) + 1))
     return Beats(
@@ -195,6 +222,7 @@ def _assemble(table: FloatArray, *, alike: float) -> Beats:
         missed=np.concatenate([r.missed for r in judged]),
         height=table[3],
         level=table[4],
+        down=table[5] > 0,
     )
 
 
@@ -217,7 +245,7 @@ def heart_beats(signal: Recorded, pieces: Sequence[Segment]) -> Beats:
     if pieces:
         longest = longest_of(signal, pieces)
         shape = bandpass(longest, rate, *SHAPE_BAND_HZ)
-        sign = lead_sign(shape, complexes(longest, rate), max(1, round(0.06 * rate)))
+        sign = lead_sign(shape, complexes(longest, rate), max(1, round(MAIN_WAVE_S * rate)))
 
     def find(values: FloatArray, sampling_rate: float) -> FloatArray:
         return r_peaks(values, sampling_rate, sign=sign)

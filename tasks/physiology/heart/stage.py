@@ -249,7 +249,15 @@ def heart_parts(recording: Recording) -> Parts:
     breathing = _breathing(beats, (beats.height, _spacing(beats)))
     rate, values = recording.signal.sampling_rate, recording.longest
     width = beat_width_s(values, r_peaks(values, rate), rate) if len(values) else np.nan
-    parts = _parts(recording, _train(beats), HEART, more=lambda basis: (_derived(basis, breathing, "edr_rate_mean"),))
+
+    def more(basis: Basis) -> Iterator[Measure]:
+        yield _derived(basis, breathing, "edr_rate_mean")
+        use = within(beats.times_s, basis.window) & beats.trusted
+        number = float(use.sum())
+        down = 100.0 * float(beats.down[use].mean()) if number else None
+        yield basis.measure("ecg_inverted_share", down, count=number)
+
+    parts = _parts(recording, _train(beats), HEART, more=more)
     return replace(parts, odd=Reason.WRONG_SIGNAL) if width > ECG_WIDEST_S else parts
 
 
