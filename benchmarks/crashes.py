@@ -72,8 +72,10 @@ def main(arguments: Sequence[str]) -> None:
         with Stack(folder / "stack", dataset=folder / "dataset", tables=folder / "tables") as stack:
             story, started = Story(), time.monotonic()
             chance = random.Random(seed)  # noqa: S311 - which process dies is no secret
-            for _ in range(kills):
-                _kill_one(stack, story, chance, folder)
+            for number in range(kills):
+                if not number % len(_VICTIMS):
+                    bag = chance.sample(_VICTIMS, len(_VICTIMS))
+                _kill_one(stack, story, chance, folder, victim=bag.pop())
             disturbed_s = time.monotonic() - started
             last = _one_more(stack, story)
             left = [state for run in story.runs if (state := _state(stack, run)) not in _FINAL]
@@ -97,20 +99,19 @@ def main(arguments: Sequence[str]) -> None:
         raise SystemExit(1)
 
 
-def _kill_one(stack: Stack, story: Story, chance: random.Random, folder: Path) -> None:
+def _kill_one(stack: Stack, story: Story, chance: random.Random, folder: Path, *, victim: str) -> None:
     """Wait until sessions are being computed, and a moment more, then kill something and start it again."""
     _await_computing(stack, story, folder)
     deadline = time.monotonic() + chance.uniform(0.0, 6.0)
     while time.monotonic() < deadline:
         _restart(stack)
         time.sleep(0.1)
-    victim = chance.choice(_VICTIMS)
     worker = stack.processes["worker"].pid
     if victim in {"flow run", "computing process"}:
         wanted = "prefect" if victim == "flow run" else "cueflow.flows.work.worker"
         pids = [pid for pid in tree(worker)[1:] if wanted in _command(pid)]
         if not pids:
-            return _kill_one(stack, story, chance, folder)
+            return _kill_one(stack, story, chance, folder, victim=victim)
         kill_process(chance.choice(pids))
     elif victim == "worker":
         story.orphans |= set(tree(worker)[1:])

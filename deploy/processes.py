@@ -18,6 +18,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -67,6 +68,7 @@ class Stack:
         }
         self._services: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))["services"]
         self._settings = dict(settings or {})
+        self._data = Path(tempfile.mkdtemp(prefix="cueflow-postgres-"), "data")  # its own user must reach it
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         for part in (folder, tables, folder / "home"):
             part.mkdir(parents=True, exist_ok=True)
@@ -175,6 +177,7 @@ class Stack:
             with suppress(subprocess.TimeoutExpired):
                 self.processes[name].wait(20)
             self.kill(name)
+        shutil.rmtree(self._data.parent, ignore_errors=True)
 
     def _ready(self, name: str) -> bool:
         if name in JOBS:
@@ -222,16 +225,13 @@ class Stack:
         return folder
 
     def _prepare_database(self) -> None:
-        data, user = self.folder / "postgres", _unprivileged("postgres")
-        data.mkdir(mode=0o700)
-        word = data.with_name("postgres-password")
+        user, word = _unprivileged("postgres"), self._data.parent / "password"
         shutil.copy(self.folder / "secrets" / "database_password", word)
         if user:
-            self.folder.chmod(0o755)
-            for path in (data, word):
+            for path in (self._data.parent, word):
                 shutil.chown(path, user)
-        init = [_postgres("initdb"), "-D", str(data), "-U", "prefect", "--auth", "scram-sha-256", "--pwfile", str(word)]
-        subprocess.run(init, check=True, stdout=subprocess.DEVNULL, user=user)
+        init = [_postgres("initdb"), "-D", str(self._data), "-U", "prefect", "--auth", "scram-sha-256"]
+        subprocess.run([*init, "--pwfile", str(word)], check=True, stdout=subprocess.DEVNULL, user=user)
         word.unlink()
         self.start("postgres")
         self.wait_ready("postgres")
@@ -252,7 +252,7 @@ class Stack:
         command = [
             _postgres("postgres"),
             "-D",
-            str(self.folder / "postgres"),
+            str(self._data),
             "-c",
             "unix_socket_directories=",
             *options,
