@@ -123,7 +123,7 @@ class Stack:
     def __enter__(self) -> Self:
         try:
             self._prepare_database()
-            for name in _ORDER:
+            for name in _ORDER[1:]:
                 self.start(name)
                 self.wait_ready(name)
         except BaseException:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -42,6 +43,7 @@ from cueflow.storage.layout import state_dir, worker_log
 from cueflow.tasks.ingest.dataset import read_dataset
 
 COMPUTE = "compute/compute"
+SHARE = "CUEFLOW_SHARE_S"
 LEAST_S = 300.0  # starting a flow run costs up to 22 s: a share is worth that from here on
 _LOOK_EVERY_S = 3.0
 
@@ -152,7 +154,7 @@ def run_shards(plan: Plan, parameters: Mapping[str, Any], *, tables: Path, shard
     ConfigError
         If the server knows no deployment `compute`.
     """  # noqa: DOC502  raised where the runs are started
-    shares = split(plan.todo, shards)
+    shares = split(plan.todo, shards, least_s=_least_s())
     if len(shares) < 2:
         return 0
     waiting = [_start(sessions, parameters, tables) for sessions in shares]
@@ -211,6 +213,20 @@ def split(plans: Sequence[SessionPlan], shards: int, *, least_s: float = LEAST_S
         shares[least].append(session)
         loads[least] += work[session]
     return [tuple(sorted(share)) for share in shares if share]
+
+
+def _least_s() -> float:
+    """Work that a share must hold: what CUEFLOW_SHARE_S says, for trying shares out.
+
+    Raises
+    ------
+    ConfigError
+        If that is no number.
+    """
+    try:
+        return float(os.environ.get(SHARE, LEAST_S))
+    except ValueError as error:
+        raise ConfigError(f"{SHARE} wants a number of seconds.") from error
 
 
 def _start(sessions: tuple[str, ...], parameters: Mapping[str, Any], tables: Path) -> UUID:

@@ -38,8 +38,9 @@ _SERVER = {
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE": "200",
     "PREFECT_SERVER_SERVICES_TRIGGERS_READ_BATCH_SIZE": "200",
 }
-# A run says that it is alive: the automation `DEAD` marks those that fell silent.
-HEARTBEAT = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
+# A run says that it is alive: the automation `DEAD` marks those that fell silent. Who presses a button does not want to
+# wait for the 10 s that are Prefect's default for looking.
+_RUNS = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30", "PREFECT_RUNNER_POLL_FREQUENCY": "2"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def server(port: int, *, cron: str, timezone: str) -> Iterator[tuple[str, Path |
     environment = dict(os.environ)
     for name, value in _SERVER.items():
         environment.setdefault(name, value)
-    for name, value in HEARTBEAT.items():
+    for name, value in _RUNS.items():
         os.environ.setdefault(name, value)
     # The UI runs in the browser and must know where the API is; Prefect's own default is port 4200.
     environment["PREFECT_SERVER_UI_API_URL"] = api

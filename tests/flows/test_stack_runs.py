@@ -1,0 +1,81 @@
+"""The stack of docker-compose.yml as processes from the same settings, with two machines that share the computing."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import cueflow
+from cueflow.tasks.simulate import Effects, simulate
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parents[2]
+OWN = {"run_id", "started_utc", "finished_utc", "video_seconds", "audio_seconds", "physiology_seconds"}
+WORKERS = ("compute", "compute-2")
+
+
+@pytest.fixture(scope="module")
+def processes():
+    """deploy/processes.py, which is no part of the package."""
+    spec = importlib.util.spec_from_file_location("processes", ROOT / "deploy" / "processes.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["processes"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_two_machines_over_a_store_give_the_tables_of_one(processes, tmp_path):
+    if lacking := processes.missing():
+        pytest.skip(lacking)
+    dataset, tables = tmp_path / "dataset", tmp_path / "tables"
+    simulate(dataset, sessions=4, minutes=0.2, seed=2, effects=replace(Effects.quick(), modalities=("ecg", "eda")))
+    settings = {"CUEFLOW_SHARE_S": "0.01"}
+    with processes.Stack(tmp_path / "stack", dataset=dataset, tables=tables, settings=settings) as stack:
+        stack.start("compute-2", service="compute")
+        run = stack.start_run("extract", shards=2)
+        deadline = time.monotonic() + 200
+        while (state := stack.state(run)) not in {"Completed", "Failed", "Crashed"} and time.monotonic() < deadline:
+            time.sleep(0.3)
+        assert state == "Completed"
+        # Each machine has computed, into a folder of its own; the list of its sessions came through the store.
+        found = stack.ask("/flow_runs/filter", {"flow_runs": {"state": {"name": {"any_": ["Completed"]}}}})
+        shares = [other for other in found if "manifest" in other["parameters"]]
+        assert len({share["parameters"]["manifest"] for share in shares}) == 2
+        assert all(share["idempotency_key"] for share in shares)
+        scratch = [stack.folder / f"scratch-{name}" for name in WORKERS]
+        computed = [{path.name for path in folder.rglob("*") if path.parent.name != "shards"} for folder in scratch]
+        assert all(folder.is_dir() for folder in scratch)
+        assert computed[0]
+        assert computed[1]
+        # No word of this machine's folders, and no secret, in what the server keeps.
+        kept = json.dumps(found)
+        assert str(tmp_path) not in kept
+        assert stack.secret("store_secret") not in kept
+        with pytest.raises(urllib.error.HTTPError) as refused, urllib.request.urlopen(f"{stack.api}/admin/version"):  # noqa: S310
+            pass
+        assert refused.value.code == 401
+        with urllib.request.urlopen(stack.metrics) as answer:  # noqa: S310 - our own
+            assert 'cueflow_sessions{status="ok"} 4.0' in answer.read().decode()
+        assert "cueflow: runs of dead workers" in {a["name"] for a in stack.ask("/automations/filter", {})}
+    near = tmp_path / "near"
+    cueflow.run(dataset, near, workers=2)
+    for name in ("sessions", "biomarkers", "windows", "events"):
+        one, other = (rows(folder, name) for folder in (tables, near))
+        assert one.equals(other), name
+        assert len(one)
+
+
+def rows(tables, name):
+    """All rows of a table, less what each run writes differently."""
+    found: pl.DataFrame = getattr(cueflow.open_tables(tables), name).drop(OWN, strict=False).collect()
+    return found.sort([column for column, kind in found.schema.items() if not kind.is_nested()])
