@@ -1,8 +1,7 @@
 # Two steps: packages with their pinned versions, then a small image with a user of its own. deploy/build.sh has the commands.
 FROM python:3.11.14-slim-bookworm AS build
 WORKDIR /app
-COPY deploy/build.sh deploy/
-COPY requirements.lock pyproject.toml README.md ./
+COPY deploy/build.sh deploy/requirements.hashes deploy/
 RUN deploy/build.sh packages
 COPY . .
 RUN deploy/build.sh program

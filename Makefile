@@ -9,7 +9,7 @@ DEMO ?= demo
 # Models may lie in folders beside the checkout; otherwise they are fetched, and always verified.
 export CUEFLOW_MODEL_SOURCES ?= $(wildcard ../shared/models)
 
-.PHONY: help demo test check quality style install models lock clean
+.PHONY: help demo test check quality style install models lock hashes clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -51,6 +51,17 @@ lock:  ## Resolve pyproject.toml anew and rewrite requirements.lock
 	rm -rf .lock && $(PYTHON) -m venv .lock
 	.lock/bin/python -m pip install --quiet ".[dev]"
 	.lock/bin/python -m pip freeze --all --exclude cueflow --exclude pip | sed -E 's/^([A-Za-z0-9_.-]+) @ .*\/\1-([0-9][^-+]*)[^\/]*$$/\1==\2/' > requirements.lock
+	rm -rf .lock
+	$(MAKE) hashes
+
+# Of torch the build of the CPU index, too (TORCH_INDEX): it is what the image takes.
+hashes:  ## Write the hashes of the files behind requirements.lock to deploy/requirements.hashes
+	rm -rf .lock && $(PYTHON) -m venv .lock
+	.lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	.lock/bin/uv pip compile --quiet --no-config --no-deps --generate-hashes --no-annotate --no-header requirements.lock -o .lock/hashes
+	.lock/bin/python -m pip download --quiet --no-deps -d .lock/torch $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $$(grep '^torch==' requirements.lock)
+	echo '# Versions of requirements.lock with the SHA-256 of their files (`make hashes`); of torch also the CPU build for Python 3.11.' > deploy/requirements.hashes
+	sed "/^torch==/a\    --hash=sha256:$$(sha256sum .lock/torch/torch-*.whl | cut -d' ' -f1) \\\\" .lock/hashes >> deploy/requirements.hashes
 	rm -rf .lock
 
 clean:  ## Remove what the targets made (not the virtual environment)

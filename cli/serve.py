@@ -67,16 +67,20 @@ def serve(
     metrics_port: Annotated[
         int | None, typer.Option(min=1, max=65_535, help="Serve Prometheus metrics there, on this machine only.")
     ] = None,
+    json_logs: Annotated[bool, typer.Option("--json-logs", help="Log in lines of JSON.")] = False,
     allow: Annotated[list[Path] | None, typer.Option(help="Further folder that forms may name; repeat.")] = None,
 ) -> None:
     """Schedule runs and start them from a browser: server, deployments and worker until Ctrl-C."""
     from cueflow.flows.api import default_workers
     from cueflow.flows.planning.options import Options, preflight
     from cueflow.flows.serving.automations import load_notify
+    from cueflow.flows.serving.logs import log_json
     from cueflow.flows.serving.metrics import serve_metrics
     from cueflow.flows.serving.server import Served, server, work
     from cueflow.schemas.session import Group
 
+    if json_logs:
+        log_json()
     served = Served(
         dataset=dataset.resolve(),
         tables=out.resolve(),

@@ -4,12 +4,14 @@
 set -eu
 venv=${VENV:-/venv}
 case ${1:-} in
-packages) # versions, and the hashes of their files, are pinned
+packages) # a file with another hash is refused; torch is the build without CUDA
     python3 -m venv "$venv"
-    "$venv/bin/python" -m pip install --no-cache-dir --disable-pip-version-check -r requirements.lock
+    "$venv/bin/python" -m pip install --no-cache-dir --disable-pip-version-check --require-hashes --no-deps \
+        --extra-index-url "${TORCH_INDEX:-https://download.pytorch.org/whl/cpu}" -r deploy/requirements.hashes
     ;;
 program)
     "$venv/bin/python" -m pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation .
+    "$venv/bin/python" -c "import cueflow, torch"
     "$venv/bin/cueflow" --help > /dev/null
     ;;
 system)

@@ -6,12 +6,14 @@ import os
 from typing import Any
 
 from prefect.context import FlowRunContext
+from prefect.events.clients import PrefectEventsClient
+from prefect.events.worker import EventsWorker, emit_events_to_cloud, should_emit_events_to_running_server
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from cueflow.flows.deployments.events import be_patient
 from cueflow.schemas.errors import ConfigError
 
 DASK = "CUEFLOW_DASK"
+_TRIES = 2  # from the third on Prefect's client waits a second before each
 _THREADS = 1024  # started when needed; they wait for worker processes, which are what is bounded
 
 
@@ -32,7 +34,7 @@ def task_runner() -> TaskRunner[Any]:
     ConfigError
         If prefect-dask is not installed.
     """
-    be_patient()
+    _lose_no_time()
     address = os.environ.get(DASK, "")
     if not address:
         return ThreadPoolTaskRunner(max_workers=_THREADS)
@@ -52,3 +54,13 @@ def stop_if_suspended() -> None:
     context = FlowRunContext.get()
     if context is not None:
         context.flow_run_suspension_request.raise_if_requested()
+
+
+def _lose_no_time() -> None:
+    """Let a run that has done its work end, also where its server is gone.
+
+    For each event that is left, of which there may be thousands, Prefect's client would try for 7 s. What could not be
+    told is kept, and told when the server is there again.
+    """
+    if should_emit_events_to_running_server() and not emit_events_to_cloud():
+        EventsWorker.set_client_override(PrefectEventsClient, reconnection_attempts=_TRIES)

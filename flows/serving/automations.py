@@ -17,9 +17,12 @@ from cueflow.schemas.errors import ConfigError
 
 # A flow run says every 30 s that it is alive (PREFECT_FLOWS_HEARTBEAT_FREQUENCY); after this silence it is dead.
 SILENCE_S = 75.0
-DEAD, TOLD = "cueflow: runs of dead workers", "cueflow: tell failures"
+# Between being given to a worker and running a run says nothing, and a cold machine loads libraries for minutes.
+START_S = 300.0
+DEAD, STUCK, TOLD = "cueflow: runs of dead workers", "cueflow: runs that never start", "cueflow: tell failures"
 _RUNS = ["prefect.flow-run.*"]
-_ENDS = (
+_STATES = (
+    "Running",
     "Completed",
     "Failed",
     "Cancelled",
@@ -112,27 +115,31 @@ async def _automate(notify: Notify | None) -> None:
 
     async with get_client() as client:
         for old in await client.read_automations():
-            if old.name in {DEAD, TOLD}:
+            if old.name in {DEAD, STUCK, TOLD}:
                 await client.delete_automation(old.id)
-    made = [Automation(name=DEAD, trigger=_silent(), actions=[_crashed()])]
+    made = [
+        Automation(name=DEAD, trigger=_silent({"Running", "heartbeat"}, SILENCE_S), actions=[_crashed()]),
+        Automation(name=STUCK, trigger=_silent({"Pending"}, START_S), actions=[_crashed()]),
+    ]
     if notify is not None:
         made.append(Automation(name=TOLD, trigger=_failed(), actions=await _telling(notify)))
     for automation in made:
         await automation.acreate()
 
 
-def _silent() -> Any:  # noqa: ANN401 - Prefect's own type, imported late
+def _silent(after: set[str], seconds: float) -> Any:  # noqa: ANN401 - Prefect's own type, imported late
+    """A run of which nothing is heard for so long after one of these events."""
     from prefect.events.schemas.automations import EventTrigger, Posture
     from prefect.events.schemas.events import ResourceSpecification
 
     return EventTrigger(
-        after={"prefect.flow-run.heartbeat"},
-        expect={"prefect.flow-run.heartbeat", *(f"prefect.flow-run.{state}" for state in _ENDS)},
+        after={f"prefect.flow-run.{event}" for event in after},
+        expect={f"prefect.flow-run.{event}" for event in ("heartbeat", *_STATES)},
         match=ResourceSpecification({"prefect.resource.id": _RUNS}),
         for_each={"prefect.resource.id"},
         posture=Posture.Proactive,
         threshold=1,
-        within=timedelta(seconds=SILENCE_S),
+        within=timedelta(seconds=seconds),
     )
 
 

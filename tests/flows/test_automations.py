@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import socketserver
 import threading
 
 import pytest
 
 from cueflow.flows.serving.automations import load_notify
+from cueflow.flows.serving.logs import JsonLines
 from cueflow.flows.serving.mail import CueflowMail
 from cueflow.flows.serving.secret import AUTH, sign_in
 from cueflow.schemas.errors import ConfigError
@@ -95,3 +98,14 @@ def test_a_mail_arrives():
     assert "Subject: a run failed" in Smtp.got
     assert "To: b@example.org" in Smtp.got
     assert "extract: Failed." in Smtp.got
+
+
+def test_a_record_becomes_one_line_of_json():
+    record = logging.LogRecord("prefect.flow_runs", logging.INFO, __file__, 1, "%d ok\nthere", (2,), None)
+    record.flow_run_name = "extract d"
+    said = JsonLines("default", None, "%").format(record)
+    assert "\n" not in said
+    found = json.loads(said)
+    assert (found["level"], found["message"], found["flow_run_name"]) == ("INFO", "2 ok\nthere", "extract d")
+    assert "pathname" not in found
+    assert found["time"].endswith("+00:00")

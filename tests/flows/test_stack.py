@@ -98,9 +98,20 @@ def test_the_image_runs_as_a_user_of_its_own_and_from_pinned_packages():
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     assert re.findall(r"^FROM (\S+)", text, re.MULTILINE) == ["python:3.11.14-slim-bookworm"] * 2
     assert text.index("USER 10001") > text.rindex("RUN ")
-    assert "-r requirements.lock" in text
     for source in re.findall(r"^COPY (?!--from|\. \.)(.+) \S+$", text, re.MULTILINE):
         assert all((ROOT / name).exists() for name in source.split())
+
+
+def test_every_package_of_the_lock_file_has_the_hashes_of_its_files():
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8").split()
+    hashed = (ROOT / "deploy" / "requirements.hashes").read_text(encoding="utf-8")
+    entries = re.findall(r"^(\S+==\S+)((?: \\\n    --hash=sha256:[0-9a-f]{64})+)$", hashed, re.MULTILINE)
+    assert sorted(
+        re.sub(r"[._]", "-", name.split("==")[0].lower()) + name.partition("==")[2] for name, _ in entries
+    ) == sorted(re.sub(r"[._]", "-", name.split("==")[0].lower()) + name.partition("==")[2] for name in lock)
+    steps = (ROOT / "deploy" / "build.sh").read_text(encoding="utf-8")
+    assert "--require-hashes" in steps
+    assert "-r deploy/requirements.hashes" in steps
 
 
 def test_secrets_reach_the_program_from_files(tmp_path):

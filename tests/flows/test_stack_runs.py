@@ -57,6 +57,10 @@ def test_two_machines_over_a_store_give_the_tables_of_one(processes, tmp_path):
         assert all(folder.is_dir() for folder in scratch)
         assert computed[0]
         assert computed[1]
+        # The server was told of every task: four sessions' tables, and their stages at each machine.
+        while stack.ask("/task_runs/count", {}) < 8 and time.monotonic() < deadline:
+            time.sleep(0.3)
+        assert stack.ask("/task_runs/count", {}) >= 8
         # No word of this machine's folders, and no secret, in what the server keeps.
         kept = json.dumps(found)
         assert str(tmp_path) not in kept
