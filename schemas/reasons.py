@@ -54,6 +54,7 @@ class Reason(StrEnum):
     PLACE_UNCLEAR = "place_unclear"
     LOCAL_TIME = "local_time"
     NO_OVERLAP = "no_overlap"
+    SPANS_ELSEWHERE = "spans_elsewhere"
     NOT_MARKED = "not_marked"
     # streams
     NO_STREAM = "no_stream"
@@ -145,6 +146,8 @@ SENTENCES: dict[Reason, str] = {
     Reason.PLACE_UNCLEAR: "What this recording shares with others does not tell its place from a chance one.",
     Reason.LOCAL_TIME: "The recorder's time stamps are off by whole hours, as of a clock in local time.",
     Reason.NO_OVERLAP: "The recording does not overlap with any other of the session: check start_s and its clock.",
+    Reason.SPANS_ELSEWHERE: "Phases and exclusions were cut before the recorder's place was found: write its offset_s "
+    "into the manifest as start_s and run again.",
     Reason.NOT_MARKED: "The session has no baseline phase or no events for the measure.",
     Reason.NO_VIDEO_FRAMES: "The file holds no video frames.",
     Reason.NO_AUDIO_SAMPLES: "The file holds no audio samples.",

@@ -27,7 +27,7 @@ from cueflow.storage.rows import (
 )
 from cueflow.storage.tables import TableStore
 from cueflow.tasks.align import align
-from cueflow.tasks.clock.place import moved, place_recorders
+from cueflow.tasks.clock.place import is_elsewhere, moved, place_recorders
 from cueflow.tasks.relations.relate import related
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class SessionWork:
         self.execution, self.plan = execution, plan
         self.results: tuple[StreamResult, ...] = ()
         self.aligned: Aligned = align((), ())
+        self.elsewhere: tuple[str, ...] = ()  # modalities whose exclusions were cut beside their place
         self.tables: dict[str, pa.Table] = {}
         self.fusion_status = str(Reason.NO_FUSION_MODEL)
         self.started = datetime.now(UTC)
@@ -103,6 +104,13 @@ class SessionWork:
         streams = self.plan.session.streams
         places = place_recorders(results, streams, markers=self.plan.session.markers)
         self.results = moved(results, places.found)
+        self.elsewhere = tuple(
+            dict.fromkeys(
+                key[0]
+                for key, place in places.found.items()
+                if any(is_elsewhere(place, x.onset_s, x.onset_s + x.duration_s) for x in self.plan.session.exclusions)
+            )
+        )
         self.aligned = align(self.results, streams, places=places)
         self.results = related(self.results, streams, sync=self.aligned.sync, markers=self.plan.session.markers)
 
@@ -213,6 +221,9 @@ class SessionWork:
         if any(s.reason is Reason.NO_OVERLAP for s in self.aligned.sync):
             named = dict.fromkeys(s.modality for s in self.aligned.sync if s.reason is Reason.NO_OVERLAP)
             return "degraded", Reason.NO_OVERLAP, f"{', '.join(named)}: {Reason.NO_OVERLAP.sentence}"
+        if self.elsewhere:
+            message = f"{', '.join(self.elsewhere)}: {Reason.SPANS_ELSEWHERE.sentence}"
+            return "degraded", Reason.SPANS_ELSEWHERE, message
         if empty := [r for r in self.results if _holds_nothing(r)]:
             reason = empty[0].reason or Reason.FEW_EVIDENCE
             named = dict.fromkeys(f"{r.modality}: {(r.reason or reason).sentence}" for r in empty)

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from cueflow.schemas.reasons import Reason
-from cueflow.schemas.results import Event, Findings, Series, StreamResult
+from cueflow.schemas.reasons import Reason, Status
+from cueflow.schemas.results import Event, Findings, Measure, Series, StreamResult
 from cueflow.schemas.session import Marker, Modality, Role, Stream
 from cueflow.tasks.clock.evidence import Key, Recorder, Said, clock_of, compare, recorders_of, zones_off
 from cueflow.tasks.clock.offsets import Offset
 
 _HERE = Offset(0.0, 0.0, 0.0, 0)
+_BESIDE_S = 1.0  # that a phase may lie beside what was measured in it
 _TALK_S = 0.1  # who answers whom, and how fast, needs clocks known to that
 
 
@@ -240,12 +241,37 @@ def _moved(findings: Findings, place: Offset) -> Findings:
         measures=tuple(
             replace(m, window=replace(m.window, start_s=at(m.window.start_s), end_s=at(m.window.end_s)))
             if m.window.phase == "session"
-            else m
+            else _kept(m, place)
             for m in findings.measures
         ),
         events=tuple(event(e) for e in findings.events),
         series=tuple(_moved_series(s, place) for s in findings.series),
     )
+
+
+def is_elsewhere(place: Offset, start_s: float, end_s: float) -> bool:
+    """Whether a recorder stands so far from where it was assumed that spans of the session were cut wrongly.
+
+    Parameters
+    ----------
+    place : Offset
+        Of its clock.
+    start_s, end_s : float
+        The span, s.
+
+    Returns
+    -------
+    bool
+    """
+    ends = np.array([start_s, end_s])
+    return float(np.abs(place.at(ends) - ends).max()) > _BESIDE_S
+
+
+def _kept(measure: Measure, place: Offset) -> Measure:
+    if not is_elsewhere(place, measure.window.start_s, measure.window.end_s):
+        return measure
+    return Measure(measure.biomarker, measure.window, None, Status.ABSENT, Reason.SPANS_ELSEWHERE, 0.0, 0.0,
+                   speaker=measure.speaker)  # fmt: skip
 
 
 def _moved_series(series: Series, place: Offset) -> Series:

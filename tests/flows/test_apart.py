@@ -28,7 +28,7 @@ def written(tmp_path):
 
     def run(rows):
         root = tmp_path / "d"
-        root.mkdir()
+        root.mkdir(exist_ok=True)
         times = np.arange(0.0, LENGTH_S, 0.25)
         fine = np.arange(0.0, LENGTH_S, 0.01)
         beats = 0.5 + np.cumsum(0.85 + np.random.default_rng(0).normal(0.0, 0.05, 150))
@@ -83,3 +83,17 @@ def test_three_axes_of_one_file_have_a_length(written):
     pushed = np.hypot(0.6, 1.3) - 1.0
     assert [m["channel"] for m in found] == ["x", "y", "z"]
     assert [m["value"] for m in found] == pytest.approx([pushed / 2] * 3, rel=1e-4)
+
+
+def test_exclusions_that_were_cut_elsewhere_make_the_session_degraded(written, tmp_path, monkeypatch):
+    from cueflow.flows.work import session as work
+    from cueflow.tasks.clock.offsets import Offset
+    from cueflow.tasks.clock.place import Places
+
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "exclusions.csv").write_text("session_id,onset_s,duration_s,reason\nS,30,20,phone\n")
+    found = {("temperature", "patient", ""): Offset(12.0, 0.0, 0.1, 9)}
+    monkeypatch.setattr(work, "place_recorders", lambda *_, **__: Places(found))
+    outcome, _, _ = written(["eda,eda.csv,0,uS,", "temperature,temperature.csv,,C,"])
+    assert (outcome.status, outcome.reason) == ("degraded", Reason.SPANS_ELSEWHERE)
+    assert outcome.message.startswith("temperature: ")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -67,6 +69,18 @@ def test_all_streams_of_a_wristband_move_with_its_pulse(session):
     assert PHASE in windows
     assert Window(after.start_s, after.end_s) in windows
     assert moved(results, places)[0] is results[0]
+
+
+def test_what_was_measured_in_a_phase_has_no_value_where_the_recorder_stood_elsewhere(session):
+    plan, results = session
+    places = place_recorders(results, streams(plan)).found
+    for by_s, reason in ((0.4, None), (7.0, Reason.SPANS_ELSEWHERE)):
+        there = {key: replace(place, offset_s=by_s) for key, place in places.items()}
+        found = moved(results, there)[1].findings.measures
+        rate = {m.window.phase: m for m in found if m.biomarker == "pulse_rate_mean"}
+        assert rate["session"].value is not None
+        assert (rate["rest"].value is None, rate["rest"].reason) == (reason is not None, reason)
+        assert rate["rest"].window == PHASE
 
 
 def test_the_sync_records_say_what_was_estimated(session):
