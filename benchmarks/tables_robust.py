@@ -128,25 +128,30 @@ def full(_: int) -> None:
 
 
 def corrupt(n: int) -> None:
-    """Flip a bit somewhere in a file: `check --tables` names the sessions, and writing them again mends it."""
+    """Flip a bit in a file, or lose it: `check --tables` names the sessions, and writing them again mends it."""
     rng = random.Random(3)  # noqa: S311 - places to damage
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch) / "tables"
         _write(root, _SESSIONS, "run-0", None)
         for where, mend in (("part.parquet", lambda: None), ("bucket=*.parquet", lambda: compact(root))):
-            named = unmended = 0
             mend()
-            for _ in range(n):
-                path = rng.choice(sorted(root.rglob(where)))
-                raw = bytearray(path.read_bytes())
-                raw[rng.randrange(len(raw))] ^= 1 << rng.randrange(8)
-                path.write_bytes(bytes(raw))
-                damaged = verify_tables(root)[1]
-                named += [d.path for d in damaged] == [path.relative_to(root).as_posix()]
-                _write(root, [s for d in damaged for s in d.sessions], "run-1", None)
-                mend()
-                unmended += len(verify_tables(root)[1])
-            print(f"one bit flipped in {where} {n} times: found and named {named}, not mended {unmended}\n")
+            for said, damage in (("one bit flipped in", _flip), ("lost", lambda path, _: path.unlink())):
+                named = unmended = 0
+                for _ in range(n):
+                    path = rng.choice(sorted(root.rglob(where)))
+                    damage(path, rng)
+                    damaged = verify_tables(root)[1]
+                    named += [d.path for d in damaged] == [path.relative_to(root).as_posix()]
+                    _write(root, [s for d in damaged for s in d.sessions], "run-1", None)
+                    mend()
+                    unmended += len(verify_tables(root)[1])
+                print(f"{said} {where} {n} times: found and named {named}, not mended {unmended}\n")
+
+
+def _flip(path: Path, rng: random.Random) -> None:
+    raw = bytearray(path.read_bytes())
+    raw[rng.randrange(len(raw))] ^= 1 << rng.randrange(8)
+    path.write_bytes(bytes(raw))
 
 
 def hostile(_: int) -> None:

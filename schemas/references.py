@@ -234,6 +234,12 @@ REFERENCES: dict[str, tuple[str, str, dict[str, str]]] = {
         "Amplitude Deviation ({MAD})",
         "journal": "PLoS ONE", "year": "2015", "volume": "10", "number": "8",
     }),
+    "doi:10.1371/journal.pone.0061691": ("article", "vanhees2013gravity", {
+        "author": "van Hees, Vincent T. and others",
+        "title": "Separating Movement and Gravity Components in an Acceleration Signal and Implications for the Assessment of "
+        "Human Daily Physical Activity",
+        "journal": "PLoS ONE", "year": "2013", "volume": "8", "number": "4",
+    }),
     "doi:10.1111/j.1469-8986.1990.tb02171.x": ("article", "grossman1990rsa", {
         "author": "Grossman, Paul and van Beek, Johan and Wientjes, Cornelis",
         "title": "A Comparison of Three Quantification Methods for Estimation of Respiratory Sinus Arrhythmia",

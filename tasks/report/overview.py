@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from cueflow.schemas.session import Group, Modality
@@ -49,6 +50,8 @@ class Sync:
     offset: str
     uncertainty: str
     source: str
+    drift: str
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ def overview(session: Mapping[str, object], biomarkers: pl.DataFrame, events: pl
     -------
     Overview
     """
-    values, found = _values_by_group(biomarkers), _events_by_group(events)
+    values, found, good = _values_by_group(biomarkers), _events_by_group(events), _quality_by_group(biomarkers)
     modalities = session.get("modalities")
     known = list(Modality)
     used = [title_of_modality(m) for m in known if m in modalities] if isinstance(modalities, list | tuple) else []
@@ -99,7 +102,9 @@ def overview(session: Mapping[str, object], biomarkers: pl.DataFrame, events: pl
             ("Used", ", ".join(used) or "nothing"),
         ),
         run=_run(session),
-        tiles=tuple(_tile(session, g.value, values.get(g.value, (0, 0)), found.get(g.value, 0)) for g in Group),
+        tiles=tuple(
+            _tile(session, g, (*values.get(g, (0, 0)), found.get(g, 0)), good.get(g)) for g in (g.value for g in Group)
+        ),
         sync=_sync(session.get("sync")),
     )
 
@@ -138,9 +143,19 @@ def _events_by_group(events: pl.DataFrame) -> dict[str, int]:
     return counts
 
 
-def _tile(session: Mapping[str, object], group: str, values: tuple[int, int], n_events: int) -> Tile:
+def _quality_by_group(biomarkers: pl.DataFrame) -> dict[str, float]:
+    """Median quality of the signals behind the values."""
+    found: dict[str, list[float]] = {}
+    for modality, value in biomarkers.select("modality", "quality").drop_nulls("quality").iter_rows():
+        found.setdefault(_group_of(modality), []).append(value)
+    return {group: median(values) for group, values in found.items()}
+
+
+def _tile(session: Mapping[str, object], group: str, counts: tuple[int, int, int], quality: float | None) -> Tile:
     status, coverage = as_text(session.get(f"{group}_status")), as_float(session.get(f"{group}_coverage"))
-    lines = [f"{number(values[0])} of {number(values[1])} values ok", f"{number(n_events)} events"]
+    lines = [f"{number(counts[0])} of {number(counts[1])} values ok", f"{number(counts[2])} events"]
+    if quality is not None:
+        lines.append(f"median quality {number(round(quality, 2))}")
     seconds = as_float(session.get(f"{group}_seconds"))
     if seconds is not None:
         lines.append(f"processed in {number(round(seconds, 1))} s")
@@ -167,10 +182,19 @@ def _sync(text: object) -> tuple[Sync, ...]:
 def _record(record: Mapping[str, Any]) -> Sync:
     uncertainty = as_float(record.get("uncertainty_s"))
     parts = (title_of_modality(record.get("modality")), as_text(record.get("role")), as_text(record.get("channel")))
-    offset = as_float(record.get("offset_s"))
+    known = (as_text(record.get("source")), as_text(record.get("method")))
+    offset, drift = as_float(record.get("offset_s")), as_float(record.get("drift_ppm"))
     return Sync(
         stream=", ".join(part for part in parts if part),
         offset=NOTHING if offset is None else f"{number(round(offset, 3))} s",
         uncertainty="unknown" if uncertainty is None else f"± {number(uncertainty)} s",
-        source=as_text(record.get("source")) or NOTHING,
+        source=" by ".join(part for part in known if part) or NOTHING,
+        drift=f"{number(round(drift, 1))} ppm" if drift else "",
+        note=" ".join([sentence_of(record.get("reason")), *_jumps(record.get("jumps"))]).strip(),
     )
+
+
+def _jumps(jumps: object) -> list[str]:
+    """Steps of a recorder's clock in words."""
+    pairs = [j for j in jumps if isinstance(j, list | tuple) and len(j) == 2] if isinstance(jumps, list | tuple) else []
+    return [f"Jumps by {number(step)} s at {clock(at)}." for at, step in pairs]
