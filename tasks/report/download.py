@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import gzip
 import io
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import polars as pl
 
+MOST_PAGE = 4_900_000
 MOST_BYTES = 650_000  # of one table, so that a page stays under 5 MB
 DIGITS = 7  # significant ones; the tables hold all
 PACKED_FROM = 50_000  # larger ones are packed; the page's script hands them out as they are
@@ -53,3 +55,9 @@ def csv_download(rows: pl.DataFrame, name: str) -> Download:
         raw, kind, name = gzip.compress(raw, mtime=0), "application/gzip", f"{name}.gz"
     href = f"data:{kind};base64,{base64.b64encode(raw).decode()}" if len(raw) <= MOST_BYTES else ""
     return Download(name, href, rows.height)
+
+
+def without_largest(downloads: Sequence[Download]) -> tuple[Download, ...]:
+    """The same links, of which the largest no longer holds its data."""
+    largest = max(downloads, key=lambda item: len(item.href))
+    return tuple(replace(item, href="") if item is largest else item for item in downloads)

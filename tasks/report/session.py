@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from cueflow.tasks.report.compared import compare
-from cueflow.tasks.report.download import csv_download
+from cueflow.tasks.report.download import MOST_PAGE, csv_download, without_largest
 from cueflow.tasks.report.explanation import explain
 from cueflow.tasks.report.overview import overview
 from cueflow.tasks.report.render import render
@@ -64,19 +64,23 @@ def session_page(  # noqa: PLR0913 - the tables of a session
         "session": own, "values": biomarkers, "events": events, "seconds": windows, "predictions": predictions,
         "explanation": explanations,
     }  # fmt: skip
-    return render(
-        "session.html",
-        top=overview(session, biomarkers, events),
-        timeline=timeline,
-        groups=groups,
-        n_shown=shown.height,
-        n_rows=biomarkers.height,
-        phases=[phase for phase in phases if phase != WHOLE],
-        explained=explained,
-        downloads=tuple(csv_download(rows, f"{name}.csv") for name, rows in tables.items()),
-        no_prediction=_no_prediction(session),
-        generated=generated,
-    )
+    parts = {
+        "top": overview(session, biomarkers, events),
+        "timeline": timeline,
+        "groups": groups,
+        "n_shown": shown.height,
+        "n_rows": biomarkers.height,
+        "phases": [phase for phase in phases if phase != WHOLE],
+        "explained": explained,
+        "no_prediction": _no_prediction(session),
+        "generated": generated,
+    }
+    downloads = tuple(csv_download(rows, f"{name}.csv") for name, rows in tables.items())
+    text = render("session.html", downloads=downloads, **parts)
+    while len(text.encode()) > MOST_PAGE and any(d.href for d in downloads):
+        downloads = without_largest(downloads)
+        text = render("session.html", downloads=downloads, **parts)
+    return text
 
 
 def _plain(value: object) -> object:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cueflow.tasks.report.compared import Versus
 
 WHOLE = "session"
-MOST_ROWS = 4500  # so that a page stays under 5 MB
+MOST_ROWS = 3500  # so that a page stays under 5 MB
 _ORDER = {name: place for place, name in enumerate(BIOMARKERS)}
 _DOMAINS = {domain_of(name): place for name, place in reversed(_ORDER.items())}  # the first place of each
 
