@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from itertools import pairwise
 
 import numpy as np
@@ -14,6 +15,7 @@ from cueflow.schemas.session import Modality
 from cueflow.tasks.ingest import signals
 from cueflow.tasks.ingest.formats import edf
 from cueflow.tasks.ingest.signals import open_signal, read_signal
+from cueflow.tasks.ingest.tabular import tables
 from cueflow.tasks.simulate.devices import Recording, write_edf
 
 N = 7_300
@@ -87,3 +89,24 @@ def test_what_is_declared_wrongly_is_refused_of_long_ones_too(tmp_path):
     with pytest.raises(StreamError) as unit:
         open_signal(path, modality=Modality.ECG, channel="ecg", unit="V")
     assert unit.value.reason is Reason.UNIT_UNKNOWN
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz"])
+def test_tables_are_read_in_parts(tmp_path, monkeypatch, name):
+    cells = [f"{v:.4f}".replace(".", ",") for v in WAVE[:2000]]
+    lines = [f"2024-05-01T10:00:{k / 50:06.3f};{cell}" for k, cell in enumerate(cells)]
+    text = "time;ecg\n" + "\n".join(lines) + "\n\n"
+    (tmp_path / name).write_bytes(gzip.compress(text.encode()) if name.endswith("gz") else text.encode())
+    whole = read_signal(tmp_path / name, modality=Modality.ECG)
+    monkeypatch.setattr(tables, "PART_BYTES", 777)
+    parts = read_signal(tmp_path / name, modality=Modality.ECG)
+    np.testing.assert_array_equal(parts.values, whole.values)
+    np.testing.assert_array_equal(parts.times_s, whole.times_s)
+    assert (parts.n, parts.began_s, parts.zoned) == (2000, whole.began_s, whole.zoned)
+
+
+def test_text_in_a_later_part_is_named_by_its_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "PART_BYTES", 100)
+    (tmp_path / "a.csv").write_text("ecg\n" + "".join(f"{'x' if k == 500 else k}\n" for k in range(900)))
+    with pytest.raises(StreamError, match="line 502"):
+        read_signal(tmp_path / "a.csv", modality=Modality.ECG, sampling_rate=250.0)

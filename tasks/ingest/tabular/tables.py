@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,11 +17,13 @@ from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import FloatArray
 from cueflow.tasks.ingest.raw import Query, Raw, pick
 from cueflow.tasks.ingest.tabular.stamps import in_seconds, since_1970, time_column
-from cueflow.tasks.ingest.tabular.text import MISSING, Layout, head_of, layout_of
+from cueflow.tasks.ingest.tabular.text import HEAD_BYTES, MISSING, Layout, head_of, layout_of, parts_of
 from cueflow.tasks.ingest.units import named_unit
 
 if TYPE_CHECKING:
     import polars as pl
+
+PART_BYTES = 1 << 22  # of a table that are text at the same time: cells take many times their size
 
 
 def read_text(path: Path, query: Query, *, names: tuple[str, ...] | None = None) -> Raw:
@@ -49,7 +51,7 @@ def read_text(path: Path, query: Query, *, names: tuple[str, ...] | None = None)
     StreamError
         If the file is not a table, the column is not there, or it holds text.
     """  # noqa: DOC502  raised by the helpers
-    return text_signal(head_of(path, size=-1), query, names=names)
+    return _text_signal(head_of(path), parts_of(path, size=PART_BYTES), query, names)
 
 
 def text_signal(raw: bytes, query: Query, *, names: tuple[str, ...] | None = None) -> Raw:
@@ -73,22 +75,44 @@ def text_signal(raw: bytes, query: Query, *, names: tuple[str, ...] | None = Non
     StreamError
         As `read_text`.
     """  # noqa: DOC502  raised by the helpers
-    layout = layout_of(raw[: 1 << 16], names=names)
+    return _text_signal(raw[:HEAD_BYTES], _split(raw), query, names)
+
+
+def _split(raw: bytes) -> Iterator[bytes]:
+    """A table in memory in parts of whole lines."""
+    at = 0
+    while at < len(raw):
+        end = raw.find(b"\n", at + PART_BYTES) + 1 or len(raw)
+        yield raw[at:end]
+        at = end
+
+
+def _text_signal(head: bytes, parts: Iterable[bytes], query: Query, names: tuple[str, ...] | None) -> Raw:
+    layout = layout_of(head, names=names)
     stamps = time_column(layout.names, channel=query.channel)
     index = pick(layout.names, query, leave_out=None if stamps is None else stamps.index)
+    wanted = [index] if stamps is None else [index, stamps.index]
+    scale = None if stamps is None else stamps.scale
+    zoned, skip, done = layout.zoned, layout.skip, 0
+    values, written = [np.empty(0)], [np.empty(0)]
+    for part in parts:
+        if not part.strip():
+            continue
+        found = _columns(part, replace(layout, skip=skip), wanted)
+        if stamps is not None:
+            zoned = zoned if done else _zoned(found[1])
+            moments = _moments(found[1])
+            scale = scale if moments is None else 1.0
+            written.append(_numbers(found[1] if moments is None else moments, layout, stamps.index, after=done))
+        values.append(_numbers(found[0], layout, index, after=done))
+        skip, done = 0, done + len(found[0])
+    unit = layout.unit or named_unit(query.modality, layout.names[index])
     if stamps is None:
-        (values,) = _columns(raw, layout, [index])
-        unit = layout.unit or named_unit(query.modality, layout.names[index])
         began = {"began_s": layout.began_s, "began_error_s": 1.0, "zoned": layout.zoned}
-        return Raw(_numbers(values, layout, index), sampling_rate=layout.sampling_rate, unit=unit, **began)  # type: ignore[arg-type]
-    values, times = _columns(raw, layout, [index, stamps.index])
-    scale, zoned = stamps.scale, _zoned(times)
-    if (read := _moments(times)) is not None:
-        times, scale = read, 1.0
-    written = _numbers(times, layout, stamps.index)
-    found = _stamped(_numbers(values, layout, index), in_seconds(written, scale), first_line=layout.skip + 1)
-    found = replace(found, began_s=since_1970(written, scale), zoned=zoned)
-    return replace(found, unit=layout.unit or named_unit(query.modality, layout.names[index]))
+        return Raw(np.concatenate(values), sampling_rate=layout.sampling_rate, unit=unit, **began)  # type: ignore[arg-type]
+    times = np.concatenate(written)
+    made = _stamped(np.concatenate(values), in_seconds(times, scale), first_line=layout.skip + 1)
+    return replace(made, began_s=since_1970(times, scale), zoned=zoned, unit=unit)
 
 
 def read_parquet(path: Path, query: Query) -> Raw:
@@ -223,8 +247,8 @@ def _zoned(column: pl.Series) -> bool:
     return not isinstance(column.dtype, pl.Datetime) or column.dtype.time_zone is not None
 
 
-def _numbers(column: pl.Series, layout: Layout, index: int) -> FloatArray:
-    # NaN where a cell is missing or not finite
+def _numbers(column: pl.Series, layout: Layout, index: int, *, after: int) -> FloatArray:
+    # NaN where a cell is missing or not finite; so many rows were read before
     import polars as pl
 
     if column.dtype != pl.String:
@@ -235,7 +259,7 @@ def _numbers(column: pl.Series, layout: Layout, index: int) -> FloatArray:
     values = cells.cast(pl.Float64, strict=False)
     wrong = (values.is_null() & cells.is_not_null() & ~cells.str.to_lowercase().is_in(list(MISSING))).arg_true()
     if len(wrong):
-        where = f"line {layout.skip + int(wrong[0]) + 1}, column {index + 1}"
+        where = f"line {layout.skip + after + int(wrong[0]) + 1}, column {index + 1}"
         message = f"text where a number should be: {where} ({len(wrong)} cells in all)"
         raise StreamError(f"{message}; leave a missing value empty", reason=Reason.NOT_A_NUMBER)
     return _plain_numbers(values)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import gzip
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 
 from cueflow.schemas.errors import StreamError
@@ -13,6 +16,7 @@ from cueflow.schemas.reasons import Reason
 from cueflow.tasks.ingest.tabular.comments import comments_of
 
 HEAD_BYTES = 65536
+_LONGEST_LINE = 1 << 20
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-"})
 _EPOCH = (1e9, 5e9)  # seconds since 1970 that a device made after 2001 can write
 _FASTEST_HZ = 5000.0
@@ -55,21 +59,60 @@ def head_of(path: Path, *, size: int = HEAD_BYTES) -> bytes:
     ------
     StreamError
         FILE_TRUNCATED if the compressed file is cut, FILE_UNREADABLE if it is not compressed or not text.
-    """
+    """  # noqa: DOC502  raised by the helpers
+    with _opened(path) as file:
+        head = file.read(size)
+    _need_text(head)
+    return head
+
+
+def parts_of(path: Path, *, size: int) -> Iterator[bytes]:
+    """A text file, unzipped, in parts of whole lines.
+
+    Parameters
+    ----------
+    path : Path
+        The file; `.gz` is unzipped.
+    size : int
+        About so many bytes each.
+
+    Yields
+    ------
+    bytes
+        At least one part.
+
+    Raises
+    ------
+    StreamError
+        As `head_of`.
+    """  # noqa: DOC502  raised by the helpers
+    with _opened(path) as file:
+        part = file.read(size)
+        _need_text(part)
+        while part:
+            part += file.readline(_LONGEST_LINE)
+            yield part
+            part = file.read(size)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[gzip.GzipFile | BufferedReader]:
     try:
         with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
-            head = file.read(size)
+            yield file
     except EOFError as error:
         message = "the compressed file is cut off: copy it again"
         raise StreamError(message, reason=Reason.FILE_TRUNCATED) from error
     except (OSError, zlib.error) as error:
         message = "the file is damaged or not compressed as its name says: copy it again"
         raise StreamError(message, reason=Reason.FILE_UNREADABLE) from error
+
+
+def _need_text(head: bytes) -> None:
     if not head.strip():
         raise StreamError("the table is empty: export it again", reason=Reason.FILE_EMPTY)
     if b"\0" in head[:HEAD_BYTES]:
         raise StreamError("this is not a text table in UTF-8: export it again", reason=Reason.FILE_UNREADABLE)
-    return head
 
 
 def layout_of(head: bytes, *, names: tuple[str, ...] | None = None) -> Layout:
