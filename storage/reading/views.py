@@ -12,7 +12,7 @@ import duckdb
 
 from cueflow.schemas.tables import TABLES, arrow_schema
 from cueflow.storage.compaction.buckets import BUCKET, bucket_files
-from cueflow.storage.layout import PART
+from cueflow.storage.layout import PART, encoded
 from cueflow.storage.reading.wide import wide_names
 from cueflow.storage.scan import KEY, part_files
 
@@ -51,9 +51,11 @@ def connect(root: Path, sessions: pl.DataFrame) -> duckdb.DuckDBPyConnection:
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET parquet_metadata_cache = true")  # the footers of 64 files take longer than one session
     connection.execute("CREATE SCHEMA internal")
-    connection.register("given", sessions.select(*KEY, BUCKET).to_arrow())
+    connection.register("given", sessions.select(*KEY, BUCKET, _place(sessions["dataset"])).to_arrow())
     connection.execute(f"CREATE TABLE internal.loose AS SELECT {_KEY} FROM given WHERE {BUCKET} IS NULL")
-    connection.execute(f"CREATE TABLE internal.moved AS SELECT {_KEY}, {BUCKET} FROM given WHERE {BUCKET} IS NOT NULL")
+    connection.execute(
+        f"CREATE TABLE internal.moved AS SELECT session_id, run_id, place FROM given WHERE {BUCKET} IS NOT NULL"
+    )
     connection.unregister("given")
     # Files of one layout have the same columns, and reading every file's schema first takes twice as long.
     same = sessions["layout"].null_count() == 0 and sessions["layout"].n_unique() <= 1
@@ -122,15 +124,28 @@ def _create_view(connection: duckdb.DuckDBPyConnection, root: Path, table: str, 
         read = _read(root, f"{table}/dataset=*/session=*/{PART}", ("dataset", "session"), union_by_name=union_by_name)
         rows.append(f"SELECT {own} FROM {read} SEMI JOIN internal.loose USING ({_KEY})")
     if bucket_files(root, table):
-        # With the bucket in the join, a question about one session leaves the other files unread.
+        # With the name of the file in the join, a question about one session opens no other file.
         read = _read(root, f"{table}/dataset=*/bucket=*.parquet", ("dataset",), union_by_name=union_by_name)
-        rows.append(f"SELECT * EXCLUDE ({BUCKET}) FROM {read} JOIN internal.moved USING ({_KEY}, {BUCKET})")
+        folder = _quoted(f"{root.resolve()}/{table}/")
+        counts = f"(SELECT session_id, run_id, {folder} || place AS filename FROM internal.moved)"
+        own = f"* EXCLUDE ({BUCKET}, filename)"
+        rows.append(f"SELECT {own} FROM {read} JOIN {counts} USING (session_id, run_id, filename)")
     connection.execute(f"CREATE VIEW {table} AS SELECT {columns} FROM ({' UNION ALL BY NAME '.join(rows)})")
+
+
+def _place(datasets: pl.Series) -> pl.Expr:
+    """Where a session's rows lie inside of a table: the file of its bucket."""
+    import polars as pl
+
+    folder = pl.col("dataset").replace_strict({name: encoded(name) for name in datasets.unique()}, default="")
+    number = pl.col(BUCKET).cast(pl.String).str.zfill(2)
+    return pl.format("dataset={}/bucket={}.parquet", folder, number).alias("place")
 
 
 def _read(root: Path, pattern: str, partitions: tuple[str, ...], *, union_by_name: bool) -> str:
     types = ", ".join(f"'{name}': VARCHAR" for name in partitions)
     options = f"hive_partitioning = true, hive_types = {{{types}}}, union_by_name = {str(union_by_name).lower()}"
+    options += ", filename = true" if len(partitions) == 1 else ""
     return f"read_parquet({_quoted(f'{glob.escape(str(root.resolve()))}/{pattern}')}, {options})"
 
 

@@ -256,3 +256,14 @@ def test_the_command_says_what_it_did(root):
     done = CliRunner().invoke(app, ["maintain", str(root), "--wait", "0"])
     assert done.exit_code == 0
     assert " ".join(done.stdout.split()) == "Moved 5 sessions into 3 buckets; removed 30 old files."
+
+
+def test_a_question_about_one_session_opens_the_file_of_its_bucket_only(write):
+    for k in range(6):
+        root = write(f"S{k}", "run-a", dataset="a b" if k % 2 else "d").root
+    compact(root)
+    assert len(list((root / "events").rglob("bucket=*.parquet"))) > 2
+    plan = query(root, "EXPLAIN ANALYZE SELECT * FROM events WHERE session_id = 'S3'").to_pylist()[0]["explain_value"]
+    assert "Total Files Read: 1 " in plan
+    assert query(root, "SELECT count(*) AS n FROM events WHERE session_id = 'S3'").to_pylist() == [{"n": 3}]
+    assert query(root, "SELECT count(*) AS n FROM events").to_pylist() == [{"n": 18}]
