@@ -18,8 +18,9 @@ import numpy as np
 from cueflow.tasks.actions.labels import Action
 
 Frames = Iterator[tuple[np.ndarray, np.ndarray]]
-SIZE, RATE = 84, 4.0
+SIZE, RATE = 224, 8.0
 CANVAS = 2 * SIZE  # drawn twice as large and averaged, so that a tenth of a pixel is to be seen
+EDGE = CANVAS // 4  # what the picture behind has more, for the camera to move over
 FIRST_HAND = ("sweep", "bounce", "circle left", "circle right", "to the right", "tremble", "rest", "")
 AFTER = {"sweep": "answer", "circle left": "startle", "circle right": "startle"}
 CLASSES = (
@@ -41,7 +42,7 @@ class Nuisance:
 
 
 CLEAN = Nuisance()
-HARSH = Nuisance(noise=22.0, flicker=45.0, light=0.35)
+HARSH = Nuisance(noise=44.0, flicker=45.0, light=0.35)  # of which a picture of half the side keeps 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +161,10 @@ class Look:
 def make_look(pictures: list[np.ndarray], number: int, seed: int) -> Look:
     """A subject's scene from real pictures; every subject has its own picture behind."""
     rng = np.random.default_rng(seed + 77)
-    behind = cv2.resize(
-        _square(pictures[number % len(pictures)]), (CANVAS + 40, CANVAS + 40), interpolation=cv2.INTER_AREA
-    )
+    behind = _sized(_square(pictures[number % len(pictures)]), CANVAS + EDGE)
     others = rng.choice([k for k in range(len(pictures)) if k != number % len(pictures)], 3, replace=False)
-    sizes = (rng.uniform(46, 56), rng.uniform(40, 48), rng.uniform(34, 44))
-    cuttings = tuple(_oval(_square(pictures[k]), round(s)) for k, s in zip(others, sizes, strict=True))
+    shares = (rng.uniform(0.27, 0.33), rng.uniform(0.24, 0.29), rng.uniform(0.2, 0.26))
+    cuttings = tuple(_oval(_square(pictures[k]), round(s * CANVAS)) for k, s in zip(others, shares, strict=True))
     home = ((rng.uniform(0.26, 0.36), rng.uniform(0.55, 0.68)), (rng.uniform(0.66, 0.76), rng.uniform(0.66, 0.76)))
     return Look(behind, cuttings, home)
 
@@ -177,11 +176,16 @@ def _square(picture: np.ndarray) -> np.ndarray:
     return picture[top : top + side, left : left + side]
 
 
+def _sized(picture: np.ndarray, side: int) -> np.ndarray:
+    how = cv2.INTER_AREA if side < picture.shape[0] else cv2.INTER_LINEAR
+    return cv2.resize(picture, (side, side), interpolation=how)
+
+
 def _oval(picture: np.ndarray, size: int) -> np.ndarray:
     """The middle of a picture as RGBA with a soft oval edge, floats."""
     side = picture.shape[0]
     middle = picture[side // 5 : -side // 5, side // 5 : -side // 5]
-    small = cv2.resize(middle, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32)
+    small = _sized(middle, size).astype(np.float32)
     y, x = (np.mgrid[:size, :size] + 0.5) / size * 2 - 1
     alpha = np.clip((1 - np.hypot(x, y)) * 6, 0, 1).astype(np.float32)
     return np.dstack([small, alpha])
@@ -254,19 +258,20 @@ def frames(
     """
     rng = np.random.default_rng(script.seed + 5)
     count = int(script.seconds * RATE)
-    camera, light = _camera(rng, count, nuisance.camera), _slow(rng, count, 0.97)
+    camera, light = _camera(rng, count, nuisance.camera), _slow(rng, count, 8.0)
     drift = _drift(rng, count)
     for first in range(0, count, batch):
         numbers = np.arange(first, min(first + batch, count))
         pictures = [_draw(script, look, k / RATE, camera=camera[k], drift=drift[k]) for k in numbers]
         gains = 1 + nuisance.light * np.clip(light[numbers], -1, 1)
-        shown = np.stack(pictures) * gains[:, None, None, None]
-        shown += nuisance.flicker * rng.uniform(-0.5, 0.5, (len(numbers), 1, 1, 1))
-        shown += rng.normal(0, nuisance.noise, shown.shape)
+        shown = np.stack(pictures) * gains.astype(np.float32)[:, None, None, None]
+        shown += (nuisance.flicker * rng.uniform(-0.5, 0.5, (len(numbers), 1, 1, 1))).astype(np.float32)
+        shown += np.float32(nuisance.noise) * rng.standard_normal(shown.shape, dtype=np.float32)
         yield numbers / RATE, np.clip(shown, 0, 255).astype(np.uint8)
 
 
-def _slow(rng: np.random.Generator, count: int, keep: float) -> np.ndarray:
+def _slow(rng: np.random.Generator, count: int, memory_s: float) -> np.ndarray:
+    keep = math.exp(-1 / (RATE * memory_s))
     steps = rng.normal(0, math.sqrt(1 - keep**2), count)
     out = np.zeros(count)
     for k in range(1, count):
@@ -276,10 +281,10 @@ def _slow(rng: np.random.Generator, count: int, keep: float) -> np.ndarray:
 
 def _camera(rng: np.random.Generator, count: int, strength: float) -> np.ndarray:
     """Slow pan and sway with a jolt now and then, in pixels of the canvas: (count, 2)."""
-    path = np.stack([6 * _slow(rng, count, 0.98), 4 * _slow(rng, count, 0.98)], axis=1)
+    path = np.stack([0.036 * _slow(rng, count, 12.0), 0.024 * _slow(rng, count, 12.0)], axis=1)
     for start in np.flatnonzero(rng.random(count) < 1 / (25 * RATE)):
-        path[start : start + 3] += rng.normal(0, 6, 2)
-    return np.clip(strength * path, -18, 18)
+        path[start : start + round(0.75 * RATE)] += rng.normal(0, 0.036, 2)
+    return np.clip(strength * path, -0.107, 0.107) * CANVAS
 
 
 def _drift(rng: np.random.Generator, count: int) -> np.ndarray:
@@ -302,7 +307,7 @@ def _draw(script: Script, look: Look, t: float, *, camera: np.ndarray, drift: np
     for move in script.moves:
         if move.hand == 2 and move.start_s <= t < move.end_s:
             zoom += move.size * math.sin(math.pi * (t - move.start_s) * move.hz)
-    middle = (CANVAS + 40) / 2
+    middle = (CANVAS + EDGE) / 2
     matrix = np.array(
         [[zoom, 0, CANVAS / 2 - zoom * middle + camera[0]], [0, zoom, CANVAS / 2 - zoom * middle + camera[1]]]
     )
@@ -321,8 +326,14 @@ def _seen(place: float, zoom: float, camera: float) -> float:
 
 
 def _laid(canvas: np.ndarray, cutting: np.ndarray, *, x: float, y: float, zoom: float) -> np.ndarray:
+    """The canvas with a cutting laid over it, in place; only where it lies is touched."""
     half = zoom * cutting.shape[0] / 2
-    matrix = np.array([[zoom, 0, x - half], [0, zoom, y - half]])
-    moved = cv2.warpAffine(cutting, matrix, (CANVAS, CANVAS), flags=cv2.INTER_LINEAR)
-    alpha = moved[..., 3:]
-    return np.asarray(canvas * (1 - alpha) + moved[..., :3] * alpha)
+    left, top = (int(np.clip(math.floor(v - half) - 1, 0, CANVAS)) for v in (x, y))
+    right, bottom = (int(np.clip(math.ceil(v + half) + 1, 0, CANVAS)) for v in (x, y))
+    if right <= left or bottom <= top:
+        return canvas
+    matrix = np.array([[zoom, 0, x - half - left], [0, zoom, y - half - top]])
+    moved = cv2.warpAffine(cutting, matrix, (right - left, bottom - top), flags=cv2.INTER_LINEAR)
+    part, alpha = canvas[top:bottom, left:right], moved[..., 3:]
+    part += alpha * (moved[..., :3] - part)
+    return canvas

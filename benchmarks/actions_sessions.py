@@ -1,14 +1,16 @@
 """Long simulated sessions: which flow, which temporal adapter, relations on or off; every figure of unseen subjects.
 
-python benchmarks/actions_sessions.py PICTURES FOLDER [--harsh] [--subjects 12] [--minutes 10] look
-python benchmarks/actions_sessions.py PICTURES FOLDER [--harsh] [--folds 2] [--epochs 16] table [NAME …]
+python benchmarks/actions_sessions.py PICTURES FOLDER [--harsh] [--size 168] [--jobs 2] [--device cpu] look
+python benchmarks/actions_sessions.py PICTURES FOLDER [--harsh] [--size 168] [--jobs 2] table [NAME …]
+python benchmarks/actions_sessions.py PICTURES FOLDER [--harsh] [--size 168] pairs [NAME NAME …]
 
-PICTURES holds photographs (*.jpg), of which the sessions are drawn (see `actions_scene.py`). `look` draws the sessions
-at the backbone's own size and keeps what the backbone says of them in FOLDER, a session a file: a second call goes on
-where the first one ended. `table` compares sources of motion: NAME joins them by "+": keys, images (signed attention),
-attention (the published statistic), optical, pixels, appearance; "norel" leaves the relations out, "tpu=KIND" puts a
-temporal adapter before the head (conv, dilated, attention, gru), "probe" is a linear probe of single frames. Finished
-lines are kept in FOLDER.
+PICTURES holds photographs (*.jpg), of which the sessions are drawn (see `actions_scene.py`). `look` draws them, shows
+them to the backbone at SIZE and keeps the features in FOLDER, a session a file: a second call goes on where the first
+one ended. `table` compares sources of motion: NAME joins them by "+": keys, images (signed attention), attention (the
+published statistic), optical, pixels, appearance; "norel" leaves the relations out, "tpu=KIND" puts a temporal adapter
+before the head (conv, dilated, attention, gru), "probe" is a linear probe of single frames. Finished lines are kept in
+FOLDER. Each job is a process of one thread. `pairs` compares finished lines subject by subject, which says more than
+two intervals side by side.
 """
 
 from __future__ import annotations
@@ -17,10 +19,14 @@ import argparse
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import repeat
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from actions_ablation import probe
@@ -31,7 +37,6 @@ from actions_scene import (
     MOTION,
     ORDERED,
     RATE,
-    SIZE,
     Script,
     frames,
     make_look,
@@ -39,11 +44,10 @@ from actions_scene import (
     write_scripts,
 )
 from measure import heading
-from safetensors.numpy import load_file, save_file
 
 from cueflow.flows.work.stages import model_path
 from cueflow.tasks.actions.evaluate import Judged, bootstrap, cross_validate, report
-from cueflow.tasks.actions.features import SOURCES, ClipFeatures, FeatureBuilder, Looks, make_backbone, see
+from cueflow.tasks.actions.features import SOURCES, FeatureBuilder, make_backbone, see
 from cueflow.tasks.actions.files import read_features, write_features
 from cueflow.tasks.actions.labels import step_labels
 from cueflow.tasks.actions.metrics import frame_ap, frame_map
@@ -53,92 +57,99 @@ from cueflow.tasks.actions.training import Clip, TrainOptions
 FLOWS = ("appearance", "pixels", "optical", "attention", "images", "keys")
 NAMES = (
     "keys+appearance+probe",
+    "keys",
+    "optical",
     "keys+optical",
-    *FLOWS,
+    "pixels",
+    "attention",
+    "images",
+    "appearance",
     "keys+norel",
-    *(f"{flow}+tpu=conv" for flow in FLOWS),
-    *(f"{flow}+norel" for flow in FLOWS if flow != "keys"),
-    *(f"{flow}+tpu=conv+norel" for flow in FLOWS),
+    "optical+norel",
     "keys+optical+norel",
     "keys+optical+appearance",
+    "keys+optical+tpu=conv",
+    *(f"{flow}+tpu=conv" for flow in FLOWS),
+    *(f"{flow}+norel" for flow in FLOWS if flow not in {"keys", "optical"}),
+    *(f"{flow}+tpu=conv+norel" for flow in FLOWS),
     "keys+tpu=dilated",
     "keys+tpu=attention",
     "keys+tpu=gru",
 )
-HALF = ("keys", "images", "attention", "tokens")
+PAIRS = (
+    *("keys", "keys+norel", "optical", "optical+norel", "keys+optical", "keys+optical+norel"),
+    *("keys", "pixels", "keys", "attention", "keys", "appearance", "keys", "optical"),
+    *("keys+optical", "keys", "keys+optical", "optical", "keys+tpu=conv", "keys"),
+)
 
 
-def look(scripts: list[Script], pictures: list[np.ndarray], folder: Path, *, harsh: bool) -> None:
-    """Draw every session and keep what the backbone says of it."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Folds by subject, epochs, seed."""
+
+    folds: int
+    epochs: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scenes:
+    """Where the pictures lie, where features are kept, and how the sessions are shown."""
+
+    pictures: Path
+    folder: Path
+    backbone: Path
+    size: int
+    harsh: bool
+    device: str
+
+    def kept(self, script: Script) -> Path:
+        """The file of a session's features."""
+        return self.folder / f"{script.session_id}.features"
+
+
+def look(scenes: Scenes, script: Script) -> str:
+    """Draw a session, show it to the backbone, keep the features; says how fast that was."""
     torch.set_num_threads(1)
-    backbone = make_backbone(model_path("dinov2_small"))
-    for script in scripts:
-        file, number = folder / f"{script.session_id}.looks", int(script.session_id[1:])
-        if file.is_file():
-            continue
-        started, parts = time.perf_counter(), []
-        scene = make_look(pictures, number, script.seed)
-        for times, shown in frames(script, scene, HARSH if harsh else CLEAN):
-            seen = see(backbone, times, shown, size=SIZE)
-            parts.append(
-                {n: getattr(seen, n).astype(np.float16) if n in HALF else getattr(seen, n) for n in Looks.__slots__}
-            )
-        whole = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
-        save_file(whole, file.with_suffix(".part"))
-        file.with_suffix(".part").replace(file)
-        spent = time.perf_counter() - started
-        print(
-            f"{script.session_id}: {len(whole['times_s'])} frames, {len(whole['times_s']) / spent:.1f} a second",
-            flush=True,
-        )
+    cv2.setNumThreads(1)
+    backbone = make_backbone(scenes.backbone, device=scenes.device)
+    builder = FeatureBuilder(aspect=1.0)
+    scene = make_look(read_pictures(scenes.pictures), int(script.session_id[1:]), script.seed)
+    started = time.perf_counter()
+    for times, shown in frames(script, scene, HARSH if scenes.harsh else CLEAN):
+        builder.add(see(backbone, times, shown, size=scenes.size))
+    found = builder.done()
+    write_features(scenes.kept(script), found)
+    return f"{script.session_id}: {len(found)} frames, {len(found) / (time.perf_counter() - started):.1f} a second"
 
 
-def features(scripts: list[Script], folder: Path) -> list[ClipFeatures]:
-    """Features of all sessions, made once."""
-    found = []
-    for script in scripts:
-        file = folder / f"{script.session_id}.features"
-        known = read_features(file)
-        if known is None:
-            kept = load_file(folder / f"{script.session_id}.looks")
-            builder = FeatureBuilder(aspect=1.0)
-            for first in range(0, len(kept["times_s"]), 256):
-                part = {n: x[first : first + 256] for n, x in kept.items()}
-                builder.add(Looks(**{n: x.astype(np.float32) if n in HALF else x for n, x in part.items()}))
-            known = builder.done()
-            write_features(file, known)
-        found.append(known)
-    return found
-
-
-def clips_of(scripts: list[Script], folder: Path) -> list[Clip]:
+def clips_of(scenes: Scenes, scripts: list[Script]) -> list[Clip]:
     """Features and annotations of all sessions that were looked at."""
-    there = [s for s in scripts if any((folder / f"{s.session_id}.{kind}").is_file() for kind in ("looks", "features"))]
-    if missing := len(scripts) - len(there):
+    known = {s: read_features(scenes.kept(s)) for s in scripts}
+    if missing := sum(f is None for f in known.values()):
         print(f"{missing} session(s) were not looked at yet and are left out: `look` goes on with them")
-    found = features(there, folder)
-    return [Clip(s.session_id, s.subject_id, f, s.actions) for s, f in zip(there, found, strict=True)]
+    return [Clip(s.session_id, s.subject_id, f, s.actions) for s, f in known.items() if f is not None]
 
 
-def judged_by(name: str, clips: Sequence[Clip], *, folds: int, epochs: int, seed: int) -> list[Judged]:
+def judged_by(name: str, clips: Sequence[Clip], *, size: int, asked: Asked) -> list[Judged]:
     """Answers for every session of models trained without its subject."""
     parts = name.split("+")
     sources = tuple(p for p in parts if p in SOURCES)
     unit = next((p.removeprefix("tpu=") for p in parts if p.startswith("tpu=")), "")
-    setting = FeatureSetting("", RATE, SIZE, sources, "appearance" in parts)
+    setting = FeatureSetting("", RATE, size, sources, "appearance" in parts)
     if "probe" in parts:
-        return probe(clips, CLASSES, setting, folds=folds)
+        return probe(clips, CLASSES, setting, folds=asked.folds)
     options = TrainOptions(
-        epochs=epochs,
-        patience=epochs,
+        epochs=asked.epochs,
+        patience=asked.epochs,
         learning_rate=4e-3,
         cover=1.0,
         batch=4,
         relations="norel" not in parts,
         unit=unit,
-        seed=seed,
+        seed=asked.seed,
     )
-    return cross_validate(clips, CLASSES, setting, folds=folds, options=options)
+    return cross_validate(clips, CLASSES, setting, folds=asked.folds, options=options)
 
 
 def figures(judged: Sequence[Judged], *, plain: bool, seed: int) -> dict[str, Any]:
@@ -170,47 +181,94 @@ def line(name: str, found: dict[str, Any]) -> str:
     return "| " + " | ".join([*cells, f"{found['s']:.0f}"]) + " |"
 
 
-def table(clips: list[Clip], names: Sequence[str], folder: Path, *, folds: int, epochs: int, seed: int) -> None:
-    """Train and measure what is not yet in the folder, print a line for each."""
+def finished(scenes: Scenes, sessions: int, name: str, asked: Asked) -> Path:
+    """The file of a finished line."""
+    kind = f"n{sessions}f{asked.folds}e{asked.epochs}s{asked.seed}"
+    return scenes.folder / f"{name.replace('=', '_')}.{kind}.json"
+
+
+def measured(scenes: Scenes, scripts: list[Script], name: str, asked: Asked) -> str:
+    """Train and measure one line, unless the folder holds it."""
+    torch.set_num_threads(1)
+    clips = clips_of(scenes, scripts)
+    file = finished(scenes, len(clips), name, asked)
+    if not file.is_file():
+        started = time.perf_counter()
+        judged = judged_by(name, clips, size=scenes.size, asked=asked)
+        found = figures(judged, plain="probe" in name, seed=asked.seed)
+        file.write_text(json.dumps(found | {"s": time.perf_counter() - started}))
+    return line(name, json.loads(file.read_text()))
+
+
+def table(scenes: Scenes, scripts: list[Script], names: Sequence[str], *, asked: Asked, jobs: int) -> None:
+    """Print a line for each name, in their order."""
     head = ["what", "frame mAP (95 %)", "motion classes", "classes with order", "event mAP .5", "segment F1 .5"]
     head += [*CLASSES, "s"]
     print("| " + " | ".join(head) + " |\n|" + "---|" * len(head), flush=True)
-    for name in names:
-        file = folder / f"{name.replace('=', '_')}.n{len(clips)}f{folds}e{epochs}s{seed}.json"
-        if not file.is_file():
-            started = time.perf_counter()
-            judged = judged_by(name, clips, folds=folds, epochs=epochs, seed=seed)
-            found = figures(judged, plain="probe" in name, seed=seed)
-            file.write_text(json.dumps(found | {"s": time.perf_counter() - started}))
-        print(line(name, json.loads(file.read_text())), flush=True)
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        for row in pool.map(measured, repeat(scenes), repeat(scripts), names, repeat(asked)):
+            print(row, flush=True)
+    clips = clips_of(scenes, scripts)
     truth = np.concatenate([step_labels(c.actions, c.features.times_s, CLASSES) for c in clips]).mean(axis=0)
     print(f"| chance | {truth.mean():.3f} | | | | | " + " | ".join(f"{x:.2f}" for x in truth) + " | |")
 
 
+def pairs(scenes: Scenes, sessions: int, names: Sequence[str], asked: Asked) -> None:
+    """Mean difference of the subjects' frame mAP, first less second, with an interval over resampled subjects."""
+    print("| first | second | difference (95 %) | subjects that gain |\n|---|---|---|---|")
+    for first, second in zip(names[::2], names[1::2], strict=True):
+        files = [finished(scenes, sessions, n, asked) for n in (first, second)]
+        if not all(f.is_file() for f in files):
+            continue
+        one, two = (json.loads(f.read_text())["subjects"] for f in files)
+        gain = np.array([one[s] - two[s] for s in one])
+        drawn = np.random.default_rng(asked.seed).integers(len(gain), size=(2000, len(gain)))
+        low, high = np.percentile(gain[drawn].mean(axis=1), [2.5, 97.5])
+        print(
+            f"| {first} | {second} | {gain.mean():+.3f} ({low:+.3f} to {high:+.3f}) | {(gain > 0).sum()}/{len(gain)} |"
+        )
+
+
 def main() -> None:
-    """Do one of the two things."""
+    """Do one of the three things."""
+    given = asked_for()
+    folder = given.folder / f"{'harsh' if given.harsh else 'clean'}_{given.size}_{given.minutes:g}min"
+    folder.mkdir(parents=True, exist_ok=True)
+    backbone = given.backbone or model_path("dinov2_small")
+    scenes = Scenes(given.pictures, folder, backbone, given.size, given.harsh, given.device)
+    scripts = write_scripts(given.subjects, given.minutes, seed=0)
+    if given.what == "look":
+        waiting = [s for s in scripts if not scenes.kept(s).is_file()]
+        with ProcessPoolExecutor(given.jobs, mp_context=get_context("spawn")) as pool:
+            for said in pool.map(look, repeat(scenes), waiting):
+                print(said, flush=True)
+        return
+    asked = Asked(given.folds, given.epochs, given.seed)
+    print(heading(f"actions, {len(scripts)} simulated sessions of {given.minutes:g} minutes, {folder.name}"))
+    if given.what == "table":
+        table(scenes, scripts, given.names or NAMES, asked=asked, jobs=given.jobs)
+    else:
+        pairs(scenes, len(scripts), given.names or PAIRS, asked)
+
+
+def asked_for() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pictures", type=Path)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("what", choices=("look", "table"))
-    parser.add_argument("names", nargs="*", default=NAMES)
+    parser.add_argument("what", choices=("look", "table", "pairs"))
+    parser.add_argument("names", nargs="*")
     parser.add_argument("--harsh", action="store_true", help="flicker, sensor noise and strong changes of light")
+    parser.add_argument("--size", type=int, default=168)
     parser.add_argument("--subjects", type=int, default=12)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--folds", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
-    folder = given.folder / f"{'harsh' if given.harsh else 'clean'}_{given.minutes:g}min"
-    folder.mkdir(parents=True, exist_ok=True)
-    scripts = write_scripts(given.subjects, given.minutes, seed=1 if given.harsh else 0)
-    if given.what == "look":
-        look(scripts, read_pictures(given.pictures), folder, harsh=given.harsh)
-        return
-    torch.set_num_threads(1)
-    print(heading(f"actions, {len(scripts)} simulated sessions of {given.minutes:g} minutes, {folder.name}"))
-    names = given.names or NAMES
-    table(clips_of(scripts, folder), names, folder, folds=given.folds, epochs=given.epochs, seed=given.seed)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--backbone", type=Path, help="folder; default: DINOv2-small")
+    parser.add_argument("--device", default="cpu", help="where the backbone runs: cpu or cuda")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

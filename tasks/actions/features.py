@@ -344,12 +344,14 @@ def _looks(backbone: Backbone, waiting: list[tuple[float, Pictures]], size: int)
     return see(backbone, np.array([t for t, _ in waiting]), np.stack([picture for _, picture in waiting]), size=size)
 
 
-def make_backbone(folder: Path) -> Backbone:
+def make_backbone(folder: Path, *, device: str = "cpu") -> Backbone:
     """The backbone as this room uses it: keys of the blocks measured best, attention images and tokens kept.
 
     Parameters
     ----------
     folder : Path
+        As in `Backbone`.
+    device : str, optional
         As in `Backbone`.
 
     Returns
@@ -369,4 +371,5 @@ def make_backbone(folder: Path) -> Backbone:
         raise ModelError("The backbone's folder holds no model that transformers can load") from error
     keys = sorted({min(layer * blocks // 12, blocks - 1) for layer in KEY_LAYERS})
     last = max(1, min(4, blocks // 3))
-    return Backbone(folder, key_layers=keys, attention_layers=range(blocks - last, blocks), images=True, tokens=True)
+    attention = range(blocks - last, blocks)
+    return Backbone(folder, key_layers=keys, attention_layers=attention, images=True, tokens=True, device=device)

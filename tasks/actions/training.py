@@ -188,11 +188,15 @@ def train(
         head=head,
         thresholds=thresholds,
         temperatures=temperatures,
-        durations_s=np.array(
-            [np.median([a.end_s - a.start_s for clip in clips for a in clip.actions if a.label == c]) for c in classes]
-        ),
+        durations_s=np.array([_typical_s(clips, c) for c in classes]),
         card=card,
     )
+
+
+def _typical_s(clips: Sequence[Clip], label: str) -> float:
+    """Median length of a class, s; a class that a fold has no example of gets a second, and is not found anyway."""
+    lengths = [a.end_s - a.start_s for clip in clips for a in clip.actions if a.label == label]
+    return float(np.median(lengths)) if lengths else 1.0
 
 
 def subject_digest(subject_id: str) -> str:

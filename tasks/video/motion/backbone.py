@@ -38,10 +38,11 @@ class HeadMode(StrEnum):
 class Maps:
     """What the backbone says of n frames of `side` × `side` patches, P = side².
 
-    `keys` by block, (n, P, channels); `attention` by block, (n, P, P), or (n, heads, P, P) with heads apart: each row
-    (query) sums to 1 over the patches (class and register tokens left out); `images` by block, (n, images, P): log of
-    the attention that each patch receives, by head, and of the class token's, where there is one; `tokens` (n, leading
-    + P, channels) after the last block that ran, where asked for.
+    `keys` by block, (n, P, channels), without what the place in the picture alone puts into them; `attention` by block,
+    (n, P, P), or (n, heads, P, P) with heads apart: each row (query) sums to 1 over the patches (class and register
+    tokens left out); `images` by block, (n, images, P): log of the attention that each patch receives, by head, and of
+    the class token's, where there is one; `tokens` (n, leading + P, channels) after the last block that ran, where
+    asked for.
     """
 
     side: int
@@ -65,6 +66,8 @@ class Backbone:
         Whether attention images and the last tokens are wanted.
     heads : HeadMode, optional
         Mean over heads, largest of them (rows made to sum to 1 again), or each apart.
+    device : str, optional
+        Where torch computes: "cpu", "cuda", "cuda:1".
 
     Raises
     ------
@@ -81,10 +84,13 @@ class Backbone:
         images: bool = False,
         tokens: bool = False,
         heads: HeadMode = HeadMode.MEAN,
+        device: str = "cpu",
     ) -> None:
         import torch
 
         self._vit = vit = load_vit(folder)
+        self._device = torch.device(device)
+        vit.model.to(self._device)
         self._key_layers, self._attention_layers = tuple(key_layers), tuple(attention_layers)
         self._images, self._tokens, self._mode = images, tokens, heads
         self._projected: dict[tuple[int, str], torch.Tensor] = {}
@@ -99,7 +105,8 @@ class Backbone:
                 module.register_forward_hook(self._keeper(layer, name))
         for module in vit.rotary():
             module.register_forward_hook(self._keep_turn)
-        self._mean, self._std = (torch.tensor(x).view(1, 3, 1, 1) for x in (vit.mean, vit.std))
+        self._mean, self._std = (torch.tensor(x, device=self._device).view(1, 3, 1, 1) for x in (vit.mean, vit.std))
+        self._places: dict[int, dict[int, Float32]] = {}
 
     def _keeper(self, layer: int, name: str) -> Callable[[Any, Any, torch.Tensor], None]:
         def keep(_module: Any, _inputs: Any, output: torch.Tensor) -> None:  # noqa: ANN401
@@ -143,27 +150,36 @@ class Backbone:
         side = self.side(size)
         if side < 3 or size % self._vit.patch:
             raise ModelError(f"The size must be a multiple of the backbone's patch of {self._vit.patch} pixels")
+        if self._key_layers and size not in self._places:
+            self._places[size] = {}  # while they are being found, nothing is taken out
+            shown = self.maps(unrelated_pictures(size), size=size)
+            self._places[size] = {n: keys.mean(axis=0) for n, keys in shown.keys.items()}
         parts: list[Maps] = []
         with torch.inference_mode():
             for first in range(0, len(pictures), CHUNK):
-                pixels = torch.from_numpy(np.ascontiguousarray(pictures[first : first + CHUNK])).permute(0, 3, 1, 2)
+                part = torch.from_numpy(np.ascontiguousarray(pictures[first : first + CHUNK])).to(self._device)
                 small = torch.nn.functional.interpolate(
-                    pixels.float(), size=(size, size), mode="bilinear", antialias=True, align_corners=False
+                    part.permute(0, 3, 1, 2).float(),
+                    size=(size, size),
+                    mode="bilinear",
+                    antialias=True,
+                    align_corners=False,
                 )
-                parts.append(self._read(side, self._vit.run((small / 255 - self._mean) / self._std)))
+                tokens = self._vit.run((small / 255 - self._mean) / self._std)
+                parts.append(self._read(side, tokens, self._places.get(size, {})))
         return _joined(parts)
 
-    def _read(self, side: int, tokens: torch.Tensor) -> Maps:
-        keys = {n: self._patches(n, "key").float().numpy() for n in self._key_layers}
+    def _read(self, side: int, tokens: torch.Tensor, places: dict[int, Float32]) -> Maps:
+        keys = {n: self._patches(n, "key").float().cpu().numpy() - places.get(n, 0.0) for n in self._key_layers}
         attention, images = {}, {}
         for n in self._attention_layers:
             query, key = (self._placed(self._patches(n, name)) for name in ("query", "key"))
             by_head = head_attention(query, key, heads=self._vit.heads)
-            attention[n] = joined_heads(by_head, self._mode).numpy()
+            attention[n] = joined_heads(by_head, self._mode).cpu().numpy()
             if self._images:
                 images[n] = self._image(n, by_head)
         self._projected.clear()
-        return Maps(side, keys, attention, images, tokens.float().numpy() if self._tokens else None)
+        return Maps(side, keys, attention, images, tokens.float().cpu().numpy() if self._tokens else None)
 
     def _patches(self, layer: int, name: str) -> torch.Tensor:
         # class and register tokens come first
@@ -183,8 +199,31 @@ class Backbone:
                 head_attention(first, self._placed(self._patches(layer, "key")), heads=self._vit.heads)[:, :, 0]
                 * patches
             )
-        made: Float32 = torch.cat(shown, dim=1).clamp(min=1e-6).log().numpy()
+        made: Float32 = torch.cat(shown, dim=1).clamp(min=1e-6).log().cpu().numpy()
         return made
+
+
+def unrelated_pictures(size: int) -> NDArray[np.uint8]:
+    """Grey and softly mottled pictures that have nothing in common but the frame, the same ones every time.
+
+    The mean of what a transformer says of them at a patch is what the place alone puts there: it stays where it is when
+    the scene moves, and would hold the flow back.
+
+    Parameters
+    ----------
+    size : int
+        Side, pixels.
+
+    Returns
+    -------
+    ndarray, shape (16, size, size, 3)
+    """
+    import cv2
+
+    rng = np.random.default_rng(0)
+    grey = [np.full((size, size, 3), level, dtype=np.uint8) for level in (40, 100, 160, 220)]
+    grains = [rng.integers(0, 256, (grain, grain, 3), dtype=np.uint8) for grain in (3, 7, 14, 28) for _ in range(3)]
+    return np.stack([*grey, *(cv2.resize(g, (size, size), interpolation=cv2.INTER_CUBIC) for g in grains)])
 
 
 def _joined(parts: list[Maps]) -> Maps:

@@ -106,7 +106,8 @@ def key_displacement(now: Array, then: Array, *, ridge: float = RIDGE) -> FloatA
     """Displacement of every patch between two frames, by least squares over a 3 × 3 window and all channels.
 
     Channels are standardised over both frames, gradients averaged over both, so that exchanging the frames changes the
-    sign and nothing else.
+    sign and nothing else. What a channel changes by in the whole picture beside the motion, as a flicker of the light
+    makes it, is estimated from a first solution and left out of the second.
 
     Parameters
     ----------
@@ -130,10 +131,16 @@ def key_displacement(now: Array, then: Array, *, ridge: float = RIDGE) -> FloatA
     along_y, along_x = _gradients(both.mean(axis=0))
     change = both[1] - both[0]
     xx, xy, yy = _window(along_x * along_x), _window(along_x * along_y), _window(along_y * along_y)
-    xt, yt = _window(along_x * change), _window(along_y * change)
     xx, yy = xx + ridge * both.shape[-1], yy + ridge * both.shape[-1]
     determinant = xx * yy - xy * xy
-    return np.stack([(xy * yt - yy * xt) / determinant, (xy * xt - xx * yt) / determinant], axis=-1)
+
+    def solved(change: FloatArray) -> FloatArray:
+        xt, yt = _window(along_x * change), _window(along_y * change)
+        return np.stack([(xy * yt - yy * xt) / determinant, (xy * xt - xx * yt) / determinant], axis=-1)
+
+    first = solved(change)
+    unexplained = change + along_x * first[..., :1] + along_y * first[..., 1:]
+    return solved(change - unexplained.mean(axis=(0, 1)))
 
 
 def _gradients(maps: FloatArray) -> tuple[FloatArray, FloatArray]:
