@@ -49,6 +49,15 @@ BackboneName = Annotated[
     str, typer.Option("--backbone", help="Vision transformer: dinov2_small, a folder, or a fetched name of the hub.")
 ]
 Rate = Annotated[float, typer.Option("--rate", min=1, max=30, help="Frames a second; quick nods need 8.")]
+Size = Annotated[
+    int,
+    typer.Option(
+        "--size",
+        min=56,
+        max=518,
+        help="Side of the picture that the backbone sees, pixels: 112, or 168 for small movements, in more time.",
+    ),
+]
 Motion = Annotated[list[Source] | None, typer.Option("--motion", help="Motion source; may be given several times.")]
 Appearance = Annotated[bool, typer.Option("--appearance/--no-appearance", help="Also read how the frames look.")]
 Related = Annotated[bool, typer.Option("--relations/--no-relations", help="Let classes look at one another.")]
@@ -68,6 +77,7 @@ def train(
     labels: Labels = None,
     backbone: BackboneName = "dinov2_small",
     rate: Rate = 8.0,
+    size: Size = 112,
     motion: Motion = None,
     appearance: Appearance = True,
     relations: Related = True,
@@ -80,7 +90,7 @@ def train(
     from cueflow.tasks.actions.training import TrainOptions
     from cueflow.tasks.actions.training import train as fit
 
-    setting = _setting(backbone, rate, _sources(motion), appearance=appearance)
+    setting = _setting(backbone, (rate, size), _sources(motion), appearance=appearance)
     with _bar("training") as tell:
         clips, classes, warnings = _annotated(dataset, labels, _store(cache, setting, backbone), tell)
         options = TrainOptions(epochs=epochs, relations=relations, seed=seed)
@@ -101,6 +111,7 @@ def evaluate(
     folds: Annotated[int | None, typer.Option("--folds", min=2, help="Train anew in folds by subject.")] = None,
     backbone: BackboneName = "",
     rate: Rate = 8.0,
+    size: Size = 112,
     motion: Motion = None,
     appearance: Appearance = True,
     relations: Related = True,
@@ -125,7 +136,7 @@ def evaluate(
             warnings += _met(clips, ready.card)
             found = evaluate_model(ready, clips)
         else:
-            setting = _setting(backbone, rate, _sources(motion), appearance=appearance)
+            setting = _setting(backbone, (rate, size), _sources(motion), appearance=appearance)
             clips, classes, warnings = _annotated(dataset, labels, _store(cache, setting, backbone), tell)
             judged = cross_validate(
                 clips,
@@ -208,10 +219,11 @@ def _sources(motion: Sequence[Source] | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(s.value for s in (motion or _DEFAULT)))
 
 
-def _setting(backbone: str, rate: float, sources: Sequence[str], *, appearance: bool) -> FeatureSetting:
+def _setting(backbone: str, looks: tuple[float, int], sources: Sequence[str], *, appearance: bool) -> FeatureSetting:
     from cueflow.flows.actions import BACKBONE, feature_setting
 
-    return feature_setting(rate_hz=rate, sources=sources, appearance=appearance, backbone=backbone or BACKBONE)
+    (rate, size), name = looks, backbone or BACKBONE
+    return feature_setting(rate_hz=rate, size=size, sources=sources, appearance=appearance, backbone=name)
 
 
 def _store(cache: Path | None, setting: FeatureSetting, backbone: str) -> FeatureStore:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-VERSION = "2"
+VERSION = "3"
 POOL = 4
 CELLS = POOL * POOL
 FIELD_COLUMNS = 3 * CELLS + 8  # residual x and y, its length, six affine numbers, two mean speeds

@@ -162,10 +162,10 @@ def test_the_real_backbone_follows_a_shift_in_size_and_sign(dinov2, picture):
 
 @pytest.mark.slow
 @pytest.mark.real
-def test_of_a_shifted_photograph_the_real_backbone_gives_most(dinov2, data_root):
+def test_of_a_shifted_photograph_the_real_backbone_gives_most(dinov2, shared_data):
     real = Backbone(dinov2, key_layers=(5, 8), attention_layers=(11,))
     shares = []
-    for path in sorted((data_root / "image_keypoints").rglob("*.jpg"))[:8]:
+    for path in sorted((shared_data / "image_keypoints").rglob("*.jpg"))[:8]:
         photograph = cv2.resize(cv2.imread(str(path))[..., ::-1], (512, 512), interpolation=cv2.INTER_AREA)
         moved = [photograph[32:480, 32 + x : 480 + x] for x in (-4, 4)]  # of 448 pixels; 8 patches along a side of 112
         keys = key_grid(real.maps(np.stack(moved), size=112))

@@ -170,7 +170,8 @@ class Backbone:
         return _joined(parts)
 
     def _read(self, side: int, tokens: torch.Tensor, places: dict[int, Float32]) -> Maps:
-        keys = {n: self._patches(n, "key").float().cpu().numpy() - places.get(n, 0.0) for n in self._key_layers}
+        keys: dict[int, Float32] = {n: self._patches(n, "key").float().cpu().numpy() for n in self._key_layers}
+        keys = {n: x - places[n] if places else x for n, x in keys.items()}
         attention, images = {}, {}
         for n in self._attention_layers:
             query, key = (self._placed(self._patches(n, name)) for name in ("query", "key"))
