@@ -22,7 +22,7 @@ def main(arguments: Sequence[str]) -> None:
     sessions = int(arguments[0]) if arguments else 500
     with tempfile.TemporaryDirectory() as folder:
         dataset, tables = Path(folder, "cohort"), Path(folder, "tables")
-        _make(dataset, Path(folder, "one"), sessions)
+        make_many(dataset, Path(folder, "one"), sessions)
         run = [*CUEFLOW, "run", str(dataset), "--out", str(tables)]
         first = cost_of(run)
         again = [cost_of(run) for _ in range(2)]
@@ -42,8 +42,8 @@ def main(arguments: Sequence[str]) -> None:
     print()
 
 
-def _make(dataset: Path, one: Path, sessions: int) -> None:
-    """Every session has its own bytes: the last digit of one sample differs."""
+def make_many(dataset: Path, one: Path, sessions: int) -> None:
+    """A dataset of many small sessions. Every session has its own bytes: the last digit of one sample differs."""
     simulate(one, sessions=1, minutes=0.25, seed=5, effects=replace(Effects.plain(), modalities=("ecg",)))
     lines = (one / "s001" / "chest.csv").read_text(encoding="utf-8").splitlines()
     (dataset / "recordings").mkdir(parents=True)

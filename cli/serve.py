@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -67,6 +68,12 @@ def serve(
     metrics_port: Annotated[
         int | None, typer.Option(min=1, max=65_535, help="Serve Prometheus metrics there, on this machine only.")
     ] = None,
+    pages: Annotated[
+        Path | None, typer.Option(help="Folder for pages of the sessions, which runs then write and link to.")
+    ] = None,
+    pages_port: Annotated[
+        int, typer.Option(min=1, max=65_535, help="Port of the pages, on this machine only, behind the same password.")
+    ] = 4201,
     json_logs: Annotated[bool, typer.Option("--json-logs", help="Log in lines of JSON.")] = False,
     allow: Annotated[list[Path] | None, typer.Option(help="Further folder that forms may name; repeat.")] = None,
 ) -> None:
@@ -76,6 +83,8 @@ def serve(
     from cueflow.flows.serving.automations import load_notify
     from cueflow.flows.serving.logs import log_json
     from cueflow.flows.serving.metrics import serve_metrics
+    from cueflow.flows.serving.pages import PAGES_URL, show_pages
+    from cueflow.flows.serving.secret import AUTH
     from cueflow.flows.serving.server import Served, server, work
     from cueflow.schemas.session import Group
 
@@ -91,6 +100,7 @@ def serve(
         cron=cron,
         timezone=timezone,
         notify=load_notify(notify) if notify else None,
+        pages=pages.resolve() if pages else None,
         extra_roots=tuple(folder.resolve() for folder in allow or ()),
     )
     options = Options((), frozenset(Group), served.config, served.workers, served.fusion_model, force=False, join=False)
@@ -100,6 +110,8 @@ def serve(
     screen = console()
     screen.print("Starting the server; the first start on a machine takes a while …")
     with server(port, cron=cron, timezone=timezone) as (ui, password):
+        if served.pages is not None:
+            os.environ[PAGES_URL] = show_pages(served.pages, port=pages_port, word=os.environ[AUTH])
 
         def ready() -> None:
             screen.print(f"[bold]{ui}/deployments[/bold] has extract, reprocess, train and maintain.")

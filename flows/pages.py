@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,14 @@ from cueflow.tasks.report.text import page_names
 _PARTS = ("biomarkers", "windows", "events", "predictions", "explanations")
 
 
-def write_pages(tables: Path, out: Path, *, session: str | None = None, groups: Path | None = None) -> tuple[Path, ...]:
+def write_pages(
+    tables: Path,
+    out: Path,
+    *,
+    session: str | None = None,
+    groups: Path | None = None,
+    only: Collection[str] | None = None,
+) -> tuple[Path, ...]:
     """Write the page of one session, or the cohort page and a page for every session.
 
     Parameters
@@ -33,6 +41,8 @@ def write_pages(tables: Path, out: Path, *, session: str | None = None, groups: 
         Session id; None for all.
     groups : Path, optional
         CSV with subject_id and group, for the cohort's comparison of groups.
+    only : collection of str, optional
+        Beside the cohort page, pages of these sessions alone.
 
     Returns
     -------
@@ -47,7 +57,9 @@ def write_pages(tables: Path, out: Path, *, session: str | None = None, groups: 
     opened = open_tables(tables)
     rows = opened.sessions.sort("session_id").collect()
     chosen = rows if session is None else rows.filter(session_id=session)
-    if chosen.is_empty():
+    if only is not None:
+        chosen = chosen.filter(chosen["session_id"].is_in(list(only)))
+    if chosen.is_empty() and not only:
         raise TablesError(
             f"no session {session!r} in these tables; `cueflow status` lists them"
             if session

@@ -5,9 +5,13 @@ Only on a server: behind a plain `cueflow run` nobody looks. Session ids are sho
 
 from __future__ import annotations
 
+import os
+import re
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, cast
+from urllib.parse import quote
 from uuid import UUID
 
 from prefect.artifacts import (
@@ -18,11 +22,14 @@ from prefect.artifacts import (
 )
 from prefect.settings import get_current_settings
 
+from cueflow.flows.pages import write_pages
 from cueflow.flows.planning.why import Why
+from cueflow.flows.serving.pages import PAGES_URL
 from cueflow.flows.summary import RunSummary
 
 _ROWS = 2_000  # an artifact is a value in a database, not a place for a cohort
 _EVERY_S = 2.0
+_PAGES = 200
 
 
 def on_server() -> bool:
@@ -111,6 +118,28 @@ def tell_planned(found: Sequence[Why], *, force: bool) -> None:
     _table("plan", rows, said=said)
 
 
+def tell_pages(tables: Path, out: Path, sessions: Sequence[str]) -> None:
+    """Write the cohort's page and those of the sessions that ran, and link to them.
+
+    Parameters
+    ----------
+    tables : Path
+        TABLES.
+    out : Path
+        Folder for the pages.
+    sessions : sequence of str
+        Those that ran; of more than two hundred the last ones.
+    """
+    written = write_pages(tables, out, only=sessions[-_PAGES:])
+    address = os.environ.get(PAGES_URL, "").rstrip("/")
+    if not (address and on_server()):
+        return
+    links = [f"- [{_escaped(page.stem)}]({address}/{quote(page.name)})" for page in written]
+    create_markdown_artifact(
+        "\n".join(["Sign in as here.", "", *links]), key="report", description="Pages of this run."
+    )
+
+
 def tell_text(key: str, text: str) -> None:
     """Write a few lines in Markdown."""
     if on_server():
@@ -121,3 +150,8 @@ def _table(key: str, rows: list[dict[str, Any]], *, said: str) -> None:
     if len(rows) > _ROWS:
         said += f" The first {_ROWS} of {len(rows)} are listed; the tables have all."
     create_table_artifact(rows[:_ROWS], key=key, description=said)
+
+
+def _escaped(name: str) -> str:
+    """A name in Markdown, as it is."""
+    return re.sub(r"([\\`*_{}\[\]()#+.!|<>-])", r"\\\1", name)

@@ -39,6 +39,7 @@ def extract(  # noqa: PLR0913, PLR0917 - flat parameters become the form in Pref
     workers: Annotated[int, Field(ge=1, le=256)] = 2,
     fusion_model: str = "",
     action_model: str = "",
+    pages: str = "",
     granularity: Granularity = Granularity.AUTO,
     shards: Annotated[int, Field(ge=0, le=1000)] = 0,
     video_at_once: Annotated[int, Field(ge=0, le=256)] = 0,
@@ -68,6 +69,8 @@ def extract(  # noqa: PLR0913, PLR0917 - flat parameters become the form in Pref
         Fusion model to apply, below a root; empty: none.
     action_model : str
         Action model to apply, below a root; empty: none.
+    pages : str
+        Folder for pages of the sessions that ran, below a root; empty: none are written.
     granularity : Granularity
         What one task is; auto: a modality of a session up to 1,000 sessions, a session up to 10,000, then 25 sessions.
     shards : int
@@ -92,6 +95,7 @@ def extract(  # noqa: PLR0913, PLR0917 - flat parameters become the form in Pref
             workers=workers,
             fusion_model=optional(fusion_model),
             action_model=optional(action_model),
+            pages=optional(pages),
             force=force,
             join=join,
             granularity=granularity,

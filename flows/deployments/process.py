@@ -10,7 +10,7 @@ from typing import Any
 
 from prefect import get_run_logger, runtime
 
-from cueflow.flows.deployments.artifacts import Bar, on_server, tell_done
+from cueflow.flows.deployments.artifacts import Bar, on_server, tell_done, tell_pages
 from cueflow.flows.deployments.fan_out import IN_FLIGHT, Unit, fan_out
 from cueflow.flows.deployments.shards import run_shards
 from cueflow.flows.fuse import load_matching
@@ -83,6 +83,8 @@ def process(
         log_run(store.root, _record(plan, summary, granularity=granularity, seconds=seconds))
     get_run_logger().info("%s", summary.line)
     tell_done(summary, {why.session_id: why for why in explain_plan(plan, rows)})
+    if options.pages is not None and summary.sessions:
+        tell_pages(store.root, options.pages, [done.session_id for done in summary.sessions])
     return summary
 
 

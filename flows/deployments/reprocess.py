@@ -55,6 +55,7 @@ def reprocess(  # noqa: PLR0913 - flat parameters become the form in Prefect's U
     dataset_name: str = "",
     config: str = "",
     fusion_model: str = "",
+    pages: str = "",
     granularity: Granularity = Granularity.AUTO,
 ) -> RunSummary | State[Any] | None:
     """Process chosen sessions again: those that fit every field that is filled in.
@@ -93,6 +94,8 @@ def reprocess(  # noqa: PLR0913 - flat parameters become the form in Prefect's U
         Configuration file, below a root; empty: the defaults.
     fusion_model : str
         Fusion model to apply, below a root; empty: none.
+    pages : str
+        Folder for pages of the sessions that ran, below a root; empty: none are written.
     granularity : Granularity
         What one task is; auto: a modality of a session up to 1,000 sessions, a session up to 10,000, then 25 sessions.
 
@@ -108,6 +111,7 @@ def reprocess(  # noqa: PLR0913 - flat parameters become the form in Prefect's U
             config=optional(config),
             workers=workers,
             fusion_model=optional(fusion_model),
+            pages=optional(pages),
             force=force,
             join=False,
             granularity=granularity,

@@ -19,7 +19,7 @@ class Options:
     """What a run was asked for, checked.
 
     `video_at_once` limits how many videos are decoded at the same time, 0 for as many as there are workers; `shards`
-    says over how many other flow runs the computing is spread, 0 for none.
+    says over how many other flow runs the computing is spread, 0 for none; `pages` is where pages of the sessions go.
     """
 
     sessions: tuple[str, ...]
@@ -33,6 +33,7 @@ class Options:
     video_at_once: int = 0
     shards: int = 0
     action_model: Path | None = None
+    pages: Path | None = None
 
     def settings(self) -> Config:
         """Parameters of the run: those of the file, with what the command line says in their place.

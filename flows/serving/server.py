@@ -48,7 +48,7 @@ class Served:
     """What is served: a dataset, its tables, and when.
 
     `cron` is empty for no schedule; `extra_roots` are further folders that forms may name; `notify` says who is told of
-    failures.
+    failures; `pages` is where runs leave pages of their sessions.
     """
 
     dataset: Path
@@ -61,6 +61,7 @@ class Served:
     timezone: str
     extra_roots: tuple[Path, ...] = ()
     notify: Notify | None = None
+    pages: Path | None = None
 
     @property
     def roots(self) -> dict[str, Path]:
@@ -71,6 +72,7 @@ class Served:
             "model": self.tables.with_name(f"{self.tables.name}-model"),
             "config": self.config,
             "fusion-model": self.fusion_model,
+            "pages": self.pages,
         }
         named = {name: path for name, path in own.items() if path is not None}
         return parse_roots(",".join(str(path) for path in self.extra_roots)) | named
@@ -148,6 +150,7 @@ def deployments(served: Served) -> list[RunnerDeployment]:
         "config": "config" if served.config else "",
         "fusion_model": "fusion-model" if served.fusion_model else "",
         "workers": served.workers,
+        "pages": "pages" if served.pages else "",
     }
     learned = {"tables": "tables", "labels": "dataset/labels.csv", "out": "model"}
     schedules = [CronSchedule(cron=served.cron, timezone=served.timezone)] if served.cron else None

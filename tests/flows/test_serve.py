@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -75,12 +76,14 @@ def served(tmp_path_factory):
     """One session of 15 s of ECG, served with a schedule."""
     home = tmp_path_factory.mktemp("serve")
     simulate(home / "cohort", sessions=1, minutes=0.25, seed=5, effects=replace(Effects.plain(), modalities=("ecg",)))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    with socket.socket() as probe, socket.socket() as other:
+        for free in (probe, other):
+            free.bind(("127.0.0.1", 0))
+        port, pages_port = probe.getsockname()[1], other.getsockname()[1]
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "CUEFLOW_ROOTS"))}
     environment |= {"PREFECT_HOME": str(home / "prefect"), "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "cueflow", "serve", str(home / "cohort"), "--out", str(home / "tables")]
+    command += ["--pages", str(home / "pages"), "--pages-port", str(pages_port), "--json-logs"]
     log = home / "log"
     with log.open("w") as out:
         process = subprocess.Popen(
@@ -179,6 +182,11 @@ def test_schedule_forms_runs_and_the_end(served):
     assert row["ran because"] in {"asked for", "not in the tables yet"}  # the analyst's run may have come before
     assert sessions["subject_id"][0] not in json.dumps(row)
     assert api.artifact(run, "progress")["data"] == 100.0
+    link = re.search(r"\[s001\]\((http://127.0.0.1:\d+/s001.html)\)", api.artifact(run, "report")["data"]).group(1)
+    with urllib.request.urlopen(urllib.request.Request(link, headers=api.head)) as page:  # noqa: S310 - our own server
+        assert "s001" in page.read().decode()
+    said = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    assert {"Completed", "extract"} <= {word for line in said for word in re.findall(r"\w+", line["message"])}
     # A dry run lists and writes nothing.
     before = {p: p.stat().st_mtime_ns for p in (home / "tables").rglob("*.parquet")}
     run = api.start("reprocess", sessions="s0*", force=True, dry_run=True)
