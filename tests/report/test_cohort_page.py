@@ -10,6 +10,7 @@ import pytest
 
 from cueflow.schemas.biomarkers import BIOMARKERS
 from cueflow.tasks.report.cohort import MAX_SESSIONS, _strips, cohort_page
+from cueflow.tasks.report.matrix import make_matrix
 from cueflow.tasks.report.text import page_name
 
 NAME = next(iter(BIOMARKERS))
@@ -98,3 +99,16 @@ def test_a_large_cohort_says_how_many_it_shows(rows):
     assert text.count('<tr class="value"') == MAX_SESSIONS
     assert f"The first {MAX_SESSIONS} of {MAX_SESSIONS + 5} sessions" in text
     assert len(text.encode()) < 5e6
+
+
+def test_measures_of_own_actions_are_described_like_the_declared_ones(rows):
+    one = next(r for r in rows.biomarker_rows(phases=("session",)) if r["biomarker"] == "face_blink_rate")
+    ok = {"status": "ok", "reason": None, "biomarker": "action_wave_rate", "method": "action_model"}
+    names = [{"session_id": f"S{k}", "subject_id": f"P{k // 2}", "visit": str(k % 2)} for k in range(12)]
+    sessions = rows.frame("sessions", [rows.session_row(**name) for name in names])
+    values = rows.frame("biomarkers", [one | ok | name | {"value": float(k)} for k, name in enumerate(names)])
+    assert make_matrix(sessions, values).names == ("action_wave_rate",)
+    text = cohort_page(sessions, values)
+    assert "Action wave rate" in text
+    assert "12 values from 0 to 11 1/min" in text
+    assert "Reliability over repeated visits" in text

@@ -141,6 +141,26 @@ def test_the_second_pass_reads_names_of_files(root, tmp_path):
         second_pass(root, tmp_path / "out")
 
 
+def test_own_actions_are_chosen_by_name_and_rare_ones_left_out(rows_builder, tmp_path):
+    store = TableStore(tmp_path / "tables", "d")
+    with store.writing(root_fingerprint="f", session_ids=[f"visit-{k}" for k in range(6)]):
+        for k in range(6):
+            tables = rows_builder(f"visit-{k}", "run-a", subject=f"person-{k}")
+            frame = pl.DataFrame(tables["biomarkers"])
+            names = [
+                "action_wave_rate",
+                "action_hum_rate" if k == 0 else "hrv_rmssd",
+                *["hrv_rmssd"] * (frame.height - 2),
+            ]
+            renamed = frame.with_columns(biomarker=pl.Series(names)).to_arrow().cast(tables["biomarkers"].schema)
+            store.commit_session(f"visit-{k}", tables | {"biomarkers": renamed}, run_id="run-a")
+    choice = Choice(biomarkers=["action_*"])
+    done = deidentify(store.root, tmp_path / "out", key_file=tmp_path / "key.csv", choice=choice)
+    assert set(open_tables(tmp_path / "out").biomarkers.collect()["biomarker"]) == {"action_wave_rate"}
+    assert done.rare == ("1 biomarkers by biomarker",)
+    assert set(open_tables(tmp_path / "out").sessions.collect()["own_biomarkers"].explode()) == {"action_wave_rate"}
+
+
 def test_too_few_subjects_and_bad_places_are_refused(root, tmp_path):
     with pytest.raises(TablesError, match="Only 6 subjects"):
         deidentify(root, tmp_path / "o", key_file=tmp_path / "k", choice=Choice(k=7))
