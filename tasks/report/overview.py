@@ -55,6 +55,15 @@ class Sync:
 
 
 @dataclass(frozen=True, slots=True)
+class Methods:
+    """What a modality's values were computed with; `weights` are short hashes."""
+
+    title: str
+    methods: str
+    weights: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """The top of the page; `facts` are pairs of a label and a text."""
 
@@ -67,6 +76,7 @@ class Overview:
     run: tuple[tuple[str, str], ...]
     tiles: tuple[Tile, ...]
     sync: tuple[Sync, ...]
+    methods: tuple[Methods, ...]
 
 
 def overview(session: Mapping[str, object], biomarkers: pl.DataFrame, events: pl.DataFrame) -> Overview:
@@ -106,6 +116,7 @@ def overview(session: Mapping[str, object], biomarkers: pl.DataFrame, events: pl
             _tile(session, g, (*values.get(g, (0, 0)), found.get(g, 0)), good.get(g)) for g in (g.value for g in Group)
         ),
         sync=_sync(session.get("sync")),
+        methods=_methods(biomarkers),
     )
 
 
@@ -119,6 +130,26 @@ def _run(session: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
         ("Started", instant(session.get("started_utc"))),
         ("Finished", instant(session.get("finished_utc"))),
     )
+
+
+def _methods(biomarkers: pl.DataFrame) -> tuple[Methods, ...]:
+    """Methods behind values, in the order of the registry's modalities."""
+    columns = ("modality", "method", "method_version", "model_sha256")
+    used = biomarkers.filter(biomarkers["value"].is_not_null()).select(columns).unique().sort(columns)
+    order = {modality.value: place for place, modality in enumerate(Modality)}
+    made = []
+    for modality in sorted(used["modality"].drop_nulls().unique(), key=lambda m: (order.get(m, len(order)), m)):
+        mine = used.filter(modality=modality)
+        pairs = mine.select("method", "method_version").unique(maintain_order=True).iter_rows()
+        hashes = [one for several in mine["model_sha256"].drop_nulls().unique() for one in several.split("+") if one]
+        made.append(
+            Methods(
+                title=title_of_modality(modality),
+                methods=", ".join(f"{as_text(method)} {as_text(version)}".strip() for method, version in pairs),
+                weights=tuple(one[:_HASH_SHOWN] for one in dict.fromkeys(hashes)),
+            )
+        )
+    return tuple(made)
 
 
 def _group_of(modality: object) -> str:

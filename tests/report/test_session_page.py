@@ -404,3 +404,14 @@ def test_what_is_known_of_each_recorders_clock_is_said(rows):
     for said in ("± 0.003 s", "estimated by beats", "21.4 ppm", "Jumps by \u22122.5 s at 1:00."):
         assert said in text
     assert Reason.NOTHING_SHARED.sentence in text
+
+
+def test_methods_versions_and_weights_are_listed(rows):
+    one = next(r for r in rows.biomarker_rows(phases=("session",)) if r["biomarker"] == "hrv_rmssd")
+    said = {"method": "r-peaks", "method_version": "3", "model_sha256": "ab" * 32 + "+" + "cd" * 32, "value": 1.0}
+    values = rows.frame(
+        "biomarkers", [one | said, one | said | {"method_version": "2"}, one | said | {"method": "lost", "value": None}]
+    )
+    text = session_page(**rows.session_parts() | {"biomarkers": values})
+    assert "<td>r-peaks 2, r-peaks 3</td><td><code>abababababab</code> <code>cdcdcdcdcdcd</code> </td>" in text
+    assert "lost" not in text[text.index("h-methods") :]
