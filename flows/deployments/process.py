@@ -30,7 +30,7 @@ from cueflow.schemas.reasons import Reason
 from cueflow.schemas.session import Dataset, Group
 from cueflow.storage.fingerprints import HashMemo, root_fingerprint
 from cueflow.storage.layout import worker_log
-from cueflow.storage.records.runs import record_run
+from cueflow.storage.records.runs import recorded_run
 from cueflow.storage.rows import Stamp
 from cueflow.storage.tables import TableStore
 from cueflow.tasks.ingest.dataset import read_dataset
@@ -76,8 +76,8 @@ def process(
             drop_computed(plan, store.root, store.dataset)
         stamp = Stamp(run_id=str(runtime.flow_run.id), config_hash=settings.sha256)
         execution = Execution(store=store, stamp=stamp, groups=options.groups, fuser=fuser)
-        outcomes, granularity = _compute(plan, execution, options)
-        record_run(store.root, stamp.run_id, started=started, parameters=_chosen(settings, options, request))
+        with recorded_run(store.root, stamp.run_id, started=started, parameters=_chosen(settings, options, request)):
+            outcomes, granularity = _compute(plan, execution, options)
         summary = summarise(stamp.run_id, plan, outcomes, disk_full=execution.disk_full)
         seconds = (datetime.now(UTC) - started).total_seconds()
         log_run(store.root, _record(plan, summary, granularity=granularity, seconds=seconds))

@@ -172,7 +172,7 @@ def _causes(plan: SessionPlan, row: Mapping[str, object]) -> dict[str, tuple[str
 
 def _sentence(plan: SessionPlan, row: Mapping[str, object] | None, causes: Mapping[str, tuple[str, ...]]) -> str:
     if plan.why == "changed" and row is not None and row["status"] == "damaged":
-        return "a file of it in the tables is damaged: it is written again"
+        return "a file of it in the tables is damaged or missing: it is written again"
     if plan.why == "changed" and row is not None and not row["fingerprint"]:
         return f"the machine stopped it the last time ({row['reason'] or 'no reason'}): it is tried again"
     if plan.why != "changed":

@@ -1,7 +1,7 @@
 """The record of a run, and its provenance as W3C PROV-JSON.
 
-What holds no id (parameters, environment, version of the code) is noted when the run ends; the graph of steps with
-their durations and hashes is made from the tables when it is asked for, so that erased sessions are in none.
+What holds no id (parameters, environment, version of the code) is noted when the run begins and ends; the graph of
+steps with their durations and hashes is made from the tables when it is asked for, so that erased sessions are in none.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,8 +51,9 @@ def run_path(root: Path, run_id: str) -> Path:
     return state_dir(root) / "runs" / f"{encoded(run_id)}.json"
 
 
-def record_run(root: Path, run_id: str, *, started: datetime, parameters: Mapping[str, Any]) -> None:
-    """Note what a run rested on; nothing in it names anybody.
+@contextmanager
+def recorded_run(root: Path, run_id: str, *, started: datetime, parameters: Mapping[str, Any]) -> Iterator[None]:
+    """Note what a run rests on when it begins, and again when it ends; nothing in it names anybody.
 
     Parameters
     ----------
@@ -64,15 +66,19 @@ def record_run(root: Path, run_id: str, *, started: datetime, parameters: Mappin
     parameters : mapping
         Everything that was chosen.
     """
-    now = datetime.now(UTC)
     said = {
         "run_id": run_id,
         "started_utc": started.isoformat(),
-        "finished_utc": now.isoformat(),
-        "seconds": round((now - started).total_seconds(), 3),
         "parameters": dict(parameters),
         "environment": environment(),
     }
+    _note(root, run_id, said)  # also of a run that will be killed
+    yield
+    now = datetime.now(UTC)
+    _note(root, run_id, said | {"finished_utc": now.isoformat(), "seconds": round((now - started).total_seconds(), 3)})
+
+
+def _note(root: Path, run_id: str, said: Mapping[str, Any]) -> None:
     replace_bytes(run_path(root, run_id), json.dumps(said, indent=1, sort_keys=True, default=str).encode())
 
 

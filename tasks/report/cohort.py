@@ -155,7 +155,8 @@ def cohort_page(
             visits(matrix),
             compare_all(matrix, groups or {}),
         ),
-        downloads=(csv_download(rows.drop("sync", "depends_on", "input_sha256"), "sessions.csv"), _wide(matrix)),
+        sessions_data=csv_download(rows.drop("sync", "depends_on", "input_sha256"), "sessions.csv"),
+        values_data=_wide(matrix),
         generated=generated,
     )
 

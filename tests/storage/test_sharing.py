@@ -11,7 +11,7 @@ import pytest
 
 from cueflow.schemas.errors import TablesError
 from cueflow.storage.reading.queries import open_tables
-from cueflow.storage.records.runs import provenance, record_run
+from cueflow.storage.records.runs import provenance, recorded_run
 from cueflow.storage.sharing import deidentify as module
 from cueflow.storage.sharing.bids import to_bids
 from cueflow.storage.sharing.deidentify import Choice, deidentify
@@ -201,7 +201,11 @@ def test_a_bids_derivative_has_a_description_and_a_sidecar_for_each_table(root, 
 def test_provenance_is_a_graph_whose_ends_all_exist(root):
     from datetime import UTC, datetime
 
-    record_run(root, "run-a", started=datetime(2026, 1, 1, tzinfo=UTC), parameters={"workers": 2})
+    began = {"started": datetime(2026, 1, 1, tzinfo=UTC), "parameters": {"workers": 2}}
+    with recorded_run(root, "run-a", **began):
+        killed = provenance(root)["activity"]["run:run-a"]
+    assert json.loads(killed["cueflow:parameters"]) == {"workers": 2}  # also of a run that never ended
+    assert killed["prov:endTime"].startswith("2026-01-01")  # when its last session was written
     graph = provenance(root)
     known = {name for kind in ("entity", "activity", "agent") for name in graph[kind]}
     relations = [
