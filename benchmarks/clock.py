@@ -1,6 +1,7 @@
 """Error, drift, coverage and refusals of the clock estimates of a run, on recordings whose clocks are known.
 
 python benchmarks/clock.py [REPEATS [NAME …]]    # a quarter as many of sound and movement
+python benchmarks/clock.py chance [REPEATS]      # how far what is shared stands above chance, and what is not
 """
 
 from __future__ import annotations
@@ -190,8 +191,49 @@ def report(name: str, trial: Trial, duration_s: float, repeats: int, *, jumps: b
     print("| " + " | ".join(cells) + " |", flush=True)
 
 
+def chance(repeats: int) -> None:
+    """Height of the best place over that of the highest surrogate, of recordings with and without a common clock."""
+    from unittest.mock import patch
+
+    from cueflow.tasks.clock import offsets, tracks
+
+    def told(trial: Trial, duration_s: float, seed: int, *, same: bool) -> float:
+        rng = np.random.default_rng([5, seed])
+        pair = trial(rng, duration_s, drawn(rng, duration_s, jumps=False) if same else None)
+        seen: list[float] = []
+
+        def spy(found: object, surrogates: Sequence[float]) -> bool:
+            seen.append(found.score / max(surrogates))  # type: ignore[attr-defined]
+            return False
+
+        with patch.object(offsets, "_significant", spy):
+            a, b = pair
+            if trial is beats:
+                offsets.beats_offset(next(iter(a.beats.values())), next(iter(b.beats.values())))
+            elif trial is sound:
+                tracks.loudness_offset(a.sound[0], b.sound[0])
+            else:
+                tracks.movement_offset(a.movement[Role.PATIENT], b.movement[Role.PATIENT])
+        return seen[0]
+
+    print(heading("Clocks: the best place over the highest surrogate"))
+    print("| shared | min | recordings | lowest of what shares something | highest of what does not |")
+    print("|---|---|---|---|---|")
+    rows: tuple[tuple[str, Trial, float, int], ...] = (
+        ("beats", beats, 120.0, 4 * repeats),
+        ("beats", beats, 300.0, 4 * repeats),
+        ("sound", sound, 300.0, repeats),
+        ("movement", movement, 600.0, repeats),
+    )
+    for name, trial, duration_s, n in rows:
+        same, other = ([told(trial, duration_s, k, same=s) for k in range(n)] for s in (True, False))
+        print(f"| {name} | {duration_s / 60:g} | {n} | {min(same):.2f} | {max(other):.2f} |", flush=True)
+
+
 def main(arguments: Sequence[str]) -> None:
     """Print the table of docs/methods/clock.md."""
+    if arguments[:1] == ["chance"]:
+        return chance(int(arguments[1]) if arguments[1:] else 12)
     repeats = int(arguments[0]) if arguments else 20
     print(heading("Clocks"))
     print("| shared | jump | min | placed | strangers | error, ms | 95 % of errors below | drift error, ppm | "
@@ -209,6 +251,7 @@ def main(arguments: Sequence[str]) -> None:
             report(name, trial, duration_s, max(repeats // share, 1), jumps=False)
             if duration_s == 1800 and trial is not marks:
                 report(name, trial, duration_s, max(repeats // share, 1), jumps=True)
+    return None
 
 
 if __name__ == "__main__":

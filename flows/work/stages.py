@@ -13,12 +13,14 @@ from cueflow.flows.work.jobs import StageJob
 from cueflow.schemas.config import Config
 from cueflow.schemas.errors import StreamError, storable
 from cueflow.schemas.reasons import Reason, Status
-from cueflow.schemas.results import Clues, Findings, Recorded, StreamResult
+from cueflow.schemas.results import Clues, Event, Findings, Recorded, StreamResult
 from cueflow.schemas.session import Group, Modality, Role, Stream
 from cueflow.storage.caches.shared_cache import shared_cache
 from cueflow.storage.caches.stage_cache import cache_path, entry_name, write_results
 from cueflow.storage.weights.models import ModelStore
 from cueflow.tasks.clock.clues import clues_of
+from cueflow.tasks.clock.evidence import clock_of
+from cueflow.tasks.clock.marks import OWN_MARK, marks_of
 from cueflow.tasks.clock.place import microphones_apart
 from cueflow.tasks.ingest.paths import resolve_inside
 from cueflow.tasks.windows import phases_of
@@ -280,7 +282,7 @@ def _physiology(job: StageJob, stream: Stream, path: Path, progress: Progress) -
 
     signal = _opened(job, stream, path)
     progress(0.5)
-    return analyse_physiology(
+    found = analyse_physiology(
         stream.modality,
         signal,
         phases=phases_of(job.markers),
@@ -288,6 +290,11 @@ def _physiology(job: StageJob, stream: Stream, path: Path, progress: Progress) -
         config=job.config.physiology,
         axes=_axes(job, stream, path, signal),
     )
+    if stream is not next(s for s in job.streams if clock_of(s) == clock_of(stream)):
+        return found  # a recorder's marks are told once
+    marks = marks_of(path, sampling_rate=stream.sampling_rate) + signal.moved_s
+    events = tuple(Event("marker", OWN_MARK, at, at) for at in marks.tolist())
+    return replace(found, events=found.events + events)
 
 
 def _opened(job: StageJob, stream: Stream, path: Path) -> Recorded:

@@ -16,6 +16,8 @@ TRIGGERS = frozenset(
     {"trigger", "triggers", "trig", "marker", "markers", "event", "events", "stim", "ttl", "sync", "tag"}
 )
 """Columns of a table that hold marks, by name: letters only, any case."""
+OWN_MARK = "mark"
+"""Label of the marks that a recording itself holds; texts beside them are not read."""
 _CODES = 32  # a column of more different values is a voltage
 _MOST = 2000
 _FEWEST = 3

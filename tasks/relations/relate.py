@@ -13,6 +13,7 @@ from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Findings, FloatArray, Measure, StreamResult, SyncRecord, Window
 from cueflow.schemas.session import Marker, Stream
 from cueflow.tasks.clock.evidence import Key
+from cueflow.tasks.clock.marks import OWN_MARK
 from cueflow.tasks.relations.gravity import posture, shares, upright_direction
 from cueflow.tasks.relations.lagged import coherence_at, lagged_correlation
 from cueflow.tasks.relations.partners import BY_THE_BEAT_S, BY_THE_SECOND_S, Session, series_of, windows_of
@@ -21,6 +22,7 @@ BASELINE = frozenset({"baseline", "rest"})
 UPRIGHT = frozenset({"upright", "standing", "stand", "sitting", "sit"})
 """Phases in which the wearer of a sensor is known to be upright: they tell how it is worn."""
 MOVING_G = 0.0167
+_SAME_MARK_S = 0.5  # two recorders that heard one button
 SCR_AFTER_S = (1.0, 4.0)
 PERIOD_AFTER_S, PERIOD_BEFORE_S = 6.0, 2.0
 _Make = Callable[[Session, Key, Window], Iterator[Measure]]
@@ -44,7 +46,7 @@ def related(
     sync : sequence of SyncRecord
         Places of the streams.
     markers : sequence of Marker
-        Rows of events.csv; those without duration are the events.
+        Rows of events.csv; those without duration are the events, as are the marks that recordings hold themselves.
 
     Returns
     -------
@@ -72,7 +74,7 @@ def _relations(session: Session, key: Key, markers: Sequence[Marker]) -> Iterato
         for make in _BETWEEN.get(key[0], ()):
             yield from make(session, key, window)
     yield from _changes(findings, key[0])
-    yield from _around(findings, key[0], markers)
+    yield from _around(findings, key[0], [*markers, *_own_marks(session, key)])
 
 
 def absent(name: str, window: Window, reason: Reason) -> Measure:
@@ -267,6 +269,17 @@ def _intervals(findings: Findings) -> tuple[FloatArray, FloatArray]:
     rows = [(e.start_s, float(e.evidence["nn_ms"])) for e in findings.events if "nn_ms" in e.evidence]
     table = np.array(rows, dtype=np.float64).reshape(-1, 2)
     return table[:, 0], table[:, 1]
+
+
+def _own_marks(session: Session, key: Key) -> Iterator[Marker]:
+    """Presses of a button and triggers that recordings hold, those on a clock that is known well enough; each once."""
+    near = [k for k in session.results if (apart := session.apart(key, k)) is not None and apart <= BY_THE_SECOND_S]
+    times = sorted(e.start_s for k in near for e in session.findings(k).events if e.kind == "marker")
+    last_s = -np.inf
+    for at_s in times:
+        if at_s - last_s > _SAME_MARK_S:
+            yield Marker(at_s, 0.0, OWN_MARK, "marker")
+        last_s = at_s
 
 
 def _periods(findings: Findings, onsets: FloatArray) -> tuple[FloatArray]:

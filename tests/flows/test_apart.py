@@ -44,6 +44,8 @@ def written(tmp_path):
             for k, t in enumerate(times)
         ]
         (root / "wrist.csv").write_text("time_s,x,y,z\n" + "\n".join(wrist) + "\n")
+        pressed = [f"{t:.2f},{33 + t / 1000:.4f},{5 * (20 <= t % 40 < 20.5)}" for t in times]
+        (root / "pressed.csv").write_text("time_s,temperature,trigger\n" + "\n".join(pressed) + "\n")
         head = "session_id,subject_id,modality,path,start_s,unit,channel\n"
         (root / "manifest.csv").write_text(head + "".join(f"S,P,{row}\n" for row in rows))
         dataset = read_dataset(root)
@@ -56,6 +58,7 @@ def written(tmp_path):
             execution = Execution(store=store, stamp=Stamp("r1", "c"), groups=frozenset(Group), fuser=None)
             work = SessionWork(execution, plan)
             outcome = work.finish({})
+        run.events = work.tables["events"].to_pylist()
         return outcome, work.tables["biomarkers"].to_pylist(), work.aligned.sync
 
     return run
@@ -97,3 +100,10 @@ def test_exclusions_that_were_cut_elsewhere_make_the_session_degraded(written, t
     outcome, _, _ = written(["eda,eda.csv,0,uS,", "temperature,temperature.csv,,C,"])
     assert (outcome.status, outcome.reason) == ("degraded", Reason.SPANS_ELSEWHERE)
     assert outcome.message.startswith("temperature: ")
+
+
+def test_a_recorder_s_own_marks_are_events_and_told_once(written):
+    written(["temperature,pressed.csv,5,C,temperature", "respiration,pressed.csv,5,,trigger"])
+    marks = [e for e in written.events if e["kind"] == "marker"]
+    assert [e["start_s"] for e in marks] == pytest.approx([25.0, 65.0, 105.0])
+    assert {e["label"] for e in marks} == {"mark"}

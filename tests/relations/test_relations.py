@@ -212,3 +212,18 @@ def test_postures_have_names_where_a_phase_says_how_the_sensor_is_worn():
     assert (unmarked["acc_lying_share"].value, unmarked["acc_lying_share"].reason) == (None, Reason.NOT_MARKED)
     alone = values(related(worn()[:1], streams[:1], sync=(), markers=()), "accelerometer")
     assert alone["acc_lying_share"].reason == Reason.NO_PARTNER
+
+
+def test_the_heart_around_marks_that_a_wristband_holds():
+    beats, onsets = heart()
+    marks = [Event("marker", "mark", at, at) for at in onsets]
+    wrist = result("eda", events=[*marks, *[Event("marker", "mark", at + 0.01, at + 0.01) for at in onsets[:2]]])
+    streams = (Stream(Modality.ECG, "a.csv"), Stream(Modality.EDA, "b.csv"))
+    places = (sync("ecg"), sync("eda", "estimated", 0.2))
+    made = related((beats, wrist), streams, sync=places, markers=())
+    found = [m for m in made[0].findings.measures if m.biomarker == "event_heart_period_change"]
+    assert [(m.window.phase, m.n_evidence) for m in found] == [("mark", len(onsets))]
+    assert found[0].value == pytest.approx(40.0, abs=8.0)
+    places = (sync("ecg"), sync("eda", "unsynchronised"))
+    apart = related((beats, wrist), streams, sync=places, markers=())
+    assert values(apart, "ecg")["event_heart_period_change"].reason == Reason.NOT_MARKED
