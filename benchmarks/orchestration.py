@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from measure import heading
@@ -24,6 +25,7 @@ from cueflow.schemas.config import Config
 from cueflow.schemas.session import Group, Modality, Stream
 
 _PORT = 4299
+_RECORDS_LIMIT_S = 240.0
 _KINDS = (Granularity.MODALITY, Granularity.SESSION, Granularity.CHUNK)
 
 
@@ -64,11 +66,11 @@ def main(arguments: Sequence[str]) -> None:
         os.environ["PREFECT_SERVER_LOGGING_LEVEL"] = "CRITICAL"
         with server(_PORT, cron="", timezone="UTC"):
             from prefect import flow
-            from prefect.task_runners import ThreadPoolTaskRunner
 
-            from cueflow.flows.deployments.fan_out import Unit, fan_out
+            from cueflow.flows.deployments.engine import task_runner
+            from cueflow.flows.deployments.fan_out import CHUNK, Unit, fan_out
 
-            @flow(task_runner=ThreadPoolTaskRunner(max_workers=64), persist_result=False)  # type: ignore[arg-type]
+            @flow(task_runner=task_runner(), persist_result=False)
             def orchestrate(kind: str, sessions: int) -> tuple[float, float]:
                 units = [Unit(f"S{n:05}", _jobs(folder, n)) for n in range(sessions)]
                 tables = NoTables()
@@ -82,22 +84,31 @@ def main(arguments: Sequence[str]) -> None:
 
             print(heading("Orchestration with no-op work"))
             print(f"Load of the machine before: {os.getloadavg()[0]:.1f}. Processor: of the flow's own process.\n")
-            print("| granularity | sessions | ms a session | of these processor | plain loop, ms | events left, s |")
+            print("| granularity | sessions | ms a session | processor, ms | plain loop, ms | all recorded after, s |")
             print("|---|---|---|---|---|---|")
+            tasks = 0
             for kind in kinds:
                 for sessions in sizes:
                     spent, loop = orchestrate(kind, sessions), _loop(folder, sessions)
-                    late = _await_records()
+                    tasks += {"modality": 4 * sessions, "session": sessions}.get(kind, -(-sessions // CHUNK))
+                    late = _await_records(tasks)
                     wall, own, plain = (1000 * seconds / sessions for seconds in (*spent, loop))
                     print(f"| {kind} | {sessions} | {wall:.2f} | {own:.2f} | {plain:.3f} | {late:.0f} |", flush=True)
 
 
-def _await_records() -> float:
-    """Wait until the server has been told of all tasks: once it is gone, what is left would wait for it in vain."""
-    from prefect.events.worker import EventsWorker
+def _await_records(wanted: int) -> float:
+    """Wait until the server has written down all tasks; how long that took, in s."""
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import PrefectHTTPStatusError
 
-    started = time.perf_counter()
-    EventsWorker.drain_all(at_exit=False)
+    started, found = time.perf_counter(), 0
+    with get_client(sync_client=True) as client:
+        while found < wanted and time.perf_counter() - started < _RECORDS_LIMIT_S:
+            time.sleep(0.5)
+            with suppress(PrefectHTTPStatusError):  # it is busy
+                found = client.request("POST", "/task_runs/count", json={}).json()
+    if found < wanted:
+        raise SystemExit(f"The server knows {found} of {wanted} tasks.")
     return time.perf_counter() - started
 
 
