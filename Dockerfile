@@ -10,7 +10,7 @@ FROM python:3.11.14-slim-bookworm
 COPY deploy/build.sh /
 RUN /build.sh system && rm /build.sh && useradd --uid 10001 --create-home cueflow
 COPY --from=build /venv /venv
-COPY prefect.yaml deploy/with-secrets.py /app/
+COPY prefect.yaml deploy/with-secrets.py deploy/with-broker.py /app/
 ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 WORKDIR /app
 USER 10001:10001

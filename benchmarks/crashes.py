@@ -139,7 +139,7 @@ def _await_computing(stack: Stack, story: Story, folder: Path) -> None:
             done = len(_written(folder / "tables")) == len(_written(folder / "quiet"))
             story.runs.append(stack.start_run("extract", force=done))
         if time.monotonic() > deadline:
-            raise SystemExit(f"No run computes anything: {_state(stack, story.runs[-1])} since {_LIMIT_S:.0f} s.")
+            raise SystemExit(f"{sum(story.kills.values())} kills, then nothing for {_LIMIT_S:.0f} s.")
         time.sleep(0.3)
 
 

@@ -65,6 +65,7 @@ class Stack:
             "/data/tables": str(tables),
             "/home/cueflow": str(folder / "home"),
             "/app/prefect.yaml": str(ROOT / "prefect.yaml"),
+            "/app/with-broker.py": str(ROOT / "deploy" / "with-broker.py"),
         }
         self._services: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))["services"]
         self._settings = dict(settings or {})
@@ -202,7 +203,10 @@ class Stack:
         settings = {key: self._here(value, name) for key, value in settings.items()}
         command = [self._here(word, name) for word in said["command"]]
         command = [str(self._ports[service]) if word == str(_PORTS.get(service)) else word for word in command]
-        entry = [sys.executable, str(ROOT / "deploy" / "with-secrets.py"), sys.executable, "-m"]
+        entry = [sys.executable, str(ROOT / "deploy" / "with-secrets.py")]
+        if command[0] == "python":
+            entry, command = [*entry, sys.executable, command[1]], command[2:]
+        entry += [sys.executable, "-m"]
         secrets = {"CUEFLOW_SECRETS": str(self._secrets_of(name, said.get("secrets", ())))}
         return entry + command, kept | settings | secrets, None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NODE = ROOT / "tests" / "flows" / "node" / "node_modules"
 STACK = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES = STACK["services"]
+SLEEP = "import time; print('started', flush=True); time.sleep(600)"
 OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("cueflow:")}
 
 
@@ -90,6 +92,9 @@ def test_the_commands_exist():
     known = {command.callback.__name__ for command in app.registered_commands}
     for service in OURS.values():
         program, *arguments = service["command"]
+        if program == "python":
+            assert (ROOT / "deploy" / Path(arguments[0]).name).is_file()
+            program, *arguments = arguments[1:]
         assert program in {"prefect", "cueflow"}
         assert program != "cueflow" or arguments[0] in known
 
@@ -112,6 +117,18 @@ def test_every_package_of_the_lock_file_has_the_hashes_of_its_files():
     steps = (ROOT / "deploy" / "build.sh").read_text(encoding="utf-8")
     assert "--require-hashes" in steps
     assert "-r deploy/requirements.hashes" in steps
+
+
+def test_services_end_with_their_broker():
+    with socket.create_server(("127.0.0.1", 0)) as broker:
+        url = f"redis://:word@127.0.0.1:{broker.getsockname()[1]}/0"
+        command = [sys.executable, str(ROOT / "deploy" / "with-broker.py"), sys.executable, "-c", SLEEP]
+        environment = os.environ | {"PREFECT_REDIS_MESSAGING_URL": url}
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+            line, _ = broker.accept()
+            assert process.stdout.readline().strip() == "started"
+            line.close()
+            assert process.wait(60) != 0
 
 
 def test_secrets_reach_the_program_from_files(tmp_path):
