@@ -1,6 +1,6 @@
 """A run that spreads its computing over several flow runs: what that costs, and whether every session is there once.
 
-python benchmarks/shards.py [SESSIONS] [SHARDS]    # default 20000 sessions of 15 s of ECG, 4 shards
+python benchmarks/shards.py [SESSIONS] [SHARDS] [SECONDS]    # default 20000 sessions of 15 s of ECG, 4 shards of 300 s
 
 The stack of docker-compose.yml as processes (deploy/processes.py) with two workers for shares, each with a working
 folder of its own and the store between them. Afterwards `cueflow run` on the same tables, which has nothing to do.
@@ -29,14 +29,15 @@ _FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 def main(arguments: Sequence[str]) -> None:
     """Make the dataset, run it in shards, run it again."""
-    sessions, shards = (int(given) for given in (*arguments, *("20000", "4")[len(arguments) :]))
+    sessions, shards, least_s = (int(given) for given in (*arguments, *("20000", "4", "300")[len(arguments) :]))
     if lacking := missing():
         raise SystemExit(f"The stack needs more than is here: {lacking}.")
     with tempfile.TemporaryDirectory(prefix="shards-") as name:
         folder = Path(name)
         dataset, tables = folder / "dataset", folder / "tables"
         make_many(dataset, folder / "one", sessions)
-        with Stack(folder / "stack", dataset=dataset, tables=tables) as stack:
+        settings = {"CUEFLOW_SHARE_S": str(least_s)}
+        with Stack(folder / "stack", dataset=dataset, tables=tables, settings=settings) as stack:
             stack.start("compute-2", service="compute")
             started = time.monotonic()
             run = stack.start_run("extract", shards=shards)

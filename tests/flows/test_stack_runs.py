@@ -8,19 +8,13 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from dataclasses import replace
 from pathlib import Path
 
-import polars as pl
 import pytest
-
-import cueflow
-from cueflow.tasks.simulate import Effects, simulate
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
-OWN = {"run_id", "started_utc", "finished_utc", "video_seconds", "audio_seconds", "physiology_seconds"}
 WORKERS = ("compute", "compute-2")
 
 
@@ -34,11 +28,10 @@ def processes():
     return module
 
 
-def test_two_machines_over_a_store_give_the_tables_of_one(processes, tmp_path):
+def test_two_machines_over_a_store_give_the_tables_of_one(processes, near, assert_same, tmp_path):
     if lacking := processes.missing():
         pytest.skip(lacking)
-    dataset, tables = tmp_path / "dataset", tmp_path / "tables"
-    simulate(dataset, sessions=4, minutes=0.2, seed=2, effects=replace(Effects.quick(), modalities=("ecg", "eda")))
+    dataset, tables = near[0], tmp_path / "tables"
     settings = {"CUEFLOW_SHARE_S": "0.01"}
     with processes.Stack(tmp_path / "stack", dataset=dataset, tables=tables, settings=settings) as stack:
         stack.start("compute-2", service="compute")
@@ -64,6 +57,7 @@ def test_two_machines_over_a_store_give_the_tables_of_one(processes, tmp_path):
         # No word of this machine's folders, and no secret, in what the server keeps.
         kept = json.dumps(found)
         assert str(tmp_path) not in kept
+        assert str(dataset) not in kept
         assert stack.secret("store_secret") not in kept
         with pytest.raises(urllib.error.HTTPError) as refused, urllib.request.urlopen(f"{stack.api}/admin/version"):  # noqa: S310
             pass
@@ -71,15 +65,4 @@ def test_two_machines_over_a_store_give_the_tables_of_one(processes, tmp_path):
         with urllib.request.urlopen(stack.metrics) as answer:  # noqa: S310 - our own
             assert 'cueflow_sessions{status="ok"} 4.0' in answer.read().decode()
         assert "cueflow: runs of dead workers" in {a["name"] for a in stack.ask("/automations/filter", {})}
-    near = tmp_path / "near"
-    cueflow.run(dataset, near, workers=2)
-    for name in ("sessions", "biomarkers", "windows", "events"):
-        one, other = (rows(folder, name) for folder in (tables, near))
-        assert one.equals(other), name
-        assert len(one)
-
-
-def rows(tables, name):
-    """All rows of a table, less what each run writes differently."""
-    found: pl.DataFrame = getattr(cueflow.open_tables(tables), name).drop(OWN, strict=False).collect()
-    return found.sort([column for column, kind in found.schema.items() if not kind.is_nested()])
+    assert_same(tables, near[1])
