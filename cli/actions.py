@@ -58,6 +58,14 @@ Size = Annotated[
         help="Side of the picture that the backbone sees, pixels: 112, or 168 for small movements, in more time.",
     ),
 ]
+WordsFolder = Annotated[
+    Path | None,
+    typer.Option("--words", help="Folder of a dual encoder (CLIP, SigLIP) that reads descriptions in words."),
+]
+PromptsFile = Annotated[
+    Path | None,
+    typer.Option("--prompts", help="YAML with a phrase or a list of phrases by label, for --words."),
+]
 Motion = Annotated[list[Source] | None, typer.Option("--motion", help="Motion source; may be given several times.")]
 Appearance = Annotated[bool, typer.Option("--appearance/--no-appearance", help="Also read how the frames look.")]
 Related = Annotated[bool, typer.Option("--relations/--no-relations", help="Let classes look at one another.")]
@@ -80,6 +88,8 @@ def train(
     size: Size = 112,
     motion: Motion = None,
     appearance: Appearance = True,
+    words: WordsFolder = None,
+    prompts: PromptsFile = None,
     relations: Related = True,
     epochs: Epochs = 60,
     seed: Seed = 0,
@@ -90,9 +100,9 @@ def train(
     from cueflow.tasks.actions.training import TrainOptions
     from cueflow.tasks.actions.training import train as fit
 
-    setting = _setting(backbone, (rate, size), _sources(motion), appearance=appearance)
+    setting = _setting(backbone, (rate, size), _sources(motion), appearance=appearance, words=(words, prompts))
     with _bar("training") as tell:
-        clips, classes, warnings = _annotated(dataset, labels, _store(cache, setting, backbone), tell)
+        clips, classes, warnings = _annotated(dataset, labels, _store(cache, setting, backbone, words), tell)
         options = TrainOptions(epochs=epochs, relations=relations, seed=seed)
         model = fit(clips, classes, setting, options=options, progress=lambda share: tell(share, "training"))
         save_model(model, out)
@@ -114,6 +124,8 @@ def evaluate(
     size: Size = 112,
     motion: Motion = None,
     appearance: Appearance = True,
+    words: WordsFolder = None,
+    prompts: PromptsFile = None,
     relations: Related = True,
     epochs: Epochs = 60,
     seed: Seed = 0,
@@ -130,14 +142,14 @@ def evaluate(
         raise ConfigError("give either --model or --folds")
     with _bar("evaluating") as tell:
         if model is not None:
-            ready = load_action_model(model, backbone=backbone)
-            clips, _, warnings = _annotated(dataset, labels, _store(cache, ready.setting, backbone), tell)
+            ready = load_action_model(model, backbone=backbone, words=words)
+            clips, _, warnings = _annotated(dataset, labels, _store(cache, ready.setting, backbone, words), tell)
             warnings += [f"{name}: not in the model; left out" for name in _foreign(clips, ready.classes)]
             warnings += _met(clips, ready.card)
             found = evaluate_model(ready, clips)
         else:
-            setting = _setting(backbone, (rate, size), _sources(motion), appearance=appearance)
-            clips, classes, warnings = _annotated(dataset, labels, _store(cache, setting, backbone), tell)
+            setting = _setting(backbone, (rate, size), _sources(motion), appearance=appearance, words=(words, prompts))
+            clips, classes, warnings = _annotated(dataset, labels, _store(cache, setting, backbone, words), tell)
             judged = cross_validate(
                 clips,
                 classes,
@@ -160,19 +172,21 @@ def detect(
         Path | None, typer.Option("--rules", help="YAML or JSON: composite actions; default: rules.yaml of the model.")
     ] = None,
     backbone: BackboneName = "",
+    words: WordsFolder = None,
     cache: Cache = None,
 ) -> None:
     """Print the actions of sessions as JSON lines: when, how sure, where in the picture, because of what."""
-    from cueflow.flows.actions import load_action_model, model_rules, session_actions
+    from cueflow.flows.action_sessions import session_actions
+    from cueflow.flows.actions import load_action_model, model_rules
     from cueflow.schemas.errors import DatasetError, StreamError
     from cueflow.tasks.actions.composite import read_rules
     from cueflow.tasks.ingest.dataset import read_dataset
 
-    ready, data = load_action_model(model, backbone=backbone), read_dataset(dataset)
+    ready, data = load_action_model(model, backbone=backbone, words=words), read_dataset(dataset)
     composites = read_rules(rules) if rules else model_rules(model)
     if unknown := set(session or ()) - {s.session_id for s in data.sessions}:
         raise DatasetError(f"{min(unknown)!r} is no session of the dataset")
-    store = _store(cache, ready.setting, backbone)
+    store = _store(cache, ready.setting, backbone, words)
     for one in data.sessions:
         if session and one.session_id not in session:
             continue
@@ -196,41 +210,94 @@ def show(
     end: Annotated[float, typer.Option("--end", help="Its end, s.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the picture (PNG) and the video (MP4).")],
     backbone: BackboneName = "",
+    words: WordsFolder = None,
     cache: Cache = None,
 ) -> None:
     """Show an interval: the frame, where it moves, and the scores of the classes along time."""
-    from cueflow.flows.actions import load_action_model, show_interval
+    from cueflow.flows.action_sessions import show_interval
+    from cueflow.flows.actions import load_action_model
     from cueflow.schemas.errors import ConfigError, DatasetError
     from cueflow.tasks.ingest.dataset import read_dataset
 
     if not 0 < end - start <= 120:
         raise ConfigError("the interval must be longer than 0 and not longer than 120 s")
-    ready, data = load_action_model(model, backbone=backbone), read_dataset(dataset)
+    ready, data = load_action_model(model, backbone=backbone, words=words), read_dataset(dataset)
     chosen = next((s for s in data.sessions if s.session_id == session), None)
     if chosen is None:
         raise DatasetError(f"{session!r} is no session of the dataset")
-    store = _store(cache, ready.setting, backbone)
+    store = _store(cache, ready.setting, backbone, words)
     name = out / f"{session}_{start:g}_{end:g}s".replace(".", "p")
     for path in show_interval(data, chosen, ready, store, span=(start, end), out=name):
         console().print(f"Wrote {path}")
+
+
+@app.command(epilog="Example: `cueflow actions cues cohort --words siglip --prompts prompts.yaml`")
+def cues(
+    dataset: DatasetFolder,
+    words: Annotated[Path, typer.Option("--words", help="Folder of a dual encoder (CLIP, SigLIP).")],
+    prompts: Annotated[Path, typer.Option("--prompts", help="YAML with a phrase or a list of phrases by label.")],
+    session: Annotated[list[str] | None, typer.Option("--session", help="Session id; default: all.")] = None,
+    rate: Annotated[float, typer.Option("--rate", min=0.5, max=30, help="Frames a second.")] = 2.0,
+) -> None:
+    """Print spans that fit a description much better than the rest of the recording, without any annotation.
+
+    How far to trust them depends on the encoder and was measured with none: look at them before you use them.
+    """
+    from cueflow.flows.action_sessions import session_cues
+    from cueflow.schemas.errors import DatasetError, StreamError
+    from cueflow.tasks.actions.prompts import read_prompts
+    from cueflow.tasks.actions.words import Words
+    from cueflow.tasks.ingest.dataset import read_dataset
+
+    data, encoder = read_dataset(dataset), Words(words, read_prompts(prompts))
+    if unknown := set(session or ()) - {s.session_id for s in data.sessions}:
+        raise DatasetError(f"{min(unknown)!r} is no session of the dataset")
+    for one in data.sessions:
+        if session and one.session_id not in session:
+            continue
+        try:
+            found = session_cues(data, one, encoder, rate_hz=rate)
+        except StreamError as error:
+            _warn([f"{one.session_id}: {error.message}"])
+            continue
+        for cue in found:
+            span = {"start_s": cue.start_s, "end_s": cue.end_s, "stands_out": round(cue.stands_out, 2)}
+            line = {"session_id": one.session_id, "kind": "cue", "label": cue.label} | span
+            sys.stdout.write(json.dumps(line) + "\n")
 
 
 def _sources(motion: Sequence[Source] | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(s.value for s in (motion or _DEFAULT)))
 
 
-def _setting(backbone: str, looks: tuple[float, int], sources: Sequence[str], *, appearance: bool) -> FeatureSetting:
+def _setting(
+    backbone: str,
+    looks: tuple[float, int],
+    sources: Sequence[str],
+    *,
+    appearance: bool,
+    words: tuple[Path | None, Path | None],
+) -> FeatureSetting:
     from cueflow.flows.actions import BACKBONE, feature_setting
+    from cueflow.tasks.actions.prompts import read_prompts
 
-    (rate, size), name = looks, backbone or BACKBONE
-    return feature_setting(rate_hz=rate, size=size, sources=sources, appearance=appearance, backbone=name)
+    (rate, size), (encoder, said) = looks, words
+    return feature_setting(
+        rate_hz=rate,
+        size=size,
+        sources=sources,
+        appearance=appearance,
+        backbone=backbone or BACKBONE,
+        words=encoder,
+        prompts=None if said is None else read_prompts(said),
+    )
 
 
-def _store(cache: Path | None, setting: FeatureSetting, backbone: str) -> FeatureStore:
+def _store(cache: Path | None, setting: FeatureSetting, backbone: str, words: Path | None) -> FeatureStore:
     from cueflow.flows.actions import FeatureStore
 
     folder = cache or Path.home() / ".cache" / "cueflow" / "action_features"
-    return FeatureStore(folder, setting, backbone=backbone)
+    return FeatureStore(folder, setting, backbone=backbone, words=words)
 
 
 def _annotated(

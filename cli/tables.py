@@ -135,11 +135,35 @@ def report(
     groups: Annotated[
         Path | None, typer.Option("--groups", help="CSV with subject_id and group, to compare groups of people.")
     ] = None,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(
+            "--pictures", help="Dataset of the recordings: show frames of the actions that --action-model found."
+        ),
+    ] = None,
+    action_model: Annotated[
+        Path | None, typer.Option("--action-model", help="Folder from `cueflow actions train`, with --pictures.")
+    ] = None,
+    words: Annotated[
+        Path | None,
+        typer.Option("--words", help="Folder of the model's encoder of words, where it reads descriptions."),
+    ] = None,
 ) -> None:
-    """Write self-contained HTML: time lines, events, values with coverage, status and reason."""
-    from cueflow.flows.pages import write_pages
+    """Write self-contained HTML: time lines, events, values with coverage, status and reason.
 
-    for page in write_pages(tables, out, session=session or None, groups=groups):
+    Pages hold no picture of a person unless --pictures asks for it; the recordings are then looked at again.
+    """
+    from cueflow.flows.pages import write_pages
+    from cueflow.schemas.errors import ConfigError
+
+    if (pictures is None) != (action_model is None):
+        raise ConfigError("--pictures and --action-model go together")
+    shown = None
+    if pictures is not None and action_model is not None:
+        from cueflow.flows.action_sessions import ActionPictures
+
+        shown = ActionPictures(pictures, action_model, words=words)
+    for page in write_pages(tables, out, session=session or None, groups=groups, pictures=shown):
         console().print(f"Wrote {page}", soft_wrap=True)
 
 

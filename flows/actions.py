@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cueflow.flows.work.stages import model_path, model_store
 from cueflow.schemas.errors import ConfigError, DatasetError, ModelError, StreamError
-from cueflow.schemas.results import Event, Findings
+from cueflow.schemas.results import Findings
 from cueflow.schemas.session import Dataset, Modality, Role, Session, Stream
 from cueflow.storage.fingerprints import sha256_file
 from cueflow.tasks.actions.files import feature_key, read_features, write_features
+from cueflow.tasks.actions.prompts import Prompts, words_sha256
 from cueflow.tasks.ingest.paths import resolve_inside
 from cueflow.tasks.windows import phases_of
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from cueflow.tasks.actions.labels import Action
     from cueflow.tasks.actions.model import ActionModel, FeatureSetting
     from cueflow.tasks.actions.training import Clip
+    from cueflow.tasks.actions.words import Words
     from cueflow.tasks.video.motion.backbone import Backbone
 
 BACKBONE = "dinov2_small"
@@ -40,6 +43,8 @@ def feature_setting(
     sources: Sequence[str] = SOURCES,
     appearance: bool = True,
     backbone: str = BACKBONE,
+    words: Path | None = None,
+    prompts: Prompts | None = None,
 ) -> FeatureSetting:
     """What features are made and read.
 
@@ -55,6 +60,10 @@ def feature_setting(
         Whether the head sees what the frames look like, too.
     backbone : str, optional
         Name or folder, see `find_backbone`.
+    words : Path, optional
+        Folder of a dual encoder, see `Words`; goes with `prompts`.
+    prompts : Prompts, optional
+        What it looks for.
 
     Returns
     -------
@@ -70,12 +79,17 @@ def feature_setting(
 
     if unknown := [s for s in sources if s not in KNOWN]:
         raise ConfigError(f"{unknown[0]!r} is no motion source; known are {', '.join(KNOWN)}")
-    if not sources and not appearance:
+    if (words is None) != (prompts is None):
+        raise ConfigError("--words and --prompts go together: an encoder, and what it is to look for")
+    if not sources and not appearance and words is None:
         raise ConfigError("neither motion nor appearance is left: choose a motion source")
     if not 1 <= rate_hz <= 30 or not 56 <= size <= 518:
         raise ConfigError("the rate must be 1 to 30 frames/s, the size 56 to 518 pixels")
     name = "" if Path(backbone).is_dir() else backbone
-    return FeatureSetting(backbone_sha256(backbone), rate_hz, size, tuple(sources), appearance, name)
+    made = FeatureSetting(backbone_sha256(backbone), rate_hz, size, tuple(sources), appearance, name)
+    if words is None or prompts is None:
+        return made
+    return replace(made, words_sha256=words_sha256(words, prompts), prompts=prompts.phrases)
 
 
 def find_backbone(name: str) -> Path:
@@ -139,10 +153,18 @@ class FeatureStore:
         Rate and size.
     backbone : str, optional
         Name or folder; default: the setting's.
+    words : Path, optional
+        Folder of the dual encoder, where the setting has prompts.
+
+    Raises
+    ------
+    ModelError
+        If the setting has prompts, and no encoder is given.
     """
 
-    def __init__(self, folder: Path, setting: FeatureSetting, *, backbone: str = "") -> None:
+    def __init__(self, folder: Path, setting: FeatureSetting, *, backbone: str = "", words: Path | None = None) -> None:
         self._folder, self._setting = folder, setting
+        self._words = encoder_of(setting, words)
         self._name = backbone or setting.backbone
         self._backbone: Backbone | None = None
 
@@ -168,6 +190,7 @@ class FeatureStore:
             backbone_sha256=self._setting.backbone_sha256,
             rate_hz=self._setting.rate_hz,
             size=self._setting.size,
+            words_sha256=self._setting.words_sha256,
         )
         file = self._folder / key[:2] / f"{key}.safetensors"
         known = read_features(file)
@@ -176,9 +199,27 @@ class FeatureStore:
         probe_video(path)
         if self._backbone is None:
             self._backbone = make_backbone(find_backbone(self._name))
-        made = extract(path, self._backbone, rate_hz=self._setting.rate_hz, size=self._setting.size, progress=progress)
+        rate, size = self._setting.rate_hz, self._setting.size
+        made = extract(path, self._backbone, rate_hz=rate, size=size, words=self._words(), progress=progress)
         write_features(file, made)
         return made
+
+
+def encoder_of(setting: FeatureSetting, folder: Path | None) -> Callable[[], Words | None]:
+    """What a setting needs to read descriptions in words, loaded when it is first asked for; None where it reads none.
+
+    Raises
+    ------
+    ModelError
+        If it reads some, and no folder is given.
+    """
+    if not setting.prompts:
+        return lambda: None
+    if folder is None:
+        raise ModelError("the model reads descriptions in words: name the folder of its encoder with --words")
+    from cueflow.tasks.actions.words import Words
+
+    return cache(lambda: Words(folder, Prompts(setting.prompts)))
 
 
 def patient_video(session: Session) -> Stream | None:
@@ -256,7 +297,7 @@ def _tell(progress: Progress | None, share: float, what: str) -> None:
         progress(share, what)
 
 
-def load_action_model(folder: Path, *, backbone: str = "") -> ActionModel:
+def load_action_model(folder: Path, *, backbone: str = "", words: Path | None = None) -> ActionModel:
     """A trained model for its backbone; a changed or foreign one raises `ModelError`.
 
     Parameters
@@ -265,6 +306,8 @@ def load_action_model(folder: Path, *, backbone: str = "") -> ActionModel:
         From `cueflow actions train`.
     backbone : str, optional
         Name or folder of the backbone; default: the one the model names.
+    words : Path, optional
+        Folder of the dual encoder, where the model reads descriptions.
 
     Returns
     -------
@@ -273,24 +316,32 @@ def load_action_model(folder: Path, *, backbone: str = "") -> ActionModel:
     Raises
     ------
     ModelError
-        If the model was trained on a folder, and none is given.
+        If the model was trained on a folder, or with an encoder of words, and none is given.
     """
-    from cueflow.tasks.actions.files import backbone_of, load_model
+    from cueflow.tasks.actions.files import backbone_of, load_model, prompts_of
 
     name = backbone or backbone_of(folder)
     if not name:
         raise ModelError(f"{folder.name}: was trained on a backbone from a folder: name that folder with --backbone")
-    model: ActionModel = load_model(folder, backbone_sha256=backbone_sha256(name))
+    prompts = prompts_of(folder)
+    if prompts is not None and words is None:
+        raise ModelError(
+            f"{folder.name}: reads descriptions in words: name the folder of its encoder with --words, or in a run as "
+            "action_words of the configuration"
+        )
+    spoken = words_sha256(words, prompts) if words is not None and prompts is not None else ""
+    model: ActionModel = load_model(folder, backbone_sha256=backbone_sha256(name), words_sha256=spoken)
     return model
 
 
 class RunActions:
     """An action model inside a run: shared by all recordings that a worker reads."""
 
-    def __init__(self, folder: Path, *, backbone: str = "") -> None:
+    def __init__(self, folder: Path, *, backbone: str = "", words: Path | None = None) -> None:
         from cueflow.tasks.actions.features import make_backbone
 
-        self._model = load_action_model(folder, backbone=backbone)
+        self._model = load_action_model(folder, backbone=backbone, words=words)
+        self._words = encoder_of(self._model.setting, words)
         self._rules = model_rules(folder)
         self._backbone = make_backbone(find_backbone(backbone or self._model.setting.backbone))
 
@@ -298,7 +349,8 @@ class RunActions:
         """Where the frames of one recording go."""
         from cueflow.tasks.actions.apply import ActionFeed
 
-        return ActionFeed(self._backbone, rate_hz=self._model.setting.rate_hz, size=self._model.setting.size)
+        rate, size = self._model.setting.rate_hz, self._model.setting.size
+        return ActionFeed(self._backbone, rate_hz=rate, size=size, words=self._words())
 
     def add(self, findings: Findings, features: ClipFeatures, *, job: StageJob, start_s: float) -> Findings:
         """The recording's findings with its actions among them."""
@@ -316,9 +368,9 @@ class RunActions:
 
 
 @cache
-def run_actions(folder: str, backbone: str) -> RunActions:
+def run_actions(folder: str, backbone: str, words: str) -> RunActions:
     """The model of a run; loaded once in each process."""
-    return RunActions(Path(folder), backbone=backbone)
+    return RunActions(Path(folder), backbone=backbone, words=Path(words) if words else None)
 
 
 def model_rules(folder: Path) -> tuple[Rule, ...]:
@@ -328,67 +380,6 @@ def model_rules(folder: Path) -> tuple[Rule, ...]:
 
     file = folder / RULES_FILE
     return read_rules(file) if file.is_file() else ()
-
-
-def session_actions(
-    dataset: Dataset, session: Session, model: ActionModel, store: FeatureStore, *, rules: Sequence[Rule] = ()
-) -> tuple[Event, ...]:
-    """Find the actions of one session: rows for its `events` table.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        Where its recordings lie.
-    session : Session
-        Any session, annotated or not.
-    model : ActionModel
-        From `load_action_model`.
-    store : FeatureStore
-        Made with the model's setting.
-    rules : sequence of Rule, optional
-        Composite actions.
-
-    Returns
-    -------
-    tuple of Event
-        Kind "action", then kind "composite"; empty where there is no video or nothing was found. `StreamError` comes up
-        where the video cannot be used.
-    """
-    from cueflow.tasks.actions.apply import found_actions, without
-
-    stream = patient_video(session)
-    if stream is None:
-        return ()
-    features = store.features(resolve_inside(dataset.root, stream.path))
-    steps = model.preparation.apply(features, model.setting, start_s=stream.start_s or 0.0)
-    return found_actions(model, without(steps, session.exclusions), rules)
-
-
-def show_interval(
-    dataset: Dataset,
-    session: Session,
-    model: ActionModel,
-    store: FeatureStore,
-    *,
-    span: tuple[float, float],
-    out: Path,
-) -> tuple[Path, Path]:
-    """Write a picture and a short video of an interval, see `write_overlay`.
-
-    Raises
-    ------
-    DatasetError
-        If the session has no video.
-    """
-    from cueflow.tasks.actions.model import curves
-    from cueflow.tasks.actions.overlay import write_overlay
-
-    stream = patient_video(session)
-    if stream is None:
-        raise DatasetError("the session has no video")
-    path, start = resolve_inside(dataset.root, stream.path), stream.start_s or 0.0
-    steps = model.preparation.apply(store.features(path), model.setting, start_s=start)
-    return write_overlay(path, curves(model, steps), model.classes, span=span, start_s=start, out=out)
 
 
 def evaluate_model(model: ActionModel, clips: Sequence[Clip]) -> dict[str, Any]:

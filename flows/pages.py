@@ -6,7 +6,7 @@ import csv
 from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cueflow.schemas.errors import TablesError
 from cueflow.storage.erasing.pages import remember_pages
@@ -18,6 +18,9 @@ from cueflow.tasks.report.matrix import Matrix, make_matrix
 from cueflow.tasks.report.session import session_page
 from cueflow.tasks.report.text import page_names
 
+if TYPE_CHECKING:
+    from cueflow.flows.action_sessions import ActionPictures
+
 _PARTS = ("biomarkers", "windows", "events", "predictions", "explanations")
 
 
@@ -28,6 +31,7 @@ def write_pages(
     session: str | None = None,
     groups: Path | None = None,
     only: Collection[str] | None = None,
+    pictures: ActionPictures | None = None,
 ) -> tuple[Path, ...]:
     """Write the page of one session, or the cohort page and a page for every session.
 
@@ -43,6 +47,8 @@ def write_pages(
         CSV with subject_id and group, for the cohort's comparison of groups.
     only : collection of str, optional
         Beside the cohort page, pages of these sessions alone.
+    pictures : ActionPictures, optional
+        Shows the actions of each session; none are shown without it.
 
     Returns
     -------
@@ -69,7 +75,10 @@ def write_pages(
     stamp = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     names, biomarkers = page_names(rows["session_id"].to_list()), collected(opened.biomarkers)
     matrix, group_of = make_matrix(rows, biomarkers), _groups(groups)
-    pages = [_write(out / names[row["session_id"]], _session(opened, row, matrix, stamp)) for row in chosen.to_dicts()]
+    pages = [
+        _write(out / names[row["session_id"]], _session(opened, row, matrix, stamp, pictures=pictures))
+        for row in chosen.to_dicts()
+    ]
     remember_pages(tables, out)
     record(tables, "report", pages=len(pages))
     if session is None:
@@ -78,10 +87,13 @@ def write_pages(
     return tuple(pages)
 
 
-def _session(opened: Tables, row: dict[str, Any], matrix: Matrix, stamp: str) -> str:
+def _session(
+    opened: Tables, row: dict[str, Any], matrix: Matrix, stamp: str, *, pictures: ActionPictures | None
+) -> str:
     tables = opened.of_session(row["session_id"], dataset=row["dataset"])
     parts = {name: collected(tables[name]) for name in _PARTS}
-    return session_page(session=row, cohort=matrix, generated=stamp, **parts)
+    shown = pictures.of(row["session_id"], parts["events"]) if pictures else ()
+    return session_page(session=row, cohort=matrix, generated=stamp, pictures=shown, **parts)
 
 
 def _groups(path: Path | None) -> dict[str, str]:

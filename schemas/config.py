@@ -51,6 +51,9 @@ class VideoConfig(_Section):
     action_backbone: str = Field(
         default="", description="Name or folder of the action model's backbone, where it is not the usual one."
     )
+    action_words: str = Field(
+        default="", description="Folder of the dual encoder of an action model that reads descriptions in words."
+    )
     face_rate_hz: float = Field(
         default=30.0, ge=5, le=120, description="At most this many frames per second are searched."
     )
@@ -105,7 +108,9 @@ class Config(_Section):
     @property
     def sha256(self) -> str:
         """Hash of all parameters, independent of the order they were written in."""
-        files = {"video": {"action_model", "action_backbone"}}  # known by the hashes of their content instead
+        files = {
+            "video": {"action_model", "action_backbone", "action_words"}
+        }  # known by the hashes of their content instead
         return hashlib.sha256(
             json.dumps(self.model_dump(mode="json", exclude=files), sort_keys=True).encode()
         ).hexdigest()

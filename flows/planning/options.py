@@ -9,7 +9,7 @@ from pathlib import Path
 from cueflow.flows.fuse import load_matching
 from cueflow.flows.planning.granularity import Granularity
 from cueflow.schemas.config import Config, load_config
-from cueflow.schemas.errors import DatasetError
+from cueflow.schemas.errors import DatasetError, ModelError
 from cueflow.schemas.session import Dataset, Group
 from cueflow.tasks.ingest.dataset import read_dataset
 
@@ -62,12 +62,23 @@ def preflight(dataset: Path, *, dataset_name: str, options: Options) -> None:
         Name of the dataset in the tables; empty: the folder's name.
     options : Options
         What the run was asked for.
+
+    Raises
+    ------
+    ModelError
+        If the action model reads descriptions in words and the configuration names no encoder; other errors come from
+        the readers.
     """
     chosen_sessions(read_dataset(dataset, name=dataset_name or None), options.sessions)
     if model := options.settings().video.action_model:
-        from cueflow.tasks.actions.files import model_digest
+        from cueflow.tasks.actions.files import model_digest, prompts_of
 
         model_digest(Path(model))
+        if prompts_of(Path(model)) and not options.settings().video.action_words:
+            raise ModelError(
+                f"{Path(model).name}: reads descriptions in words: name the folder of its encoder as action_words in "
+                "the configuration's [video]"
+            )
     if options.fusion_model:
         load_matching(options.fusion_model, options.groups)
 

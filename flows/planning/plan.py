@@ -225,7 +225,9 @@ def _method_parts(group: Group, config: Config) -> dict[str, str]:
             "method": method_version(group),
             "weights": weights_hash(group, config),
             "libraries": [f"{name}=={version(name)}" for name in _LIBRARIES[group]],
-            "config": getattr(config, group.value).model_dump(mode="json", exclude={"action_model", "action_backbone"}),
+            "config": getattr(config, group.value).model_dump(
+                mode="json", exclude={"action_model", "action_backbone", "action_words"}
+            ),
         }
     )
 

@@ -203,7 +203,8 @@ def _actions_of(job: StageJob, stream: Stream) -> RunActions | None:
 
     if patient_stream(job.streams) != stream:
         return None
-    return run_actions(job.config.video.action_model, job.config.video.action_backbone)
+    video = job.config.video
+    return run_actions(video.action_model, video.action_backbone, video.action_words)
 
 
 def video_roles(streams: Sequence[Stream], stream: Stream) -> tuple[Role, ...]:

@@ -21,6 +21,7 @@ from cueflow.tasks.windows import excluded, measuring_windows
 
 if TYPE_CHECKING:
     from cueflow.schemas.session import Exclusion
+    from cueflow.tasks.actions.words import Words
 
 
 class ActionFeed:
@@ -34,11 +35,13 @@ class ActionFeed:
         Frames a second at most.
     size : int
         Side of the backbone's input, pixels.
+    words : Words, optional
+        Descriptions that each frame is compared with.
     """
 
-    def __init__(self, backbone: Backbone, *, rate_hz: float, size: int) -> None:
+    def __init__(self, backbone: Backbone, *, rate_hz: float, size: int, words: Words | None = None) -> None:
         self.rate_hz = rate_hz
-        self._backbone, self._size, self._gap = backbone, size, Gap(rate_hz)
+        self._backbone, self._size, self._words, self._gap = backbone, size, words, Gap(rate_hz)
         self._builder: FeatureBuilder | None = None
         self._times: list[float] = []
         self._pictures: list[NDArray[np.uint8]] = []
@@ -55,7 +58,9 @@ class ActionFeed:
                 self._hand_over(self._builder)
 
     def _hand_over(self, builder: FeatureBuilder) -> None:
-        builder.add(see(self._backbone, np.array(self._times), np.stack(self._pictures), size=self._size))
+        pictures = np.stack(self._pictures)
+        looks = see(self._backbone, np.array(self._times), pictures, size=self._size)
+        builder.add(looks, None if self._words is None else self._words.scores(pictures))
         self._times, self._pictures = [], []
 
     def features(self) -> ClipFeatures | None:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from cueflow.tasks.actions.words import Words
+
 VERSION = "3"
 POOL = 4
 CELLS = POOL * POOL
@@ -58,7 +60,8 @@ class ClipFeatures:
 
     `times_s` (n,) stamps; `steps_s` (n,) time since the frame before, 0 where there is none within a second: motion is
     0 there; `motion` by source, (n, columns of `SOURCES`); `appearance` (n, 2 × channels): class token and the mean of
-    the patches weighted by the attention's change; `speed` (n, side²): residual speed of each patch, patch/s.
+    the patches weighted by the attention's change; `speed` (n, side²): residual speed of each patch, patch/s;
+    `words` (n, labels): how well each frame fits the descriptions, no column where none were given.
     """
 
     times_s: FloatArray
@@ -66,6 +69,7 @@ class ClipFeatures:
     motion: dict[str, Float32]
     appearance: Float16
     speed: Float16
+    words: Float32
 
     def __len__(self) -> int:
         return len(self.times_s)
@@ -143,9 +147,11 @@ class FeatureBuilder:
         self._motion: dict[str, list[FloatArray]] = {name: [] for name in SOURCES}
         self._appearance: list[Float16] = []
         self._speed: list[Float16] = []
+        self._words: list[Float32] = []
 
-    def add(self, looks: Looks) -> None:
-        """Take the next looks, in order of time."""
+    def add(self, looks: Looks, words: Float32 | None = None) -> None:
+        """Take the next looks, in order of time, and how well they fit the descriptions (n, labels)."""
+        self._words.append(np.zeros((len(looks.times_s), 0), np.float32) if words is None else words)
         for index in range(len(looks.times_s)):
             look = looks.one(index)
             weight = self._compare(look)
@@ -181,6 +187,7 @@ class FeatureBuilder:
             {n: np.array(r, dtype=np.float32).reshape(count, SOURCES[n]) for n, r in self._motion.items()},
             np.array(self._appearance, dtype=np.float16).reshape(count, -1),
             np.array(self._speed, dtype=np.float16).reshape(count, -1),
+            np.concatenate(self._words) if self._words else np.zeros((0, 0), np.float32),
         )
 
 
@@ -295,6 +302,7 @@ def extract(
     *,
     rate_hz: float,
     size: int,
+    words: Words | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> ClipFeatures:
     """Features of a video file, decoded once in bounded memory.
@@ -309,6 +317,8 @@ def extract(
         Frames a second at most.
     size : int
         Side of the backbone's input, pixels.
+    words : Words, optional
+        Descriptions that each frame is compared with.
     progress : callable, optional
         Told the share that is done, 0 to 1.
 
@@ -323,25 +333,27 @@ def extract(
     """
     shape = inspect(path)
     builder = FeatureBuilder(aspect=shape.width / shape.height)
+
+    def hand_over(part: list[tuple[float, Pictures]]) -> None:
+        pictures = np.stack([picture for _, picture in part])
+        looks = see(backbone, np.array([t for t, _ in part]), pictures, size=size)
+        builder.add(looks, None if words is None else words.scores(pictures))
+
     gap, waiting = Gap(rate_hz), list[tuple[float, Pictures]]()
     for batch in frames(path, decoder=Decoder.AV, max_side=2 * size, max_rate_hz=rate_hz):
         kept = zip(batch.times_s, batch.frames, strict=True)
         waiting += [(float(t), picture.copy()) for t, picture in kept if gap.keeps(float(t))]
         while len(waiting) >= CHUNK:
-            builder.add(_looks(backbone, waiting[:CHUNK], size))
+            hand_over(waiting[:CHUNK])
             del waiting[:CHUNK]
         if progress is not None and shape.duration_s:
             progress(min(1.0, float(batch.seen_s[-1]) / shape.duration_s))
     if waiting:
-        builder.add(_looks(backbone, waiting, size))
+        hand_over(waiting)
     found = builder.done()
     if len(found) < 2:
         raise StreamError("The video holds a single frame: actions need at least two", reason=Reason.FEW_EVIDENCE)
     return found
-
-
-def _looks(backbone: Backbone, waiting: list[tuple[float, Pictures]], size: int) -> Looks:
-    return see(backbone, np.array([t for t, _ in waiting]), np.stack([picture for _, picture in waiting]), size=size)
 
 
 def make_backbone(folder: Path, *, device: str = "cpu") -> Backbone:

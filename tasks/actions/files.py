@@ -14,15 +14,16 @@ from cueflow.schemas.errors import ModelError
 from cueflow.schemas.reasons import Reason
 from cueflow.tasks.actions.features import SOURCES, ClipFeatures
 from cueflow.tasks.actions.features import VERSION as FEATURE_VERSION
+from cueflow.tasks.actions.prompts import Prompts
 
-FORMAT, VERSION = "cueflow-actions", 2
+FORMAT, VERSION = "cueflow-actions", 3
 MODEL_FILE, WEIGHTS_FILE, CARD_FILE = "model.json", "model.safetensors", "MODEL_CARD.md"
 RULES_FILE = "rules.yaml"  # composite actions; for people to edit
 
 
-def feature_key(*, input_sha256: str, backbone_sha256: str, rate_hz: float, size: int) -> str:
+def feature_key(*, input_sha256: str, backbone_sha256: str, rate_hz: float, size: int, words_sha256: str = "") -> str:
     """Name of cached features: a hash of the recording, the weights and everything that changes a value."""
-    what = [FEATURE_VERSION, input_sha256, backbone_sha256, rate_hz, size]
+    what = [FEATURE_VERSION, input_sha256, backbone_sha256, rate_hz, size, words_sha256]
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 
 
@@ -31,7 +32,9 @@ def write_features(path: Path, features: ClipFeatures) -> None:
     from safetensors.numpy import save_file
 
     arrays = {"times_s": features.times_s, "steps_s": features.steps_s, "speed": features.speed}
-    arrays |= {"appearance": features.appearance} | {f"motion.{n}": x for n, x in features.motion.items()}
+    arrays |= {"appearance": features.appearance, "words": features.words} | {
+        f"motion.{n}": x for n, x in features.motion.items()
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     save_file({name: np.ascontiguousarray(x) for name, x in arrays.items()}, part)
@@ -53,6 +56,7 @@ def read_features(path: Path) -> ClipFeatures | None:
             {name: arrays[f"motion.{name}"] for name in SOURCES},
             arrays["appearance"],
             arrays["speed"],
+            arrays["words"],
         )
     except (OSError, SafetensorError, KeyError):
         return None
@@ -117,7 +121,19 @@ def backbone_of(folder: Path) -> str:
     return str(_content(folder)["setting"].get("backbone", ""))
 
 
-def load_model(folder: Path, *, backbone_sha256: str) -> Any:  # noqa: ANN401
+def prompts_of(folder: Path) -> Prompts | None:
+    """Descriptions that a model reads; None where it reads none.
+
+    Raises
+    ------
+    ModelError
+        If there is no model, or its description was changed.
+    """  # noqa: DOC502  raised by the reader
+    said = _content(folder)["setting"]["prompts"]
+    return Prompts(tuple((label, tuple(phrases)) for label, phrases in said)) if said else None
+
+
+def load_model(folder: Path, *, backbone_sha256: str, words_sha256: str = "") -> Any:  # noqa: ANN401
     """Read a model and check that it is the one that was written, for this backbone.
 
     Parameters
@@ -126,6 +142,8 @@ def load_model(folder: Path, *, backbone_sha256: str) -> Any:  # noqa: ANN401
         From `save_model`.
     backbone_sha256 : str
         Hash of the backbone's weights that will be used.
+    words_sha256 : str, optional
+        From `words_sha256`, where the model reads descriptions.
 
     Returns
     -------
@@ -151,6 +169,11 @@ def load_model(folder: Path, *, backbone_sha256: str) -> Any:  # noqa: ANN401
     if content["setting"]["backbone_sha256"] != backbone_sha256:
         raise ModelError(
             f"{folder.name}: was trained on another backbone; name it with --backbone or train again",
+            reason=Reason.MODEL_HASH,
+        )
+    if content["setting"]["words_sha256"] != words_sha256:
+        raise ModelError(
+            f"{folder.name}: was trained with another encoder of words, or without one; name the right one",
             reason=Reason.MODEL_HASH,
         )
     if content["feature_version"] != FEATURE_VERSION:
@@ -196,7 +219,9 @@ def _assembled(content: dict[str, Any], arrays: dict[str, Any]) -> Any:  # noqa:
     own = {name.removeprefix("head."): x for name, x in arrays.items() if name.startswith("head.")}
     head.load_state_dict({name: torch.from_numpy(x) for name, x in own.items()})
     prepared = {name.removeprefix("prepare."): x for name, x in arrays.items() if name.startswith("prepare.")}
-    setting = content["setting"] | {"sources": tuple(content["setting"]["sources"])}
+    said = content["setting"]
+    prompts = tuple((label, tuple(phrases)) for label, phrases in said["prompts"])
+    setting = said | {"sources": tuple(said["sources"]), "prompts": prompts}
     return ActionModel(
         classes=classes,
         setting=FeatureSetting(**setting),
@@ -242,7 +267,8 @@ def _card(model: Any) -> str:  # noqa: ANN401
         f"Trained on {card.get('sessions')} sessions of {card.get('subjects')} subjects; "
         f"{model.parameters()} trained parameters; seed {card.get('seed')}.",
         f"Reads {', '.join(setting.sources) or 'no motion'}{' and appearance' if setting.appearance else ''} "
-        f"at {setting.rate_hz:g} frames/s and {setting.size} pixels.",
+        f"at {setting.rate_hz:g} frames/s and {setting.size} pixels"
+        f"{'; in words: ' + ', '.join(label for label, _ in setting.prompts) if setting.prompts else ''}.",
         f"Frame mAP on the {card.get('held_out_subjects')} subject(s) that decided when to stop: "
         f"{'undefined' if held is None else held}. This flatters; `cueflow actions evaluate --folds` measures.",
         "",

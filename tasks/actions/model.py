@@ -25,7 +25,8 @@ Float32 = NDArray[np.float32]
 class FeatureSetting:
     """What the features were made with; a model is refused on others.
 
-    `sources` are the motion sources it reads; `backbone` the name of the backbone, empty where it was a folder.
+    `sources` are the motion sources it reads; `backbone` the name of the backbone, empty where it was a folder;
+    `prompts` what an encoder of words looks for besides, with the hash of both.
     """
 
     backbone_sha256: str
@@ -34,6 +35,8 @@ class FeatureSetting:
     sources: tuple[str, ...]
     appearance: bool
     backbone: str = "dinov2_small"
+    words_sha256: str = ""
+    prompts: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +56,14 @@ class Steps:
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """Standardisation of the motion (mean, scale (m,)) and the appearance's principal components, of training data."""
+    """Standardisation of motion and words (mean, scale) and the appearance's principal components, of training data."""
 
     motion_mean: Float32
     motion_scale: Float32
     appearance_mean: Float32
     components: Float32
+    words_mean: Float32
+    words_scale: Float32
 
     def apply(self, features: ClipFeatures, setting: FeatureSetting, *, start_s: float = 0.0) -> Steps:
         """Put a recording on the grid.
@@ -82,6 +87,8 @@ class Preparation:
         motion = (motion_columns(features, setting.sources) - self.motion_mean) / self.motion_scale
         motion[features.steps_s == 0] = 0.0
         looks = (features.appearance.astype(np.float32) - self.appearance_mean) @ self.components
+        fits = (features.words - self.words_mean) / self.words_scale
+        looks = np.concatenate([looks, fits], axis=1)
         return Steps(
             times + start_s,
             np.where(seen[:, None], np.clip(motion, -CLIP_SD, CLIP_SD)[place], 0).astype(np.float32),
@@ -142,6 +149,7 @@ def fit_preparation(clips: list[ClipFeatures], setting: FeatureSetting, *, compo
     """
     motion = np.concatenate([motion_columns(c, setting.sources)[c.steps_s > 0] for c in clips])
     looks = np.concatenate([c.appearance for c in clips]).astype(np.float64)
+    words = np.concatenate([c.words for c in clips])
     mean = looks.mean(axis=0)
     basis = np.zeros((looks.shape[1], 0))
     if setting.appearance:
@@ -154,6 +162,8 @@ def fit_preparation(clips: list[ClipFeatures], setting: FeatureSetting, *, compo
         np.maximum(motion.std(axis=0).reshape(columns), 1e-3).astype(np.float32),
         mean.astype(np.float32),
         basis.astype(np.float32),
+        words.mean(axis=0),
+        np.maximum(words.std(axis=0), 1e-4),
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
     from cueflow.tasks.actions.model import Curves
 
 Picture = NDArray[np.uint8]
+Shot = tuple[float, Picture]
 
 SIDE = 480  # longer side of the frame, pixels
 CHART = 150  # height of the chart, pixels
+RATE_HZ = 15.0  # frames a second of a film, at most
 LEVEL = 0.5  # patches a second that are shown at half strength
 _COLOURS = ((31, 119, 180), (255, 127, 14), (44, 160, 44), (214, 39, 40), (148, 103, 189), (140, 86, 75))
 
@@ -148,6 +151,76 @@ def overlay(
     return np.concatenate([shown, below])
 
 
+def shots(
+    path: Path, found: Curves, labels: Sequence[str], *, spans: Sequence[tuple[float, float]], start_s: float
+) -> Iterator[tuple[int, list[Shot]]]:
+    """Overlays of every frame of some intervals, the recording decoded once.
+
+    Parameters
+    ----------
+    path : Path
+        The recording.
+    found : Curves
+        What the model says of it.
+    labels : sequence of str
+        The model's classes.
+    spans : sequence of tuple of float
+        Intervals on the session clock, s; they may overlap.
+    start_s : float
+        The file's zero on the session clock, s.
+
+    Yields
+    ------
+    tuple
+        Number of the interval, and its moments in order; an interval without a frame is left out.
+    """
+    waiting = sorted(range(len(spans)), key=lambda k: spans[k][1])
+    taken: dict[int, list[Shot]] = {k: [] for k in waiting}
+    for batch in frames(path, decoder=Decoder.AV, max_side=SIDE, max_rate_hz=RATE_HZ):
+        for time, picture in zip((float(t) for t in batch.times_s + start_s), batch.frames, strict=True):
+            while waiting and spans[waiting[0]][1] < time:
+                yield from _whole(waiting.pop(0), taken)
+            for k in waiting:
+                if spans[k][0] <= time <= spans[k][1]:
+                    taken[k].append((time, overlay(picture, found, labels, at_s=time, span=spans[k])))
+        if not waiting:
+            return
+    for k in waiting:
+        yield from _whole(k, taken)
+
+
+def _whole(number: int, taken: dict[int, list[Shot]]) -> Iterator[tuple[int, list[Shot]]]:
+    shown = taken.pop(number)
+    if shown:
+        yield number, shown
+
+
+def still(shown: Sequence[Shot], span: tuple[float, float], *, kind: str = ".png") -> bytes:
+    """The moment nearest to the middle of the interval as a picture file: .png, or .webp, which is smaller."""
+    import cv2
+
+    middle = min(shown, key=lambda s: abs(s[0] - sum(span) / 2))[1]
+    return cv2.imencode(kind, cv2.cvtColor(middle, cv2.COLOR_RGB2BGR))[1].tobytes()
+
+
+def film(shown: Sequence[Shot]) -> bytes:
+    """MPEG-4 with the frames' own times, sides made even."""
+    import av
+
+    height, width = (n // 2 * 2 for n in shown[0][1].shape[:2])
+    out = BytesIO()
+    with av.open(out, "w", format="mp4") as file:
+        stream = file.add_stream("libx264", rate=round(RATE_HZ))
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for time, picture in shown:
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[:height, :width]), format="rgb24")
+            frame.pts, frame.time_base = round((time - shown[0][0]) * 1000), Fraction(1, 1000)
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode())
+    return out.getvalue()
+
+
 def write_overlay(
     path: Path, found: Curves, labels: Sequence[str], *, span: tuple[float, float], start_s: float, out: Path
 ) -> tuple[Path, Path]:
@@ -178,37 +251,11 @@ def write_overlay(
     StreamError
         If no frame lies in the interval.
     """
-    import cv2
-
-    shown: list[tuple[float, Picture]] = []
-    for batch in frames(path, decoder=Decoder.AV, max_side=SIDE, max_rate_hz=15.0):
-        times = batch.times_s + start_s
-        for time, picture in zip(times, batch.frames, strict=True):
-            if span[0] <= time <= span[1]:
-                shown.append((float(time), overlay(picture, found, labels, at_s=float(time), span=span)))
-        if len(times) and times[-1] > span[1]:
-            break
-    if not shown:
+    shown = next((taken for _, taken in shots(path, found, labels, spans=[span], start_s=start_s)), None)
+    if shown is None:
         raise StreamError("no frame of the recording lies in the interval", reason=Reason.NO_VIDEO_FRAMES)
     out.parent.mkdir(parents=True, exist_ok=True)
-    still, clip = out.with_suffix(".png"), out.with_suffix(".mp4")
-    middle = min(shown, key=lambda s: abs(s[0] - sum(span) / 2))[1]
-    still.write_bytes(cv2.imencode(".png", cv2.cvtColor(middle, cv2.COLOR_RGB2BGR))[1].tobytes())
-    _encode(clip, shown)
-    return still, clip
-
-
-def _encode(path: Path, shown: Sequence[tuple[float, Picture]]) -> None:
-    """MPEG-4 with the frames' own times, sides made even."""
-    import av
-
-    height, width = (n // 2 * 2 for n in shown[0][1].shape[:2])
-    with av.open(str(path), "w") as file:
-        stream = file.add_stream("libx264", rate=15)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.codec_context.time_base = Fraction(1, 1000)
-        for time, picture in shown:
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[:height, :width]), format="rgb24")
-            frame.pts, frame.time_base = round((time - shown[0][0]) * 1000), Fraction(1, 1000)
-            file.mux(stream.encode(frame))
-        file.mux(stream.encode())
+    picture, clip = out.with_suffix(".png"), out.with_suffix(".mp4")
+    picture.write_bytes(still(shown, span))
+    clip.write_bytes(film(shown))
+    return picture, clip

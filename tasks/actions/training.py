@@ -162,7 +162,7 @@ def train(
     taught, judged = (_prepared(part, classes, setting, preparation) for part in (learn, judge))
     shape = HeadShape(
         motion=sum(SOURCES[name] for name in setting.sources),
-        appearance=preparation.components.shape[1],
+        appearance=preparation.components.shape[1] + len(preparation.words_mean),
         classes=len(classes),
         width=options.width,
         relations=options.relations,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from cueflow.tasks.report.compared import compare
 from cueflow.tasks.report.download import MOST_PAGE, csv_download, without_largest
 from cueflow.tasks.report.explanation import explain
 from cueflow.tasks.report.overview import overview
+from cueflow.tasks.report.pictures import Found, shown_pictures
 from cueflow.tasks.report.render import render
 from cueflow.tasks.report.text import as_text, sentence_of
 from cueflow.tasks.report.timeline import make_timeline
@@ -32,6 +33,7 @@ def session_page(  # noqa: PLR0913 - the tables of a session
     explanations: pl.DataFrame,
     cohort: Matrix | None = None,
     generated: str | None = None,
+    pictures: Sequence[Found] = (),
 ) -> str:
     """Render the page of one session.
 
@@ -45,6 +47,8 @@ def session_page(  # noqa: PLR0913 - the tables of a session
         Values of the whole cohort, to compare with.
     generated : str, optional
         When the page is made, as it shall be printed.
+    pictures : sequence of Found, optional
+        Actions to show.
 
     Returns
     -------
@@ -67,6 +71,7 @@ def session_page(  # noqa: PLR0913 - the tables of a session
     parts = {
         "top": overview(session, biomarkers, events),
         "timeline": timeline,
+        "pictures": shown_pictures(pictures),
         "groups": groups,
         "n_shown": shown.height,
         "n_rows": biomarkers.height,

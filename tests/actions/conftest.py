@@ -30,6 +30,28 @@ def tiny_folder(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def words_folder(tmp_path_factory) -> Path:
+    """A random dual encoder of CLIP's kind, with a tokenizer of a few words."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import CLIPConfig, CLIPModel, PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("words")
+    known = ["[pad]", "[unk]", "[end]", "a", "hand", "on", "face", "person", "nods", "chair"]
+    words = models.WordLevel({w: i for i, w in enumerate(known)}, unk_token=known[1])
+    tokenizer = Tokenizer(words)
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    special = {"pad_token": known[0], "unk_token": known[1], "eos_token": known[2]}
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special).save_pretrained(folder)
+    torch.manual_seed(1)
+    small = {"hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    text = small | {"vocab_size": len(known), "max_position_embeddings": 12, "bos_token_id": 0, "eos_token_id": 2}
+    seen = small | {"image_size": 56, "patch_size": 14}
+    CLIPModel(CLIPConfig(text_config=text, vision_config=seen, projection_dim=16)).save_pretrained(folder)
+    return folder
+
+
 def made_clip(number: int, *, seconds: float = 20.0) -> Clip:
     """Class "there" is a flow to the right in some cell, "back" the same to the left, "look" shows in appearance."""
     rng = np.random.default_rng(number)
@@ -48,7 +70,8 @@ def made_clip(number: int, *, seconds: float = 20.0) -> Clip:
     looks[(times > 5) & (times < 9), 0] += 6.0
     steps = np.full(len(times), 1 / RATE)
     steps[0] = 0.0
-    features = ClipFeatures(times, steps, motion, looks.astype(np.float16), np.ones((len(times), 64), np.float16))
+    speed, words = np.ones((len(times), 64), np.float16), np.zeros((len(times), 0), np.float32)
+    features = ClipFeatures(times, steps, motion, looks.astype(np.float16), speed, words)
     return Clip(f"s{number}", f"p{number // 2}", features, tuple(actions))
 
 

@@ -77,6 +77,24 @@ def test_train_evaluate_and_detect(command, cohort, tmp_path):
     assert "is no session" in done.exception.message
 
 
+def test_words_beside_motion_and_alone(command, cohort, words_folder, tmp_path):
+    (tmp_path / "p.yaml").write_text("nod: [a person nods]\ntouch: a hand on a face\n")
+    spoken = ("--words", words_folder, "--prompts", tmp_path / "p.yaml")
+    common = ("--cache", tmp_path / "cache")
+    made = ("--out", tmp_path / "m", "--epochs", 1, "--rate", 4, "--motion", "pixels", "--no-appearance")
+    done = command("train", cohort, *common, *made, *spoken)
+    assert done.exit_code == 0, done.output
+    assert "in words: nod, touch" in (tmp_path / "m" / "MODEL_CARD.md").read_text()
+    asked = ("detect", cohort, "--model", tmp_path / "m", "--session", "s001", *common)
+    assert command(*asked, "--words", words_folder).exit_code == 0
+    assert "with --words" in command(*asked).exception.message
+
+    done = command("cues", cohort, *spoken, "--session", "s001", "--rate", 4)
+    assert done.exit_code == 0, done.output
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert all(line["kind"] == "cue" and line["label"] in {"nod", "touch"} for line in lines)
+
+
 def test_folds_by_subject(command, cohort, tmp_path):
     common = ("evaluate", cohort, "--epochs", 1, "--cache", tmp_path, "--rate", 4)
     done = command(*common, "--motion", "pixels", "--no-appearance", "--folds", 4)

@@ -5,11 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
+import av
+import cv2
+import numpy as np
+import polars as pl
 import pytest
 
 from cueflow.flows import actions as flow
+from cueflow.flows.action_sessions import ActionPictures
 from cueflow.flows.planning.options import Options, preflight
 from cueflow.flows.work import stages
 from cueflow.flows.work.jobs import StageJob
@@ -96,6 +102,25 @@ def test_actions_join_the_findings_of_the_video(cohort, trained, tmp_path):
     assert value["action_twice_count", "session"].value >= 1
     assert "face_visible_share" in {name for name, _ in value}  # the other measures are there as ever
     assert found.model_sha256.endswith(model_digest(trained))
+
+
+def test_the_surest_of_each_class_is_shown_in_pictures_and_films(cohort, trained, tmp_path):
+    found = results(job(cohort, tmp_path / "t", trained))
+    names = ("kind", "label", "start_s", "end_s", "score")
+    events = pl.DataFrame([{n: getattr(e, n) for n in names} for e in found.findings.events], infer_schema_length=None)
+    shown = ActionPictures(cohort, trained, cache=tmp_path / "cache").of("s001", events)
+    actions = events.filter(kind="action")
+    assert {s.label for s in shown} == set(actions["label"])
+    assert len(shown) <= 6
+    for one in shown:
+        picture = cv2.imdecode(np.frombuffer(one.picture, np.uint8), cv2.IMREAD_COLOR)
+        assert picture.std() > 0
+        with av.open(BytesIO(one.film)) as film:
+            times = [frame.time for frame in film.decode(video=0)]
+        assert times[-1] - times[0] <= min(one.end_s - one.start_s, 10.0)
+    best = actions.filter(label=shown[0].label)["score"].max()
+    assert max(s.score for s in shown if s.label == shown[0].label) == best
+    assert ActionPictures(cohort, trained, cache=tmp_path / "cache").of("elsewhere", events) == ()
 
 
 def test_nothing_is_found_in_an_excluded_span(cohort, trained, tmp_path):

@@ -68,7 +68,10 @@ def test_every_tag_is_closed_and_ids_are_unique(page):
 
 def test_the_page_makes_no_request(page):
     policy = page.all("meta", **{"http-equiv": "Content-Security-Policy"})[0]["content"]
-    assert policy == "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
+    assert (
+        policy
+        == "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; media-src data:"
+    )
     assert [a for _, a in page.elements if "src" in a or "srcset" in a] == []
     away = [(t, a["href"]) for t, a in page.elements if "href" in a and not a["href"].startswith(("#", "data:"))]
     assert {tag for tag, _ in away} <= {"a"}  # links may be followed, nothing is loaded

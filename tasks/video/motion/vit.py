@@ -133,7 +133,7 @@ def load_vit(folder: Path) -> Vit:
         raise ModelError("The backbone's folder holds a model that is no vision transformer") from error
     class_token = "siglip" not in family
     registers = int(getattr(config, "num_register_tokens", 0) or 0)
-    mean, std = _standard(folder, family)
+    mean, std = picture_standard(folder, family)
     return Vit(model, family, mean, std, patch, blocks, heads, int(class_token) + registers, class_token)
 
 
@@ -155,8 +155,20 @@ def _whole(folder: Path) -> Any:  # noqa: ANN401 - transformers is untyped here
             logging.enable_progress_bar()
 
 
-def _standard(folder: Path, family: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of the pixels: the folder's own where it says them."""
+def picture_standard(folder: Path, family: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of the pixels, 0 to 1, by channel: the folder's own where it says them.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the model.
+    family : str
+        `model_type` of its configuration.
+
+    Returns
+    -------
+    tuple of tuple of float
+    """
     default = HALF if family in _HALF_FAMILIES else IMAGENET
     try:
         said = json.loads((folder / "preprocessor_config.json").read_text(encoding="utf-8"))
