@@ -127,13 +127,15 @@ def test_values_are_found_by_typing(visit):
 
 
 def test_the_data_behind_a_table_can_be_had(visit):
-    page = visit("index.html")
-    with page.expect_download() as waiting:
-        page.locator("a[download='reliability.csv.gz']").click()
-    assert waiting.value.suggested_filename == "reliability.csv"  # it is packed, and handed out unpacked
-    text = Path(waiting.value.path()).read_text(encoding="utf-8")
-    assert text.startswith("biomarker,icc,low,high")
-    assert text.count("\n") > 10
+    page = visit("S005.html")
+    for link, name in (("values.csv.gz", "values.csv"), ("predictions.csv", "predictions.csv")):
+        with page.expect_download() as waiting:
+            page.locator(f"a[download='{link}']").click()
+        assert waiting.value.suggested_filename == name  # what is packed is handed out unpacked
+        text = Path(waiting.value.path()).read_text(encoding="utf-8")
+        assert text.startswith("session_id,subject_id,visit,")
+        assert text.count("\n") > 1
+    assert page.said == []
 
 
 @pytest.mark.parametrize("name", ["index.html", "S005.html"])
