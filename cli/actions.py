@@ -66,6 +66,7 @@ PromptsFile = Annotated[
     Path | None,
     typer.Option("--prompts", help="YAML with a phrase or a list of phrases by label, for --words."),
 ]
+Device = Annotated[str, typer.Option("--device", help="Where the backbone computes: cpu, cuda, cuda:1.")]
 Motion = Annotated[list[Source] | None, typer.Option("--motion", help="Motion source; may be given several times.")]
 Appearance = Annotated[bool, typer.Option("--appearance/--no-appearance", help="Also read how the frames look.")]
 Related = Annotated[bool, typer.Option("--relations/--no-relations", help="Let classes look at one another.")]
@@ -93,6 +94,7 @@ def train(
     relations: Related = True,
     epochs: Epochs = 60,
     seed: Seed = 0,
+    device: Device = "cpu",
     cache: Cache = None,
 ) -> None:
     """Train a temporal head on the frozen backbone's features of annotated sessions."""
@@ -102,7 +104,9 @@ def train(
 
     setting = _setting(backbone, (rate, size), _sources(motion), appearance=appearance, words=(words, prompts))
     with _bar("training") as tell:
-        clips, classes, warnings = _annotated(dataset, labels, _store(cache, setting, backbone, words), tell)
+        clips, classes, warnings = _annotated(
+            dataset, labels, _store(cache, setting, backbone, words, device=device), tell
+        )
         options = TrainOptions(epochs=epochs, relations=relations, seed=seed)
         model = fit(clips, classes, setting, options=options, progress=lambda share: tell(share, "training"))
         save_model(model, out)
@@ -129,6 +133,7 @@ def evaluate(
     relations: Related = True,
     epochs: Epochs = 60,
     seed: Seed = 0,
+    device: Device = "cpu",
     cache: Cache = None,
     as_json: AsJson = False,
 ) -> None:
@@ -143,13 +148,17 @@ def evaluate(
     with _bar("evaluating") as tell:
         if model is not None:
             ready = load_action_model(model, backbone=backbone, words=words)
-            clips, _, warnings = _annotated(dataset, labels, _store(cache, ready.setting, backbone, words), tell)
+            clips, _, warnings = _annotated(
+                dataset, labels, _store(cache, ready.setting, backbone, words, device=device), tell
+            )
             warnings += [f"{name}: not in the model; left out" for name in _foreign(clips, ready.classes)]
             warnings += _met(clips, ready.card)
             found = evaluate_model(ready, clips)
         else:
             setting = _setting(backbone, (rate, size), _sources(motion), appearance=appearance, words=(words, prompts))
-            clips, classes, warnings = _annotated(dataset, labels, _store(cache, setting, backbone, words), tell)
+            clips, classes, warnings = _annotated(
+                dataset, labels, _store(cache, setting, backbone, words, device=device), tell
+            )
             judged = cross_validate(
                 clips,
                 classes,
@@ -293,11 +302,13 @@ def _setting(
     )
 
 
-def _store(cache: Path | None, setting: FeatureSetting, backbone: str, words: Path | None) -> FeatureStore:
+def _store(
+    cache: Path | None, setting: FeatureSetting, backbone: str, words: Path | None, *, device: str = "cpu"
+) -> FeatureStore:
     from cueflow.flows.actions import FeatureStore
 
     folder = cache or Path.home() / ".cache" / "cueflow" / "action_features"
-    return FeatureStore(folder, setting, backbone=backbone, words=words)
+    return FeatureStore(folder, setting, backbone=backbone, words=words, device=device)
 
 
 def _annotated(

@@ -155,6 +155,8 @@ class FeatureStore:
         Name or folder; default: the setting's.
     words : Path, optional
         Folder of the dual encoder, where the setting has prompts.
+    device : str, optional
+        Where torch computes, as in `Backbone`.
 
     Raises
     ------
@@ -162,9 +164,17 @@ class FeatureStore:
         If the setting has prompts, and no encoder is given.
     """
 
-    def __init__(self, folder: Path, setting: FeatureSetting, *, backbone: str = "", words: Path | None = None) -> None:
-        self._folder, self._setting = folder, setting
-        self._words = encoder_of(setting, words)
+    def __init__(
+        self,
+        folder: Path,
+        setting: FeatureSetting,
+        *,
+        backbone: str = "",
+        words: Path | None = None,
+        device: str = "cpu",
+    ) -> None:
+        self._folder, self._setting, self._device = folder, setting, device
+        self._words = encoder_of(setting, words, device=device)
         self._name = backbone or setting.backbone
         self._backbone: Backbone | None = None
 
@@ -198,14 +208,14 @@ class FeatureStore:
             return known
         probe_video(path)
         if self._backbone is None:
-            self._backbone = make_backbone(find_backbone(self._name))
+            self._backbone = make_backbone(find_backbone(self._name), device=self._device)
         rate, size = self._setting.rate_hz, self._setting.size
         made = extract(path, self._backbone, rate_hz=rate, size=size, words=self._words(), progress=progress)
         write_features(file, made)
         return made
 
 
-def encoder_of(setting: FeatureSetting, folder: Path | None) -> Callable[[], Words | None]:
+def encoder_of(setting: FeatureSetting, folder: Path | None, *, device: str = "cpu") -> Callable[[], Words | None]:
     """What a setting needs to read descriptions in words, loaded when it is first asked for; None where it reads none.
 
     Raises
@@ -219,7 +229,7 @@ def encoder_of(setting: FeatureSetting, folder: Path | None) -> Callable[[], Wor
         raise ModelError("the model reads descriptions in words: name the folder of its encoder with --words")
     from cueflow.tasks.actions.words import Words
 
-    return cache(lambda: Words(folder, Prompts(setting.prompts)))
+    return cache(lambda: Words(folder, Prompts(setting.prompts), device=device))
 
 
 def patient_video(session: Session) -> Stream | None:
@@ -337,13 +347,13 @@ def load_action_model(folder: Path, *, backbone: str = "", words: Path | None = 
 class RunActions:
     """An action model inside a run: shared by all recordings that a worker reads."""
 
-    def __init__(self, folder: Path, *, backbone: str = "", words: Path | None = None) -> None:
+    def __init__(self, folder: Path, *, backbone: str = "", words: Path | None = None, device: str = "cpu") -> None:
         from cueflow.tasks.actions.features import make_backbone
 
         self._model = load_action_model(folder, backbone=backbone, words=words)
-        self._words = encoder_of(self._model.setting, words)
+        self._words = encoder_of(self._model.setting, words, device=device)
         self._rules = model_rules(folder)
-        self._backbone = make_backbone(find_backbone(backbone or self._model.setting.backbone))
+        self._backbone = make_backbone(find_backbone(backbone or self._model.setting.backbone), device=device)
 
     def feed(self) -> ActionFeed:
         """Where the frames of one recording go."""
@@ -368,9 +378,9 @@ class RunActions:
 
 
 @cache
-def run_actions(folder: str, backbone: str, words: str) -> RunActions:
+def run_actions(folder: str, backbone: str, words: str, device: str) -> RunActions:
     """The model of a run; loaded once in each process."""
-    return RunActions(Path(folder), backbone=backbone, words=Path(words) if words else None)
+    return RunActions(Path(folder), backbone=backbone, words=Path(words) if words else None, device=device)
 
 
 def model_rules(folder: Path) -> tuple[Rule, ...]:

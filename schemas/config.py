@@ -28,6 +28,10 @@ class PersonRule(StrEnum):
     RIGHT = "right"
 
 
+# files, known by the hashes of their content instead, and where it is computed
+NOT_THE_METHOD = frozenset({"action_model", "action_backbone", "action_words", "device"})
+
+
 class VideoConfig(_Section):
     """Video: how often and how large the frozen backbone looks."""
 
@@ -42,10 +46,15 @@ class VideoConfig(_Section):
         default=None, gt=0, description="Softmax scale of the flow; default: patches."
     )
     still_threshold: float = Field(
-        default=0.04,
+        default=0.043,
         gt=0,
         description="Residual speed, patches per second, below which a second is still; for flow_size 112, where "
-        "a motionless face gives .012 to .017 (up to .036 under noise of 15 grey levels) and people .043 and more.",
+        "a motionless face gives .014 to .020 (up to .041 under noise of 15 grey levels) and people .045 and more.",
+    )
+    device: str = Field(
+        default="cpu",
+        pattern=r"^(cpu|cuda(:\d+)?)$",
+        description="Where the frozen backbone computes: cpu, cuda, cuda:1. Not part of the method.",
     )
     action_model: str = Field(default="", description="Folder of an action model to apply; empty: none.")
     action_backbone: str = Field(
@@ -108,9 +117,7 @@ class Config(_Section):
     @property
     def sha256(self) -> str:
         """Hash of all parameters, independent of the order they were written in."""
-        files = {
-            "video": {"action_model", "action_backbone", "action_words"}
-        }  # known by the hashes of their content instead
+        files = {"video": set(NOT_THE_METHOD)}
         return hashlib.sha256(
             json.dumps(self.model_dump(mode="json", exclude=files), sort_keys=True).encode()
         ).hexdigest()

@@ -13,7 +13,7 @@ from pathlib import Path
 from cueflow.flows.planning.cached import Cached
 from cueflow.flows.work.jobs import StageJob
 from cueflow.flows.work.stages import method_version, weights_hash
-from cueflow.schemas.config import Config
+from cueflow.schemas.config import NOT_THE_METHOD, Config
 from cueflow.schemas.errors import StreamError, storable
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import StreamResult
@@ -225,9 +225,7 @@ def _method_parts(group: Group, config: Config) -> dict[str, str]:
             "method": method_version(group),
             "weights": weights_hash(group, config),
             "libraries": [f"{name}=={version(name)}" for name in _LIBRARIES[group]],
-            "config": getattr(config, group.value).model_dump(
-                mode="json", exclude={"action_model", "action_backbone", "action_words"}
-            ),
+            "config": getattr(config, group.value).model_dump(mode="json", exclude=set(NOT_THE_METHOD)),
         }
     )
 

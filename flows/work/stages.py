@@ -204,7 +204,7 @@ def _actions_of(job: StageJob, stream: Stream) -> RunActions | None:
     if patient_stream(job.streams) != stream:
         return None
     video = job.config.video
-    return run_actions(video.action_model, video.action_backbone, video.action_words)
+    return run_actions(video.action_model, video.action_backbone, video.action_words, video.device)
 
 
 def video_roles(streams: Sequence[Stream], stream: Stream) -> tuple[Role, ...]:

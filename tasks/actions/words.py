@@ -16,6 +16,7 @@ from cueflow.schemas.errors import ModelError
 from cueflow.schemas.results import FloatArray
 from cueflow.tasks.actions.detect import hysteresis, smoothed
 from cueflow.tasks.actions.prompts import Prompts
+from cueflow.tasks.video.motion.backbone import usable_device
 from cueflow.tasks.video.motion.vit import picture_standard
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Words:
         import torch
 
         self.prompts = prompts
-        self._device = torch.device(device)
+        self._device = usable_device(device)
         self._model, tokenizer = _encoders(folder)
         self._model.to(self._device)
         config = self._model.config

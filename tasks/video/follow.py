@@ -117,7 +117,9 @@ def follow(
     """
     shape = inspect(path)
     width, height = shape.reduced(config.face_side)
-    backbone = Backbone(models.backbone, key_layers=KEY_LAYERS, attention_layers=config.flow_layers)
+    backbone = Backbone(
+        models.backbone, key_layers=KEY_LAYERS, attention_layers=config.flow_layers, device=config.device
+    )
     motion = MotionBuilder(
         backbone, size=config.flow_size, aspect=shape.width / shape.height, sharpening=config.flow_sharpening
     )

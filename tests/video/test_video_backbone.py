@@ -163,3 +163,10 @@ def test_the_converted_model_gives_what_the_onnx_file_gives(dinov2, onnx_file):
         found = Dinov2Model.from_pretrained(dinov2).eval()(pixel_values=torch.from_numpy(picture)).last_hidden_state
     assert found.numpy() == pytest.approx(expected, abs=2e-5)
     assert CONFIG["num_hidden_layers"] == 12
+
+
+def test_a_device_that_is_not_there_is_named(tiny_backbone):
+    with pytest.raises(ModelError, match="no GPU 'cuda:99'"):
+        Backbone(tiny_backbone, key_layers=(0,), attention_layers=(0,), device="cuda:99")
+    with pytest.raises(ModelError, match="is no device"):
+        Backbone(tiny_backbone, key_layers=(0,), attention_layers=(0,), device="abacus")

@@ -72,7 +72,7 @@ class Backbone:
     Raises
     ------
     ModelError
-        If the folder holds no such model, or it has fewer blocks.
+        If the folder holds no such model, it has fewer blocks, or the device is not there.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Backbone:
         import torch
 
         self._vit = vit = load_vit(folder)
-        self._device = torch.device(device)
+        self._device = usable_device(device)
         vit.model.to(self._device)
         self._key_layers, self._attention_layers = tuple(key_layers), tuple(attention_layers)
         self._images, self._tokens, self._mode = images, tokens, heads
@@ -202,6 +202,34 @@ class Backbone:
             )
         made: Float32 = torch.cat(shown, dim=1).clamp(min=1e-6).log().cpu().numpy()
         return made
+
+
+def usable_device(name: str) -> torch.device:
+    """The device of that name.
+
+    Parameters
+    ----------
+    name : str
+        "cpu", "cuda", "cuda:1".
+
+    Returns
+    -------
+    torch.device
+
+    Raises
+    ------
+    ModelError
+        If there is none.
+    """
+    import torch
+
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ModelError(f"{name!r} is no device: cpu, cuda, cuda:1") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ModelError(f"there is no GPU {name!r} that this torch can use; take cpu")
+    return device
 
 
 def unrelated_pictures(size: int) -> NDArray[np.uint8]:
