@@ -31,6 +31,6 @@ def test_a_page_has_pictures_only_where_they_are_given(rows):
     page = session_page(**parts, pictures=[found("<b>nod</b>", 1.0, 0.5), found("big", 9.0, 0.5, MOST_FILM + 1)])
     assert "<b>nod</b>" not in page
     assert page.count("<video ") == 1
-    assert page.count('<img src="data:image/webp') == 1
+    assert page.count('<img src="data:image/webp') == 2
     assert 'data-span="1 3.5"' in page
     assert "media-src data:" in page
