@@ -25,6 +25,7 @@ Shot = tuple[float, Picture]
 SIDE = 480  # longer side of the frame, pixels
 CHART = 150  # height of the chart, pixels
 RATE_HZ = 15.0  # frames a second of a film, at most
+LEGEND = 38  # of it, for the names
 LEVEL = 0.5  # patches a second that are shown at half strength
 _COLOURS = ((31, 119, 180), (255, 127, 14), (44, 160, 44), (214, 39, 40), (148, 103, 189), (140, 86, 75))
 
@@ -98,12 +99,12 @@ def chart(
     board[:, x(span[0]) : x(span[1]) + 1] = 235
     for c, label in enumerate(labels):
         colour = _COLOURS[c % len(_COLOURS)]
-        y = np.round((CHART - 24) * (1 - scores[:, c])).astype(int) + 2
+        y = np.round((CHART - LEGEND - 2) * (1 - scores[:, c])).astype(int) + 2
         line = np.stack([[x(float(t)) for t in times_s], y], axis=1).astype(np.int32)
         cv2.polylines(board, [line], isClosed=False, color=colour, thickness=2, lineType=cv2.LINE_AA)
-        place = (8 + (c % 3) * width // 3, CHART - 6 - 14 * (c // 3))
+        place = (8 + (c % 3) * width // 3, CHART - 22 + 15 * (c // 3))
         cv2.putText(board, label[:24], place, cv2.FONT_HERSHEY_SIMPLEX, 0.42, colour, 1, cv2.LINE_AA)
-    cv2.line(board, (x(at_s), 0), (x(at_s), CHART - 22), (0, 0, 0), 1)
+    cv2.line(board, (x(at_s), 0), (x(at_s), CHART - LEGEND), (0, 0, 0), 1)
     return board
 
 
