@@ -36,6 +36,21 @@ class Source(StrEnum):
     PIXELS = "pixels"
 
 
+class Temporal(StrEnum):
+    """Temporal adapter on the cached features, before the head."""
+
+    NONE = "none"
+    CONV = "conv"
+    DILATED = "dilated"
+    ATTENTION = "attention"
+    GRU = "gru"
+
+    @property
+    def unit(self) -> str:
+        """Its name in a head's shape, empty for none."""
+        return "" if self is Temporal.NONE else self.value
+
+
 DatasetFolder = Annotated[Path, typer.Argument(help="Folder with manifest.csv.")]
 Labels = Annotated[
     Path | None,
@@ -70,6 +85,7 @@ Device = Annotated[str, typer.Option("--device", help="Where the backbone comput
 Motion = Annotated[list[Source] | None, typer.Option("--motion", help="Motion source; may be given several times.")]
 Appearance = Annotated[bool, typer.Option("--appearance/--no-appearance", help="Also read how the frames look.")]
 Related = Annotated[bool, typer.Option("--relations/--no-relations", help="Let classes look at one another.")]
+TemporalUnit = Annotated[Temporal, typer.Option("--adapter", help="What looks along time before the head.")]
 Epochs = Annotated[int, typer.Option("--epochs", min=1, help="At most; held-out subjects end it earlier.")]
 Seed = Annotated[int, typer.Option("--seed", help="Equal seeds give equal models on one machine.")]
 Cache = Annotated[
@@ -91,6 +107,7 @@ def train(
     appearance: Appearance = True,
     words: WordsFolder = None,
     prompts: PromptsFile = None,
+    adapter: TemporalUnit = Temporal.NONE,
     relations: Related = True,
     epochs: Epochs = 60,
     seed: Seed = 0,
@@ -107,7 +124,7 @@ def train(
         clips, classes, warnings = _annotated(
             dataset, labels, _store(cache, setting, backbone, words, device=device), tell
         )
-        options = TrainOptions(epochs=epochs, relations=relations, seed=seed)
+        options = TrainOptions(epochs=epochs, relations=relations, unit=adapter.unit, seed=seed)
         model = fit(clips, classes, setting, options=options, progress=lambda share: tell(share, "training"))
         save_model(model, out)
     screen = console()
@@ -130,6 +147,7 @@ def evaluate(
     appearance: Appearance = True,
     words: WordsFolder = None,
     prompts: PromptsFile = None,
+    adapter: TemporalUnit = Temporal.NONE,
     relations: Related = True,
     epochs: Epochs = 60,
     seed: Seed = 0,
@@ -164,7 +182,7 @@ def evaluate(
                 classes,
                 setting,
                 folds=folds or 2,
-                options=TrainOptions(epochs=epochs, relations=relations, seed=seed),
+                options=TrainOptions(epochs=epochs, relations=relations, unit=adapter.unit, seed=seed),
                 progress=lambda share: tell(share, "training and measuring"),
             )
             found = report(judged, classes, rate_hz=rate, seed=seed)

@@ -82,9 +82,10 @@ def test_words_beside_motion_and_alone(command, cohort, words_folder, tmp_path):
     spoken = ("--words", words_folder, "--prompts", tmp_path / "p.yaml")
     common = ("--cache", tmp_path / "cache")
     made = ("--out", tmp_path / "m", "--epochs", 1, "--rate", 4, "--motion", "pixels", "--no-appearance")
-    done = command("train", cohort, *common, *made, *spoken)
+    done = command("train", cohort, *common, *made, *spoken, "--adapter", "gru")
     assert done.exit_code == 0, done.output
     assert "in words: nod, touch" in (tmp_path / "m" / "MODEL_CARD.md").read_text()
+    assert json.loads((tmp_path / "m" / "model.json").read_text())["model"]["shape"]["unit"] == "gru"
     asked = ("detect", cohort, "--model", tmp_path / "m", "--session", "s001", *common)
     assert command(*asked, "--words", words_folder).exit_code == 0
     assert "with --words" in command(*asked).exception.message
