@@ -109,6 +109,8 @@ class Stack:
                 final = isinstance(error, urllib.error.HTTPError) and error.code < 500
                 if final or time.monotonic() > deadline:
                     raise
+                if isinstance(error, urllib.error.HTTPError):
+                    error.close()
             time.sleep(0.5)
 
     def start_run(self, name: str, **parameters: object) -> str:
@@ -316,6 +318,9 @@ def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own http address
             return bool(answer.status == 200)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return False
     except OSError:
         return False
 

@@ -46,6 +46,7 @@ class Api:
             except urllib.error.HTTPError as error:  # a busy database: come again, as Prefect's own clients do
                 if error.code != 503 or time.monotonic() > deadline:
                     raise
+                error.close()
             time.sleep(1)
 
     def start(self, name, **parameters):
@@ -150,6 +151,7 @@ def test_schedule_forms_runs_and_the_end(served):
     for call in (lambda: stranger("/deployments/filter", {}), lambda: stranger.start("extract")):
         with pytest.raises(urllib.error.HTTPError) as refused:
             call()
+        refused.value.close()
         assert refused.value.code in {401, 403}
     assert str(home) not in json.dumps(api("/deployments/filter", {}))
     assert (home / "prefect" / "cueflow-password").read_text().strip() not in log.read_text()
@@ -169,6 +171,7 @@ def test_schedule_forms_runs_and_the_end(served):
         api.start("reprocess", sessions="*", workers=999)
     assert refused.value.code == 409
     assert "greater than the maximum of 256" in refused.value.read().decode()
+    refused.value.close()
     run = api.start("reprocess", sessions="*", dataset=str(home))
     assert api.ended(run)["type"] == "FAILED"
     assert "ROOT/below/it" in api(f"/flow_runs/{run}")["state"]["message"]

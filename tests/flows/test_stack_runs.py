@@ -62,6 +62,7 @@ def test_two_machines_over_a_store_give_the_tables_of_one(processes, near, asser
         with pytest.raises(urllib.error.HTTPError) as refused, urllib.request.urlopen(f"{stack.api}/admin/version"):  # noqa: S310
             pass
         assert refused.value.code == 401
+        refused.value.close()
         with urllib.request.urlopen(stack.metrics) as answer:  # noqa: S310 - our own
             assert 'cueflow_sessions{status="ok"} 4.0' in answer.read().decode()
         assert "cueflow: runs of dead workers" in {a["name"] for a in stack.ask("/automations/filter", {})}
