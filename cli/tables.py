@@ -148,6 +148,9 @@ def report(
         Path | None,
         typer.Option("--words", help="Folder of the model's encoder of words, where it reads descriptions."),
     ] = None,
+    dataset_name: Annotated[
+        str, typer.Option(help="Name of that dataset in the tables, where it is not the folder's.")
+    ] = "",
 ) -> None:
     """Write self-contained HTML: time lines, events, values with coverage, status and reason.
 
@@ -162,7 +165,7 @@ def report(
     if pictures is not None and action_model is not None:
         from cueflow.flows.action_sessions import ActionPictures
 
-        shown = ActionPictures(pictures, action_model, words=words)
+        shown = ActionPictures(pictures, action_model, words=words, name=dataset_name)
     for page in write_pages(tables, out, session=session or None, groups=groups, pictures=shown):
         console().print(f"Wrote {page}", soft_wrap=True)
 

@@ -142,25 +142,42 @@ class ActionPictures:
         Name or folder, where it is not the one that the model names.
     words : Path, optional
         Folder of the model's encoder of words, where it reads descriptions.
+    name : str, optional
+        Name of the dataset in the tables; default: the folder's.
     cache : Path, optional
         Folder of cached features; default: cueflow's own in the home folder.
     """
 
     def __init__(
-        self, dataset: Path, model: Path, *, backbone: str = "", words: Path | None = None, cache: Path | None = None
+        self,
+        dataset: Path,
+        model: Path,
+        *,
+        backbone: str = "",
+        words: Path | None = None,
+        name: str = "",
+        cache: Path | None = None,
     ) -> None:
-        self._data, self._model = read_dataset(dataset), load_action_model(model, backbone=backbone, words=words)
+        self._data, self._model = (
+            read_dataset(dataset, name=name or None),
+            load_action_model(model, backbone=backbone, words=words),
+        )
         self._sessions = {s.session_id: s for s in self._data.sessions}
         folder = cache or Path.home() / ".cache" / "cueflow" / "action_features"
         self._store = FeatureStore(folder, self._model.setting, backbone=backbone, words=words)
 
-    def of(self, session_id: str, events: pl.DataFrame) -> tuple[Found, ...]:
+    @property
+    def dataset(self) -> str:
+        """Name of the dataset whose sessions can be shown."""
+        return self._data.name
+
+    def of(self, dataset: str, session_id: str, events: pl.DataFrame) -> tuple[Found, ...]:
         """Pictures of a session's actions.
 
         Parameters
         ----------
-        session_id : str
-            Session.
+        dataset, session_id : str
+            Session, and the name of its dataset in the tables: another dataset may have one of the same id.
         events : polars.DataFrame
             Its rows of the `events` table.
 
@@ -172,7 +189,7 @@ class ActionPictures:
         from cueflow.tasks.actions.model import curves
         from cueflow.tasks.actions.overlay import film, shots, still
 
-        session = self._sessions.get(session_id)
+        session = self._sessions.get(session_id) if dataset == self._data.name else None
         stream = None if session is None else patient_video(session)
         chosen = surest(events, self._model.classes)
         if stream is None or not chosen:

@@ -58,7 +58,7 @@ def write_pages(
     Raises
     ------
     TablesError
-        If there is no such session.
+        If there is no such session, or none of the dataset that pictures come from.
     """
     opened = open_tables(tables)
     rows = opened.sessions.sort("session_id").collect()
@@ -70,6 +70,10 @@ def write_pages(
             f"no session {session!r} in these tables; `cueflow status` lists them"
             if session
             else "the tables are empty"
+        )
+    if pictures is not None and pictures.dataset not in chosen["dataset"].to_list():
+        raise TablesError(
+            f"no session here comes from a dataset called {pictures.dataset!r}: name it with --dataset-name"
         )
     out.mkdir(parents=True, exist_ok=True)
     stamp = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
@@ -92,7 +96,7 @@ def _session(
 ) -> str:
     tables = opened.of_session(row["session_id"], dataset=row["dataset"])
     parts = {name: collected(tables[name]) for name in _PARTS}
-    shown = pictures.of(row["session_id"], parts["events"]) if pictures else ()
+    shown = pictures.of(row["dataset"], row["session_id"], parts["events"]) if pictures else ()
     return session_page(session=row, cohort=matrix, generated=stamp, pictures=shown, **parts)
 
 

@@ -108,7 +108,7 @@ def test_the_surest_of_each_class_is_shown_in_pictures_and_films(cohort, trained
     found = results(job(cohort, tmp_path / "t", trained))
     names = ("kind", "label", "start_s", "end_s", "score")
     events = pl.DataFrame([{n: getattr(e, n) for n in names} for e in found.findings.events], infer_schema_length=None)
-    shown = ActionPictures(cohort, trained, cache=tmp_path / "cache").of("s001", events)
+    shown = ActionPictures(cohort, trained, cache=tmp_path / "cache").of("data", "s001", events)
     actions = events.filter(kind="action")
     assert {s.label for s in shown} == set(actions["label"])
     assert len(shown) <= 6
@@ -120,7 +120,8 @@ def test_the_surest_of_each_class_is_shown_in_pictures_and_films(cohort, trained
         assert times[-1] - times[0] <= min(one.end_s - one.start_s, 10.0)
     best = actions.filter(label=shown[0].label)["score"].max()
     assert max(s.score for s in shown if s.label == shown[0].label) == best
-    assert ActionPictures(cohort, trained, cache=tmp_path / "cache").of("elsewhere", events) == ()
+    pictures = ActionPictures(cohort, trained, cache=tmp_path / "cache")
+    assert pictures.of("data", "elsewhere", events) == pictures.of("other", "s001", events) == ()
 
 
 def test_nothing_is_found_in_an_excluded_span(cohort, trained, tmp_path):
