@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from cueflow.schemas.errors import StreamError
@@ -33,10 +34,10 @@ def resolve_inside(root: Path, relative: str) -> Path:
     if _leaves(relative, parts):
         message = "the path leaves the dataset's folder: write it relative to the folder"
         raise StreamError(message, reason=Reason.PATH_OUTSIDE)
-    base = root.resolve()
+    base = _real(root)
     try:
         path = base / parts
-        target = path.resolve()
+        target = path.resolve() if _through_link(base, parts) else path
         size = target.stat().st_size if target.is_file() else None
     except (OSError, RuntimeError) as error:  # a name that is too long, a ring of links
         raise StreamError("the path cannot be followed: check its spelling", reason=Reason.FILE_MISSING) from error
@@ -53,3 +54,14 @@ def resolve_inside(root: Path, relative: str) -> Path:
 def _leaves(relative: str, parts: PurePosixPath) -> bool:
     first = parts.parts[0] if parts.parts else ""
     return not first or "\0" in relative or parts.is_absolute() or ".." in parts.parts or ":" in first
+
+
+@lru_cache(maxsize=64)
+def _real(root: Path) -> Path:
+    """The folder without links; kept, since a run asks for it with every recording and shall read one folder only."""
+    return root.resolve()
+
+
+def _through_link(base: Path, parts: PurePosixPath) -> bool:
+    """Whether a part of the path below the real folder is a link: only then does it have to be followed."""
+    return any((base / part).is_symlink() for part in (parts, *parts.parents[:-1]))
