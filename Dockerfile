@@ -1,8 +1,9 @@
 # Two steps: packages with their pinned versions, then a small image with a user of its own. deploy/build.sh has the commands.
 FROM python:3.11.14-slim-bookworm AS build
 WORKDIR /app
-COPY deploy/build.sh deploy/requirements.hashes deploy/
-RUN deploy/build.sh packages
+ARG ACCELERATOR=cpu
+COPY deploy/build.sh deploy/requirements.hashes deploy/requirements-gpu.hashes deploy/
+RUN deploy/build.sh packages-$ACCELERATOR
 COPY . .
 RUN deploy/build.sh program
 

@@ -54,14 +54,18 @@ lock:  ## Resolve pyproject.toml anew and rewrite requirements.lock
 	rm -rf .lock
 	$(MAKE) hashes
 
-# Of torch the build of the CPU index, too (TORCH_INDEX): it is what the image takes.
-hashes:  ## Write the hashes of the files behind requirements.lock to deploy/requirements.hashes
+# Of torch the build of the CPU index, too (TORCH_INDEX): it is what the image takes. The image for a GPU takes PyPI's,
+# and what that brings along.
+hashes:  ## Write the hashes of the files behind requirements.lock to deploy/requirements*.hashes
 	rm -rf .lock && $(PYTHON) -m venv .lock
 	.lock/bin/python -m pip install --quiet --disable-pip-version-check uv
 	.lock/bin/uv pip compile --quiet --no-config --no-deps --generate-hashes --no-annotate --no-header requirements.lock -o .lock/hashes
 	.lock/bin/python -m pip download --quiet --no-deps -d .lock/torch $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $$(grep '^torch==' requirements.lock)
 	echo '# Versions of requirements.lock with the SHA-256 of their files (`make hashes`); of torch also the CPU build for Python 3.11.' > deploy/requirements.hashes
 	sed "/^torch==/a\    --hash=sha256:$$(sha256sum .lock/torch/torch-*.whl | cut -d' ' -f1) \\\\" .lock/hashes >> deploy/requirements.hashes
+	grep '^torch==' requirements.lock | .lock/bin/uv pip compile --quiet --no-config --generate-hashes --no-annotate --no-header --python-version 3.11 --python-platform x86_64-manylinux_2_28 --constraint requirements.lock - -o .lock/gpu
+	echo '# What torch needs beside requirements.hashes to use a GPU of NVIDIA, on Linux (`make hashes`).' > deploy/requirements-gpu.hashes
+	awk '/^[a-z]/ {take = /^(cuda|nvidia|triton)/} take' .lock/gpu >> deploy/requirements-gpu.hashes
 	rm -rf .lock
 
 clean:  ## Remove what the targets made (not the virtual environment)

@@ -81,7 +81,9 @@ PromptsFile = Annotated[
     Path | None,
     typer.Option("--prompts", help="YAML with a phrase or a list of phrases by label, for --words."),
 ]
-Device = Annotated[str, typer.Option("--device", help="Where the backbone computes: cpu, cuda, cuda:1.")]
+Device = Annotated[
+    str, typer.Option("--device", help="Where the backbone computes: cpu, cuda, cuda:1; else $CUEFLOW_DEVICE, or cpu.")
+]
 Motion = Annotated[list[Source] | None, typer.Option("--motion", help="Motion source; may be given several times.")]
 Appearance = Annotated[bool, typer.Option("--appearance/--no-appearance", help="Also read how the frames look.")]
 Related = Annotated[bool, typer.Option("--relations/--no-relations", help="Let classes look at one another.")]
@@ -111,7 +113,7 @@ def train(
     relations: Related = True,
     epochs: Epochs = 60,
     seed: Seed = 0,
-    device: Device = "cpu",
+    device: Device = "",
     cache: Cache = None,
 ) -> None:
     """Train a temporal head on the frozen backbone's features of annotated sessions."""
@@ -151,7 +153,7 @@ def evaluate(
     relations: Related = True,
     epochs: Epochs = 60,
     seed: Seed = 0,
-    device: Device = "cpu",
+    device: Device = "",
     cache: Cache = None,
     as_json: AsJson = False,
 ) -> None:
@@ -321,7 +323,7 @@ def _setting(
 
 
 def _store(
-    cache: Path | None, setting: FeatureSetting, backbone: str, words: Path | None, *, device: str = "cpu"
+    cache: Path | None, setting: FeatureSetting, backbone: str, words: Path | None, *, device: str = ""
 ) -> FeatureStore:
     from cueflow.flows.actions import FeatureStore
 

@@ -1,13 +1,18 @@
 #!/bin/sh
-# The steps that build the image, in their order: deploy/build.sh packages | program | system
+# The steps that build the image, in their order: deploy/build.sh packages-cpu | packages-gpu | program | system
 # VENV says where the virtual environment lies (default /venv); APT_GET is the program that installs libraries.
 set -eu
 venv=${VENV:-/venv}
 case ${1:-} in
-packages) # a file with another hash is refused; torch is the build without CUDA
+packages-cpu | packages-gpu) # a file with another hash is refused
     python3 -m venv "$venv"
+    if [ "$1" = packages-cpu ]; then # torch is the build without CUDA
+        set -- --extra-index-url "${TORCH_INDEX:-https://download.pytorch.org/whl/cpu}"
+    else
+        set -- -r deploy/requirements-gpu.hashes
+    fi
     "$venv/bin/python" -m pip install --no-cache-dir --disable-pip-version-check --require-hashes --no-deps \
-        --extra-index-url "${TORCH_INDEX:-https://download.pytorch.org/whl/cpu}" -r deploy/requirements.hashes
+        "$@" -r deploy/requirements.hashes
     ;;
 program)
     "$venv/bin/python" -m pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation .
@@ -20,7 +25,7 @@ system)
     rm -rf "${LISTS:-/var/lib/apt/lists}"/*
     ;;
 *)
-    echo "usage: $0 packages | program | system" >&2
+    echo "usage: $0 packages-cpu | packages-gpu | program | system" >&2
     exit 2
     ;;
 esac

@@ -171,7 +171,7 @@ class FeatureStore:
         *,
         backbone: str = "",
         words: Path | None = None,
-        device: str = "cpu",
+        device: str = "",
     ) -> None:
         self._folder, self._setting, self._device = folder, setting, device
         self._words = encoder_of(setting, words, device=device)
@@ -215,7 +215,7 @@ class FeatureStore:
         return made
 
 
-def encoder_of(setting: FeatureSetting, folder: Path | None, *, device: str = "cpu") -> Callable[[], Words | None]:
+def encoder_of(setting: FeatureSetting, folder: Path | None, *, device: str = "") -> Callable[[], Words | None]:
     """What a setting needs to read descriptions in words, loaded when it is first asked for; None where it reads none.
 
     Raises
@@ -347,7 +347,7 @@ def load_action_model(folder: Path, *, backbone: str = "", words: Path | None = 
 class RunActions:
     """An action model inside a run: shared by all recordings that a worker reads."""
 
-    def __init__(self, folder: Path, *, backbone: str = "", words: Path | None = None, device: str = "cpu") -> None:
+    def __init__(self, folder: Path, *, backbone: str = "", words: Path | None = None, device: str = "") -> None:
         from cueflow.tasks.actions.features import make_backbone
 
         self._model = load_action_model(folder, backbone=backbone, words=words)

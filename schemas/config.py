@@ -52,9 +52,10 @@ class VideoConfig(_Section):
         "a motionless face gives .014 to .020 (up to .041 under noise of 15 grey levels) and people .045 and more.",
     )
     device: str = Field(
-        default="cpu",
-        pattern=r"^(cpu|cuda(:\d+)?)$",
-        description="Where the frozen backbone computes: cpu, cuda, cuda:1. Not part of the method.",
+        default="",
+        pattern=r"^(|cpu|cuda(:\d+)?)$",
+        description="Where the frozen backbone computes: cpu, cuda, cuda:1; empty: what CUEFLOW_DEVICE says on the "
+        "machine that computes, otherwise cpu. Not part of the method.",
     )
     action_model: str = Field(default="", description="Folder of an action model to apply; empty: none.")
     action_backbone: str = Field(

@@ -356,7 +356,7 @@ def extract(
     return found
 
 
-def make_backbone(folder: Path, *, device: str = "cpu") -> Backbone:
+def make_backbone(folder: Path, *, device: str = "") -> Backbone:
     """The backbone as this room uses it: keys of the blocks measured best, attention images and tokens kept.
 
     Parameters

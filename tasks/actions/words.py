@@ -64,7 +64,7 @@ class Words:
         If the folder holds no such model.
     """
 
-    def __init__(self, folder: Path, prompts: Prompts, *, device: str = "cpu") -> None:
+    def __init__(self, folder: Path, prompts: Prompts, *, device: str = "") -> None:
         import torch
 
         self.prompts = prompts

@@ -21,7 +21,7 @@ NODE = ROOT / "tests" / "flows" / "node" / "node_modules"
 STACK = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES = STACK["services"]
 SLEEP = "import time; print('started', flush=True); time.sleep(600)"
-OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("cueflow:")}
+OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("cueflow")}
 
 
 def test_the_file_fits_the_compose_schema():
@@ -41,6 +41,7 @@ def test_every_part_is_there():
         *("worker", "compute", "compute-gpu", "metrics"),
     }
     assert SERVICES["compute-gpu"]["profiles"] == ["gpu"]
+    assert SERVICES["compute-gpu"]["image"] != SERVICES["compute"]["image"]  # its torch is another build
     assert not any("minio" in service["image"] for service in SERVICES.values())
 
 
@@ -117,6 +118,16 @@ def test_every_package_of_the_lock_file_has_the_hashes_of_its_files():
     steps = (ROOT / "deploy" / "build.sh").read_text(encoding="utf-8")
     assert "--require-hashes" in steps
     assert "-r deploy/requirements.hashes" in steps
+
+
+def test_the_image_for_a_gpu_takes_what_torch_needs_there():
+    hashed = (ROOT / "deploy" / "requirements-gpu.hashes").read_text(encoding="utf-8")
+    entries = re.findall(r"^(\S+)==\S+(?: \\\n    --hash=sha256:[0-9a-f]{64})+$", hashed, re.MULTILINE)
+    assert {"cuda-toolkit", "nvidia-cublas", "nvidia-cudnn-cu13", "triton"} <= set(entries)
+    args = SERVICES["compute-gpu"]["build"]["args"]
+    steps = (ROOT / "deploy" / "build.sh").read_text(encoding="utf-8")
+    assert f"packages-{args['ACCELERATOR']}" in steps
+    assert "-r deploy/requirements-gpu.hashes" in steps
 
 
 def test_services_end_with_their_broker():

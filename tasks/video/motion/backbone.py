@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -67,7 +68,7 @@ class Backbone:
     heads : HeadMode, optional
         Mean over heads, largest of them (rows made to sum to 1 again), or each apart.
     device : str, optional
-        Where torch computes: "cpu", "cuda", "cuda:1".
+        Where torch computes: "cpu", "cuda", "cuda:1"; as `usable_device` has it.
 
     Raises
     ------
@@ -84,7 +85,7 @@ class Backbone:
         images: bool = False,
         tokens: bool = False,
         heads: HeadMode = HeadMode.MEAN,
-        device: str = "cpu",
+        device: str = "",
     ) -> None:
         import torch
 
@@ -210,7 +211,7 @@ def usable_device(name: str) -> torch.device:
     Parameters
     ----------
     name : str
-        "cpu", "cuda", "cuda:1".
+        "cpu", "cuda", "cuda:1"; empty: what CUEFLOW_DEVICE says on this machine, otherwise "cpu".
 
     Returns
     -------
@@ -223,6 +224,7 @@ def usable_device(name: str) -> torch.device:
     """
     import torch
 
+    name = name or os.environ.get("CUEFLOW_DEVICE", "") or "cpu"
     try:
         device = torch.device(name)
     except RuntimeError as error:
