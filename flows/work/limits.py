@@ -11,7 +11,8 @@ from cueflow.tasks.ingest.paths import resolve_inside
 
 BASE_S = 300.0  # starting a process and loading its models on a busy machine
 PER_MINUTE_S: dict[Group, float] = {Group.VIDEO: 600.0, Group.AUDIO: 120.0, Group.PHYSIOLOGY: 60.0}
-EXPECTED_PER_MINUTE_S: dict[Group, float] = {Group.VIDEO: 60.0, Group.AUDIO: 2.0, Group.PHYSIOLOGY: 0.1}
+EXPECTED_S = 0.1  # whatever the length
+EXPECTED_PER_MINUTE_S: dict[Group, float] = {Group.VIDEO: 56.0, Group.AUDIO: 5.6, Group.PHYSIOLOGY: 0.1}
 # A damaged header may claim any length: no recording that is worth a minute has fewer bytes in it.
 _LEAST_BYTES_A_MINUTE = 20_000.0
 
@@ -40,7 +41,7 @@ def time_limit_s(group: Group, recorded: float) -> float:
 
 def expected_s(group: Group, recorded: float) -> float:
     """Seconds of one core that a stage will take, from its length and what stages took before (docs/benchmarks.md)."""
-    return EXPECTED_PER_MINUTE_S[group] * recorded
+    return EXPECTED_S + EXPECTED_PER_MINUTE_S[group] * recorded
 
 
 def size(job: StageJob) -> int:

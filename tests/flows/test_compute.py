@@ -10,7 +10,7 @@ import pytest
 from cueflow.flows.planning.granularity import Granularity
 from cueflow.flows.work.compute import Computer
 from cueflow.flows.work.jobs import Outcome, StageJob
-from cueflow.flows.work.limits import BASE_S, PER_MINUTE_S, expected_s, minutes, time_limit_s
+from cueflow.flows.work.limits import BASE_S, EXPECTED_PER_MINUTE_S, EXPECTED_S, PER_MINUTE_S, expected_s, minutes, time_limit_s
 from cueflow.flows.work.memory import MemoryGuard
 from cueflow.schemas.config import Config
 from cueflow.schemas.reasons import Reason
@@ -119,7 +119,8 @@ def test_limits_go_by_the_length_recorded(tmp_path):
     assert time_limit_s(Group.AUDIO, minutes(found)) == pytest.approx(
         BASE_S + 1.5 * PER_MINUTE_S[Group.AUDIO], rel=1e-3
     )
-    assert expected_s(Group.AUDIO, minutes(found)) == pytest.approx(3.0, rel=1e-3)
+    expected = EXPECTED_S + 1.5 * EXPECTED_PER_MINUTE_S[Group.AUDIO]
+    assert expected_s(Group.AUDIO, minutes(found)) == pytest.approx(expected, rel=1e-3)
     (tmp_path / "empty.mp4").touch()
     for path in ("empty.mp4", "gone.mp4", "../a.wav"):  # what says nothing gets no more than the base
         assert time_limit_s(Group.VIDEO, minutes(job(Group.VIDEO, tmp_path, path))) == BASE_S
