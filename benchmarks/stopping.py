@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> None:
             for how in spent:
                 for _ in range(times):
                     run = stack.start_run("extract", force=True)
-                    _await(lambda: _computing(stack))
+                    _await(lambda run=run: _computing(stack) and _type(stack, run) == "RUNNING")
                     time.sleep(chance.uniform(1.0, 6.0))
                     spent[how].append(_stop(stack, run, how))
                     _check_whole(folder / "tables")

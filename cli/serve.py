@@ -15,6 +15,7 @@ def add_to(app: typer.Typer) -> None:
     """Register the command."""
     app.command(epilog="Example: `cueflow metrics tables`")(metrics)
     app.command(epilog="Example: `cueflow deploy --notify notify.toml`")(deploy)
+    app.command(epilog="Example: `CUEFLOW_ROOTS=dataset=/data/cohort,tables=/data/tables cueflow worker`")(worker)
     app.command(epilog='Example: `cueflow serve cohort --out tables --cron "0 2 * * *"`')(serve)
 
 
@@ -48,6 +49,16 @@ def deploy(
 
     names = deploy_all(file, notify=load_notify(notify) if notify else None)
     console().print(f"Deployed: {', '.join(names)}.")
+
+
+def worker(
+    pool: Annotated[str, typer.Argument(help="Its work pool: cueflow, or cueflow-compute for shares.")] = "cueflow",
+    name: Annotated[str, typer.Option(help="Its name in the UI; default: a random one.")] = "",
+) -> None:
+    """Compute on this machine what the server of PREFECT_API_URL has to do, one run at a time, until Ctrl-C."""
+    from cueflow.flows.serving.worker import work
+
+    work(pool, name=name, tell=typer.echo)
 
 
 def serve(

@@ -10,7 +10,15 @@ import pytest
 from cueflow.flows.planning.granularity import Granularity
 from cueflow.flows.work.compute import Computer
 from cueflow.flows.work.jobs import Outcome, StageJob
-from cueflow.flows.work.limits import BASE_S, EXPECTED_PER_MINUTE_S, EXPECTED_S, PER_MINUTE_S, expected_s, minutes, time_limit_s
+from cueflow.flows.work.limits import (
+    BASE_S,
+    EXPECTED_PER_MINUTE_S,
+    EXPECTED_S,
+    PER_MINUTE_S,
+    expected_s,
+    minutes,
+    time_limit_s,
+)
 from cueflow.flows.work.memory import MemoryGuard
 from cueflow.schemas.config import Config
 from cueflow.schemas.reasons import Reason
