@@ -113,9 +113,9 @@ def hrv() -> None:
 
     import neurokit2 as nk
 
-    from cueflow.tasks.physiology.heart import complexity, geometry, hrv, poincare
-    from cueflow.tasks.physiology.heart.intervals import Intervals
-    from cueflow.tasks.physiology.heart.spectrum import BANDS_HZ, band_powers
+    from cueflow.tasks.physiology.variability import complexity, geometry, hrv, poincare
+    from cueflow.tasks.physiology.variability.intervals import Intervals
+    from cueflow.tasks.physiology.variability.spectrum import BANDS_HZ, band_powers
 
     warnings.simplefilter("ignore")
     inner = importlib.import_module("neurokit2.hrv.hrv_nonlinear")
@@ -159,7 +159,7 @@ def hrv() -> None:
 
 
 def _against_report(ours: dict[str, Callable[..., float]]) -> None:
-    from cueflow.tasks.physiology.heart.intervals import Intervals
+    from cueflow.tasks.physiology.variability.intervals import Intervals
 
     nni = np.load(DATA / "physio_hrv" / "SampleNNISeriesLong.npy").astype(np.float64)
     found = Intervals.of(nni)

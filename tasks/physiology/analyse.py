@@ -14,17 +14,17 @@ from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Findings, Measure, Recorded, Signal, Window
 from cueflow.schemas.session import Exclusion, Modality
-from cueflow.tasks.physiology import eda
 from cueflow.tasks.physiology.blocks import blocks
-from cueflow.tasks.physiology.breath_stage import breath_parts
+from cueflow.tasks.physiology.breath.stage import breath_parts
 from cueflow.tasks.physiology.heart.stage import heart_parts, list_parts, listed_pieces, plausible, pulse_parts
 from cueflow.tasks.physiology.looks import CLIPPED_SHARE, at_limits, limits
 from cueflow.tasks.physiology.needs import NEEDS, Needs, need_rate
 from cueflow.tasks.physiology.recording import MOSTLY, Parts, Recording
 from cueflow.tasks.physiology.segments import BoolArray, flat
-from cueflow.tasks.physiology.skin_stage import skin_parts
+from cueflow.tasks.physiology.skin import eda
+from cueflow.tasks.physiology.skin.stage import skin_parts
 from cueflow.tasks.physiology.survey import surveyed
-from cueflow.tasks.physiology.trend_stage import movement_parts, temperature_parts
+from cueflow.tasks.physiology.trend.stage import movement_parts, temperature_parts
 from cueflow.tasks.windows import excluded, measuring_windows
 
 VERSION = "7"

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from cueflow.tasks.physiology.heart.artefacts import rhythm, rhythms
-from cueflow.tasks.physiology.heart.hrv import rmssd
-from cueflow.tasks.physiology.heart.intervals import Intervals
+from cueflow.tasks.physiology.variability.hrv import rmssd
+from cueflow.tasks.physiology.variability.intervals import Intervals
 
 
 @pytest.fixture

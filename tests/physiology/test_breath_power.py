@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cueflow.tasks.physiology.breath_power import breath_powers
-from cueflow.tasks.physiology.heart.complexity import dfa_alpha2
-from cueflow.tasks.physiology.heart.intervals import Intervals
+from cueflow.tasks.physiology.breath.power import breath_powers
+from cueflow.tasks.physiology.variability.complexity import dfa_alpha2
+from cueflow.tasks.physiology.variability.intervals import Intervals
 
 
 def changing(mean_ms, amplitude_ms, hertz, *, seconds=1200.0):

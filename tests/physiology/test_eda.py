@@ -7,8 +7,8 @@ import pytest
 
 from cueflow.schemas.config import PhysiologyConfig
 from cueflow.schemas.results import Signal
-from cueflow.tasks.physiology.eda import all_responses, artefacts, trace
 from cueflow.tasks.physiology.segments import segments
+from cueflow.tasks.physiology.skin.eda import all_responses, artefacts, trace
 
 ONSETS_S = np.array([10.1, 25.1, 45.1, 60.1, 80.1, 100.1])
 AMPLITUDES_US = np.array([0.10, 0.50, 1.00, 0.08, 0.30, 0.03])

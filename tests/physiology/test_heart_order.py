@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from cueflow.schemas.errors import TooShortError
-from cueflow.tasks.physiology.heart import complexity, geometry, poincare
-from cueflow.tasks.physiology.heart.intervals import Intervals
-from cueflow.tasks.physiology.heart.spectrum import band_powers, lomb_density, lomb_powers
+from cueflow.tasks.physiology.variability import complexity, geometry, poincare
+from cueflow.tasks.physiology.variability.intervals import Intervals
+from cueflow.tasks.physiology.variability.spectrum import band_powers, lomb_density, lomb_powers
 
 
 def noise(number=600, seed=0):

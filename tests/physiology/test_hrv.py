@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from cueflow.schemas.errors import TooShortError
-from cueflow.tasks.physiology.heart import hrv, poincare
-from cueflow.tasks.physiology.heart.intervals import Intervals
+from cueflow.tasks.physiology.variability import hrv, poincare
+from cueflow.tasks.physiology.variability.intervals import Intervals
 
 FUNCTIONS = {**hrv.LEVELS, **hrv.DIFFERENCES, **poincare.POINCARE}
 NEUROKIT = {

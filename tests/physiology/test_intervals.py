@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from cueflow.schemas.results import Window
-from cueflow.tasks.physiology.heart.hrv import rmssd
-from cueflow.tasks.physiology.heart.intervals import Intervals
+from cueflow.tasks.physiology.variability.hrv import rmssd
+from cueflow.tasks.physiology.variability.intervals import Intervals
 
 
 def test_leaving_one_out_makes_a_break_after_it():

@@ -8,7 +8,7 @@ import pytest
 from cueflow.schemas.results import Signal, Window
 from cueflow.tasks.physiology.heart.derived import derived_breathing
 from cueflow.tasks.physiology.segments import segments
-from cueflow.tasks.physiology.slow import steps
+from cueflow.tasks.physiology.trend.slow import steps
 
 
 def breathing_beats(per_min, *, seconds=400.0, height=0.1, interval=0.03, seed=0):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cueflow.tasks.physiology.respiration import breath_peaks, breaths, sighs
+from cueflow.tasks.physiology.breath.respiration import breath_peaks, breaths, sighs
 from cueflow.tasks.physiology.segments import segments
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cueflow.tasks.physiology.heart.intervals import Intervals
-from cueflow.tasks.physiology.heart.spectrum import band_powers, density
+from cueflow.tasks.physiology.variability.intervals import Intervals
+from cueflow.tasks.physiology.variability.spectrum import band_powers, density
 
 
 def modulated(parts: dict[float, float], seconds: float) -> Intervals:

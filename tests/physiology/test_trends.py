@@ -7,7 +7,7 @@ import pytest
 
 from cueflow.schemas.results import Signal
 from cueflow.tasks.physiology.segments import segments
-from cueflow.tasks.physiology.slow import amplitude_deviation, slope_per_min
+from cueflow.tasks.physiology.trend.slow import amplitude_deviation, slope_per_min
 
 
 def test_slope_of_a_line_with_missing_samples():

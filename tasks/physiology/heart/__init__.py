@@ -1,1 +1,1 @@
-"""Beats of heart and pulse, and the intervals between them."""
+"""Beats of heart and pulse, and the measures of their stages."""

@@ -13,9 +13,9 @@ from cueflow.tasks.physiology.blocks import blocks, longest_of, owned
 from cueflow.tasks.physiology.filters import bandpass, moving_mean
 from cueflow.tasks.physiology.heart.artefacts import rhythms
 from cueflow.tasks.physiology.heart.ecg import SHAPE_BAND_HZ, complexes, lead_sign, r_peaks
-from cueflow.tasks.physiology.heart.intervals import Intervals
 from cueflow.tasks.physiology.heart.ppg import PULSE_BAND_HZ, pulse_peaks
 from cueflow.tasks.physiology.segments import BoolArray, Segment, fractional_times
+from cueflow.tasks.physiology.variability.intervals import Intervals
 
 HEART_ALIKE, PULSE_ALIKE = 0.66, 0.86
 """A beat that correlates less than this with the typical one does not bound a normal interval (Orphanidou 2015)."""

@@ -14,18 +14,18 @@ from cueflow.schemas.results import Event, FloatArray, Measure, Signal, Window
 from cueflow.schemas.session import Exclusion
 from cueflow.tasks.physiology.heart.artefacts import rhythms
 from cueflow.tasks.physiology.heart.beats import LONGEST_S, SHORTEST_S, Beats, heart_beats, pulses
-from cueflow.tasks.physiology.heart.complexity import COMPLEXITY
 from cueflow.tasks.physiology.heart.derived import Derived, derived_breathing
 from cueflow.tasks.physiology.heart.ecg import r_peaks
-from cueflow.tasks.physiology.heart.geometry import LONG
-from cueflow.tasks.physiology.heart.hrv import DIFFERENCES, LEVELS, Function
-from cueflow.tasks.physiology.heart.intervals import Intervals
-from cueflow.tasks.physiology.heart.poincare import POINCARE
 from cueflow.tasks.physiology.heart.ppg import pulse_peaks
-from cueflow.tasks.physiology.heart.spectrum import Powers, band_powers, lomb_powers
 from cueflow.tasks.physiology.looks import ECG_WIDEST_S, PULSE_NARROWEST_S, beat_width_s
 from cueflow.tasks.physiology.recording import Basis, Parts, Recording, flattened, mean_or_none, sampled, sd_or_none
 from cueflow.tasks.physiology.segments import BoolArray, Segment, runs
+from cueflow.tasks.physiology.variability.complexity import COMPLEXITY
+from cueflow.tasks.physiology.variability.geometry import LONG
+from cueflow.tasks.physiology.variability.hrv import DIFFERENCES, LEVELS, Function
+from cueflow.tasks.physiology.variability.intervals import Intervals
+from cueflow.tasks.physiology.variability.poincare import POINCARE
+from cueflow.tasks.physiology.variability.spectrum import Powers, band_powers, lomb_powers
 from cueflow.tasks.windows import excluded, per_second, within
 
 TOUCHING_S = 0.06

@@ -10,15 +10,15 @@ import numpy as np
 from cueflow.schemas.errors import TooShortError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Event, FloatArray, Measure, Window
-from cueflow.tasks.physiology.breath_power import breath_powers
-from cueflow.tasks.physiology.heart.complexity import approximate_entropy, dfa_alpha2, sample_entropy
-from cueflow.tasks.physiology.heart.hrv import Function, cvnn, mad_nn, mean_nn, median_nn, rmssd, sdnn, sdsd
-from cueflow.tasks.physiology.heart.intervals import Intervals
-from cueflow.tasks.physiology.heart.poincare import csi, sd1, sd2
+from cueflow.tasks.physiology.breath.power import breath_powers
+from cueflow.tasks.physiology.breath.respiration import SIGH, Breaths, breaths_by_block, sighs, together
 from cueflow.tasks.physiology.heart.stage import rates
 from cueflow.tasks.physiology.looks import FAST_SHARE, fast_share
 from cueflow.tasks.physiology.recording import Basis, Parts, Recording, flattened, mean_or_none, sampled, sd_or_none
-from cueflow.tasks.physiology.respiration import SIGH, Breaths, breaths_by_block, sighs, together
+from cueflow.tasks.physiology.variability.complexity import approximate_entropy, dfa_alpha2, sample_entropy
+from cueflow.tasks.physiology.variability.hrv import Function, cvnn, mad_nn, mean_nn, median_nn, rmssd, sdnn, sdsd
+from cueflow.tasks.physiology.variability.intervals import Intervals
+from cueflow.tasks.physiology.variability.poincare import csi, sd1, sd2
 from cueflow.tasks.windows import Seconds, per_second
 
 _LEVELS: dict[str, Function] = {

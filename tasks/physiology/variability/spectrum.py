@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.physiology.heart.intervals import Intervals
+from cueflow.tasks.physiology.variability.intervals import Intervals
 
 BANDS_HZ: Mapping[str, tuple[float, float]] = MappingProxyType(
     {"ulf": (0.0, 0.0033), "vlf": (0.0033, 0.04), "lf": (0.04, 0.15), "hf": (0.15, 0.40), "vhf": (0.40, 0.50)}

@@ -9,11 +9,11 @@ import numpy as np
 
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Event, FloatArray, Measure, Window
-from cueflow.tasks.physiology.eda import Responses, Trace, all_responses, trace
-from cueflow.tasks.physiology.eda_power import autocorrelation, sympathetic_power
 from cueflow.tasks.physiology.recording import Basis, Parts, Recording, flattened, mean_or_none, sd_or_none
-from cueflow.tasks.physiology.slow import slope_per_min
+from cueflow.tasks.physiology.skin.eda import Responses, Trace, all_responses, trace
+from cueflow.tasks.physiology.skin.power import autocorrelation, sympathetic_power
 from cueflow.tasks.physiology.survey import in_seconds
+from cueflow.tasks.physiology.trend.slow import slope_per_min
 from cueflow.tasks.windows import per_second, within
 
 

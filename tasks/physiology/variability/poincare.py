@@ -10,9 +10,9 @@ import numpy as np
 
 from cueflow.schemas.errors import TooShortError
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.physiology.heart.hrv import Function, sdsd
-from cueflow.tasks.physiology.heart.intervals import Intervals
 from cueflow.tasks.physiology.segments import BoolArray
+from cueflow.tasks.physiology.variability.hrv import Function, sdsd
+from cueflow.tasks.physiology.variability.intervals import Intervals
 
 
 def sd1(intervals: Intervals) -> float:

@@ -11,8 +11,8 @@ import numpy as np
 from cueflow.schemas.results import FloatArray, Recorded, Window
 from cueflow.tasks.physiology.blocks import blocks, owned
 from cueflow.tasks.physiology.filters import IntArray, bandpass, local_level, peak_indices, refine
-from cueflow.tasks.physiology.heart.intervals import Intervals
 from cueflow.tasks.physiology.segments import BoolArray, Segment, fractional_times
+from cueflow.tasks.physiology.variability.intervals import Intervals
 
 BAND_HZ = (0.05, 0.7)
 REFRACTORY_S = 0.8

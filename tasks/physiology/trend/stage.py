@@ -10,7 +10,7 @@ from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import FloatArray, Measure, Recorded, Window
 from cueflow.tasks.physiology.blocks import averaged, blocks
 from cueflow.tasks.physiology.recording import Basis, Parts, Recording, flattened, mean_or_none, sampled, sd_or_none
-from cueflow.tasks.physiology.slow import EPOCH_S, Lengths, amplitude_deviation, lengths, slope_per_min, steps
+from cueflow.tasks.physiology.trend.slow import EPOCH_S, Lengths, amplitude_deviation, lengths, slope_per_min, steps
 from cueflow.tasks.windows import Seconds, per_second, within
 
 ACTIVE_G = 0.0167

@@ -9,7 +9,7 @@ import numpy as np
 
 from cueflow.schemas.errors import TooShortError
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.physiology.heart.intervals import Intervals
+from cueflow.tasks.physiology.variability.intervals import Intervals
 
 Function = Callable[[Intervals], float]
 

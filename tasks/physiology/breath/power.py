@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from cueflow.tasks.physiology.heart.intervals import Intervals
-from cueflow.tasks.physiology.heart.spectrum import density
+from cueflow.tasks.physiology.variability.intervals import Intervals
+from cueflow.tasks.physiology.variability.spectrum import density
 
 BREATH_BANDS_HZ: Mapping[str, tuple[float, float, float]] = MappingProxyType(
     {"vlf": (0.0, 0.04, 0.04), "lf": (0.04, 0.15, 0.10), "hf": (0.15, 0.40, 0.25)}

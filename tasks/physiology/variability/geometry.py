@@ -10,8 +10,8 @@ import numpy as np
 
 from cueflow.schemas.errors import TooShortError
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.physiology.heart.hrv import Function
-from cueflow.tasks.physiology.heart.intervals import Intervals
+from cueflow.tasks.physiology.variability.hrv import Function
+from cueflow.tasks.physiology.variability.intervals import Intervals
 
 BIN_MS = 1000.0 / 128.0
 _FEWEST_MINUTES = 3

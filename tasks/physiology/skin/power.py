@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cueflow.schemas.results import Window
-from cueflow.tasks.physiology.eda import Trace
+from cueflow.tasks.physiology.skin.eda import Trace
 from cueflow.tasks.windows import within
 
 SYMPATHETIC_HZ = (0.045, 0.25)

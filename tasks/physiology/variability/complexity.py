@@ -9,9 +9,9 @@ import numpy as np
 
 from cueflow.schemas.errors import TooShortError
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.physiology.heart.hrv import Function
-from cueflow.tasks.physiology.heart.intervals import Intervals
 from cueflow.tasks.physiology.segments import runs
+from cueflow.tasks.physiology.variability.hrv import Function
+from cueflow.tasks.physiology.variability.intervals import Intervals
 
 DIMENSION = 2
 TOLERANCE = 0.2

@@ -1,0 +1,1 @@
+"""Breaths: where each begins, how deep and regular they are, and the measures of the stage."""

@@ -1,0 +1,1 @@
+"""Skin conductance: tonic level, responses, power, and the measures of the stage."""

@@ -1,0 +1,1 @@
+"""Slow signals: temperature and movement."""

@@ -1,0 +1,1 @@
+"""Variability of a row of intervals: by time, spectrum, shape and order; of heart, pulse and breath alike."""
