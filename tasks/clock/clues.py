@@ -112,7 +112,7 @@ def shaking(signal: Signal) -> Trace:
     good = np.isfinite(signal.values)
     times, values = signal.times_s[good], signal.values[good]
     width = max(round(_STILL_S * signal.sampling_rate) | 1, 3)
-    return _evenly(times, np.abs(values - uniform_filter1d(values, width)))
+    return evenly(times, np.abs(values - uniform_filter1d(values, width)))
 
 
 def _video(path: Path, start_s: float) -> Clues:
@@ -124,7 +124,7 @@ def _video(path: Path, start_s: float) -> Clues:
     return Clues(
         began_s=None if made is None else made - start_s,
         began_error_s=length,  # some cameras write when they started, some when they were stopped
-        movement=tuple(_evenly(start_s + times, size) for size in sizes.T),
+        movement=tuple(evenly(start_s + times, size) for size in sizes.T),
         sound=sound,
     )
 
@@ -164,8 +164,19 @@ def _made(text: str) -> float | None:
     return moment.replace(tzinfo=UTC).timestamp() if moment.year > 2000 else None
 
 
-def _evenly(times: FloatArray, values: FloatArray) -> Trace:
-    """Means of twentieths of a second; where samples are further apart than that, the line between them."""
+def evenly(times: FloatArray, values: FloatArray) -> Trace:
+    """Means of twentieths of a second; where samples are further apart than that, the line between them.
+
+    Parameters
+    ----------
+    times, values : ndarray, shape (n,)
+        In s, increasing, and in any unit.
+
+    Returns
+    -------
+    Trace
+        NaN where nothing was sampled for half a second.
+    """
     if len(times) < 2:
         return Trace(0.0, MOVEMENT_HZ, np.zeros(0, dtype=np.float32))
     start = float(times[0])

@@ -22,6 +22,8 @@ _CODES = 32  # a column of more different values is a voltage
 _MOST = 2000
 _FEWEST = 3
 _SHARE = 0.5  # of the marks that both could have
+_MORE = 3  # marks that a jump has to explain
+_CUTS = 64  # places where it is looked for
 _MATCH_S = 0.25
 _SURROGATES = 19
 _FINEST_S = 0.005
@@ -120,7 +122,8 @@ def marks_offset(
     """Place of a recorder whose marks another one has too.
 
     Every pair of marks proposes an offset; the one that brings most marks together counts if it does better than any of
-    19 sets of as many marks at random, and brings two marks more together than the next best place.
+    19 sets of as many marks at random, and brings two marks more together than the next best place. Where both parts of
+    the recording have such a place, and together bring three marks more together than one place does, its clock jumped.
 
     Parameters
     ----------
@@ -137,26 +140,65 @@ def marks_offset(
     -------
     Offset or None
         None for fewer than three marks together, or less than half of those that could be. A drift is estimated from
-        five marks over five minutes on.
+        five marks over five minutes on. None too where both recorders hold a mark before, or after, all that come
+        together: a clock that jumped there would put it elsewhere. A jump is said to lie in the middle between the
+        marks around it.
     """
     if min(len(reference_s), len(other_s)) < _FEWEST:
         return None
-    best, lag_s, next_best = _most_together(reference_s, other_s, within_s)
     rng = np.random.default_rng(seed)
-    span = (float(other_s[0]), float(other_s[-1]))
-    chance = [
-        _most_together(reference_s, np.sort(rng.uniform(*span, len(other_s))), within_s)[0] for _ in range(_SURROGATES)
-    ]
-    moved = other_s + lag_s
-    possible = min(
-        ((moved >= reference_s[0] - _MATCH_S) & (moved <= reference_s[-1] + _MATCH_S)).sum(),
-        ((reference_s >= moved[0] - _MATCH_S) & (reference_s <= moved[-1] + _MATCH_S)).sum(),
-    )
-    if best < max(_FEWEST, _SHARE * possible) or best <= max(chance) or best < next_best + 2:
+    extent = extent_s or (float(other_s[0]), float(other_s[-1]))
+    whole = _together(reference_s, other_s, within_s, rng)
+    parts = _split(reference_s, other_s, within_s, rng)
+    if parts is not None and sum(len(t) for t, _ in parts) >= _MORE + (0 if whole is None else len(whole[0])):
+        times, lags = (np.concatenate(both) for both in zip(*parts, strict=True))
+        return _through(times, lags, extent, jumped_s=float(parts[0][0][-1] + parts[1][0][0]) / 2)
+    if whole is None or _ends_apart(reference_s, other_s, whole):
         return None
-    near = nearest(reference_s, moved)
-    together = np.abs(near - moved) <= _MATCH_S
-    return _through(other_s[together], (near - other_s)[together], extent_s or span)
+    return _through(*whole, extent)
+
+
+def _ends_apart(reference: FloatArray, other: FloatArray, whole: tuple[FloatArray, FloatArray]) -> bool:
+    """Whether both recorders hold a mark before, or after, all that came together, as after a jump."""
+    ours, theirs = whole[0] + whole[1], whole[0]
+    before = min(int((reference < ours[0]).sum()), int((other < theirs[0]).sum()))
+    after = min(int((reference > ours[-1]).sum()), int((other > theirs[-1]).sum()))
+    return max(before, after) > 0
+
+
+def _together(
+    reference: FloatArray, other: FloatArray, within_s: float, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray] | None:
+    """Times of the marks that the best place brings together, and how much later the reference's stand."""
+    best, lag_s, next_best = _most_together(reference, other, within_s)
+    moved = other + lag_s
+    possible = min(
+        ((moved >= reference[0] - _MATCH_S) & (moved <= reference[-1] + _MATCH_S)).sum(),
+        ((reference >= moved[0] - _MATCH_S) & (reference <= moved[-1] + _MATCH_S)).sum(),
+    )
+    if best < max(_FEWEST, _SHARE * possible) or best < next_best + 2:
+        return None
+    span = (float(other[0]), float(other[-1]))
+    random = (np.sort(rng.uniform(*span, len(other))) for _ in range(_SURROGATES))
+    if best <= max(_most_together(reference, marks, within_s)[0] for marks in random):
+        return None
+    near = nearest(reference, moved)
+    close = np.abs(near - moved) <= _MATCH_S
+    return other[close], (near - other)[close]
+
+
+def _split(
+    reference: FloatArray, other: FloatArray, within_s: float, rng: np.random.Generator
+) -> tuple[tuple[FloatArray, FloatArray], tuple[FloatArray, FloatArray]] | None:
+    """The marks before and after a jump, as `_together` gives them; None where one of the parts has no place."""
+    last = len(other) - _FEWEST
+    if last < _FEWEST:
+        return None
+    cuts = np.unique(np.linspace(_FEWEST, last, min(last - _FEWEST + 1, _CUTS)).astype(int))
+    counts = [sum(_most_together(reference, part, within_s)[0] for part in (other[:k], other[k:])) for k in cuts]
+    k = int(cuts[int(np.argmax(counts))])
+    before, after = (_together(reference, part, within_s, rng) for part in (other[:k], other[k:]))
+    return None if before is None or after is None else (before, after)
 
 
 def _most_together(reference: FloatArray, other: FloatArray, within_s: float) -> tuple[int, float, int]:
@@ -191,21 +233,34 @@ def nearest(sorted_s: FloatArray, times: FloatArray) -> FloatArray:
     return np.asarray(np.where(times - sorted_s[at - 1] < sorted_s[at] - times, sorted_s[at - 1], sorted_s[at]))
 
 
-def _through(times: FloatArray, lags: FloatArray, extent_s: tuple[float, float]) -> Offset:
-    """A line through the lags, with the 95 % interval of least squares for both ends of the recording at once."""
+def _through(
+    times: FloatArray, lags: FloatArray, extent_s: tuple[float, float], *, jumped_s: float | None = None
+) -> Offset:
+    """A line through the lags, with a step where the clock jumped, and the interval of least squares for both ends."""
     from scipy.special import stdtrit
 
-    n, length = len(times), float(np.ptp(times))
-    middle = float(times.mean())
-    sloped = n >= _DRIFT_MARKS and length >= _DRIFT_S
-    slope = float(np.polyfit(times - middle, lags, 1)[0]) if sloped else 0.0
-    level = float(lags.mean())
-    rest = lags - level - slope * (times - middle)
-    freedom = n - 1 - sloped
-    error = float(np.sqrt((rest**2).sum() / freedom))
-    leverage = 1.0 / n + (
-        float((max(abs(end - middle) for end in extent_s) ** 2) / ((times - middle) ** 2).sum()) if sloped else 0.0
-    )
+    n, middle = len(times), float(times.mean())
+    sloped = n >= _DRIFT_MARKS and float(np.ptp(times)) >= _DRIFT_S
+
+    def terms(at: FloatArray) -> FloatArray:
+        columns = [np.ones(len(at))]
+        columns += [at - middle] if sloped else []
+        columns += [(at >= jumped_s).astype(np.float64)] if jumped_s is not None else []
+        return np.stack(columns, axis=1)
+
+    known, ends = terms(times), terms(np.array(extent_s))
+    found = np.linalg.lstsq(known, lags, rcond=None)[0]
+    freedom = n - known.shape[1]
+    error = float(np.sqrt(((lags - known @ found) ** 2).sum() / freedom))
+    spread = np.einsum("ij,jk,ik->i", ends, np.linalg.pinv(known.T @ known), ends)
     unseen = 0.0 if sloped else UNSEEN_PPM * 1e-6 * max(abs(end - middle) for end in extent_s)
-    half = float(stdtrit(freedom, 0.9875)) * error * float(np.sqrt(leverage))
-    return Offset(level - slope * middle, 1e6 * slope, float(np.sqrt(half**2 + unseen**2 + _FINEST_S**2)), n, "marks")
+    half = float(stdtrit(freedom, 0.9875)) * error * float(np.sqrt(spread.max()))
+    slope = float(found[1]) if sloped else 0.0
+    return Offset(
+        float(found[0]) - slope * middle,
+        1e6 * slope,
+        float(np.sqrt(half**2 + unseen**2 + _FINEST_S**2)),
+        n,
+        "marks",
+        () if jumped_s is None else ((jumped_s, float(found[-1])),),
+    )

@@ -13,14 +13,24 @@ then give the line, and leaving out one stretch at a time (jackknife) its uncert
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cueflow.schemas.results import FloatArray
 
 Track = tuple[FloatArray, FloatArray]
 """Times in s and values."""
+IntArray = NDArray[np.int64]
+_Number = TypeVar("_Number", np.float64, np.complex64)
+Product = NDArray[np.complex64]
+"""Spectra (blocks, frequencies): of a signal, or of how well it fits another one at each lag."""
+Summed = Callable[[IntArray], FloatArray]
+"""From the first blocks of runs to the sums of the profiles in each run, (runs, lags)."""
 WITHIN_S = 60.0
 DRIFT_PPM = 150.0  # the worst crystals; consumer devices stay below 100
 _BLOCK_S = 120.0  # of beats
@@ -39,6 +49,7 @@ _MATCH_S = 0.08  # further away it is another beat
 _MATCHED_SHARE = 0.5
 _BEAT_BIN_S = 0.005
 _BEAT_WIDTH = 3.0  # bins; jitter of beats found in two signals
+_BEAT_DRIFT_S = 0.01  # that drifts differ by at the ends: less than that width
 FEWEST_BLOCKS = 8
 _FEWEST_PLACES = 5
 _OWN_PEAK = 0.15  # of the highest one: a lower peak is noise
@@ -123,12 +134,14 @@ def beats_offset(
         return None
     lags = _lags(within_s, _BEAT_BIN_S)
     middles = _middles(float(other[0]), float(other[-1]), _BLOCK_S)
-    found = _search(_beat_profiles(reference_s, other, middles, lags), middles, lags)
+
+    def search(beats: FloatArray) -> _Place:
+        profiles = _beat_profiles(reference_s, beats, middles, lags)
+        return _search(lambda first: _of_runs(profiles, first), middles, lags, finest_s=_BEAT_DRIFT_S)
+
+    found = search(other)
     rng = np.random.default_rng(seed)
-    chance = [
-        _search(_beat_profiles(reference_s, _backwards_beats(other, rng), middles, lags), middles, lags).score
-        for _ in range(_SURROGATES)
-    ]
+    chance = [search(_backwards_beats(other, rng)).score for _ in range(_SURROGATES)]
     if not _significant(found, chance):
         return None
     matched = _matched_beats(reference_s, other, found)
@@ -183,16 +196,20 @@ def signals_offset(
     if len(middles) < FEWEST_BLOCKS or not (parts and np.any(b[1])):
         return None
     lags = _lags(within_s, 1.0 / rate)
+    cut = _Cut(rate, middles, length=int(block_s * rate), reach=len(lags) // 2)
+    around = [_around(part, cut, b[0]) for part in parts]
 
-    def best(track: tuple[float, FloatArray]) -> tuple[_Place, FloatArray]:
-        made = (_signal_profiles(a, track, middles, lags, rate=rate, block_s=block_s) for a in parts)
-        return max(((_search(p, middles, lags, apart_s=apart_s), p) for p in made), key=lambda pair: pair[0].score)
+    def best(values: FloatArray) -> tuple[_Place, Product]:
+        turned = np.conj(_blocks(values, cut, b[0]))
+        made = (known * turned for known in around)
+        return max(((_search(cut.summed(p), middles, lags, apart_s=apart_s), p) for p in made), key=_score)
 
-    found, profiles = best(b)
+    found, product = best(b[1])
     rng = np.random.default_rng(seed)
     turned = (np.roll(b[1][::-1], int(rng.integers(len(b[1])))) for _ in range(0 if certain else _SURROGATES))
-    if not certain and not _significant(found, [best((b[0], t))[0].score for t in turned]):
+    if not certain and not _significant(found, [best(t)[0].score for t in turned]):
         return None
+    profiles = cut.summed(product)(np.arange(len(middles)))
     times, places = _block_places(profiles, middles, lags, found)
     if len(times) < _FEWEST_PLACES:
         return None
@@ -210,17 +227,21 @@ def _middles(start_s: float, end_s: float, block_s: float) -> FloatArray:
     return np.asarray(start_s + (np.arange(n) + 0.5) * min(block_s, end_s - start_s), dtype=np.float64)
 
 
-def _search(profiles: FloatArray, middles: FloatArray, lags: FloatArray, *, apart_s: float = APART_S) -> _Place:
-    """The highest sum of profiles (blocks, lags) over lags and drifts."""
+def _search(
+    summed: Summed, middles: FloatArray, lags: FloatArray, *, apart_s: float = APART_S, finest_s: float = 0.0
+) -> _Place:
+    """The highest sum of the blocks' profiles over lags and drifts, which move the ends by a lag or `finest_s`."""
     step, reach = float(lags[1] - lags[0]), float(np.ptp(middles))
     long_enough = reach + _BLOCK_S > _DRIFT_FROM_S
-    n = int(np.ceil(DRIFT_PPM * 1e-6 * reach / (2 * step))) if long_enough else 0
+    n = int(np.ceil(DRIFT_PPM * 1e-6 * reach / (2 * max(step, finest_s)))) if long_enough else 0
     drifts = np.linspace(-DRIFT_PPM, DRIFT_PPM, 2 * n + 1) * 1e-6 if n else np.zeros(1)
     centre = float(np.mean(middles))
-    best, best_sum = _Place(0.0, 0.0, -np.inf, 0.0), profiles[0]
+    best, best_sum = _Place(0.0, 0.0, -np.inf, 0.0), np.zeros(len(lags))
     for drift in drifts:
+        shifts = np.round((middles - centre) * drift / step).astype(int)
+        first = np.flatnonzero(np.diff(shifts, prepend=shifts[0] - 1))
         total = np.zeros(len(lags))
-        for profile, shift in zip(profiles, np.round((middles - centre) * drift / step).astype(int), strict=True):
+        for profile, shift in zip(summed(first), shifts[first], strict=True):
             total += np.roll(profile, -shift)
         at = int(np.argmax(total))
         if total[at] > best.score:
@@ -228,6 +249,16 @@ def _search(profiles: FloatArray, middles: FloatArray, lags: FloatArray, *, apar
             best_sum = total
     far = np.abs(lags - lags[int(np.argmax(best_sum))]) > apart_s
     return _Place(best.lag_s, best.drift, best.score, float(np.max(best_sum[far], initial=0.0)))
+
+
+def _of_runs(rows: NDArray[_Number], first: IntArray) -> NDArray[_Number]:
+    """Sums of the rows from one of `first` to the next (numpy's reduceat takes ten times as long along this axis)."""
+    edges = [*first.tolist(), len(rows)]
+    return np.stack([rows[a:b].sum(axis=0) for a, b in pairwise(edges)])
+
+
+def _score(pair: tuple[_Place, Product]) -> float:
+    return pair[0].score
 
 
 def _significant(found: _Place, chance: list[float]) -> bool:
@@ -300,29 +331,64 @@ def evened(times: FloatArray, values: FloatArray, rate: float) -> tuple[float, F
     return float(times[0]), np.clip(fine / spread, -5.0, 5.0) if spread > 0 else np.zeros(len(fine))
 
 
-def _signal_profiles(
-    a: tuple[float, FloatArray],
-    b: tuple[float, FloatArray],
-    middles: FloatArray,
-    lags: FloatArray,
-    *,
-    rate: float,
-    block_s: float,
-) -> FloatArray:
-    """Correlation of every block of b with a at every lag, (blocks, lags)."""
-    from scipy.signal import fftconvolve
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """How a signal is cut: blocks of `length` samples at `rate` Hz around `middles`, lags of `reach` to either side."""
 
-    length, reach = int(block_s * rate), len(lags) // 2
-    padded = np.concatenate([np.zeros(reach + length), a[1], np.zeros(reach + length)])
-    rows = np.zeros((len(middles), len(lags)))
-    for k, middle in enumerate(middles):
-        start = round((middle - block_s / 2 - b[0]) * rate)
-        block = b[1][max(start, 0) : max(start, 0) + length]
-        at = round((b[0] + max(start, 0) / rate - a[0]) * rate) + length  # of lag -within, in the padded reference
-        if len(block) < length or at < 0 or at + 2 * reach + length > len(padded):
-            continue
-        rows[k] = fftconvolve(padded[at : at + 2 * reach + length], block[::-1], mode="valid") / length
-    return rows
+    rate: float
+    middles: FloatArray
+    length: int
+    reach: int
+
+    @property
+    def size(self) -> int:
+        """Of the transforms."""
+        from scipy.fft import next_fast_len
+
+        return int(next_fast_len(2 * self.reach + self.length, real=True))
+
+    def starts(self, start_s: float) -> IntArray:
+        """First sample of each block of a track that begins at `start_s`."""
+        first = np.round((self.middles - start_s) * self.rate - self.length / 2)
+        return np.maximum(first, 0).astype(np.int64)
+
+    def summed(self, product: Product) -> Summed:
+        """From spectra of the blocks' fits to sums of their profiles over runs of blocks."""
+        from scipy.fft import irfft
+
+        def of_runs(first: IntArray) -> FloatArray:
+            sums = irfft(_of_runs(product, first), self.size)[:, : 2 * self.reach + 1]
+            return np.asarray(sums / self.length, dtype=np.float64)
+
+        return of_runs
+
+
+def _blocks(values: FloatArray, cut: _Cut, start_s: float) -> Product:
+    """Spectra of the blocks of a track; zero for one that is not whole."""
+    rows = np.zeros((len(cut.middles), cut.length), dtype=np.float32)
+    for row, first in zip(rows, cut.starts(start_s), strict=True):
+        block = values[first : first + cut.length]
+        if len(block) == cut.length:
+            row[:] = block
+    return _spectra(rows, cut.size)
+
+
+def _around(track: tuple[float, FloatArray], cut: _Cut, start_s: float) -> Product:
+    """Spectra of what a track holds around each block of another one that begins at `start_s`, as far as lags reach."""
+    pad, width = cut.reach + cut.length, 2 * cut.reach + cut.length
+    padded = np.pad(track[1], pad)
+    first = np.round(cut.starts(start_s) + (start_s - track[0]) * cut.rate).astype(np.int64) + cut.length
+    rows = np.zeros((len(cut.middles), width), dtype=np.float32)
+    for row, at in zip(rows, first, strict=True):
+        if 0 <= at <= len(padded) - width:
+            row[:] = padded[at : at + width]
+    return _spectra(rows, cut.size)
+
+
+def _spectra(rows: NDArray[np.float32], size: int) -> Product:
+    from scipy.fft import rfft
+
+    return np.asarray(rfft(rows, size, axis=1), dtype=np.complex64)
 
 
 def _block_places(

@@ -13,7 +13,7 @@ from cueflow.tasks.clock.offsets import Offset, Track, evened, signals_offset
 FAR_S = 600.0
 """Within which sound and movement are looked for: nobody presses all buttons within a minute."""
 _SOUND_HZ, _SOUND_COARSE_HZ = 100.0, 10.0
-_WAY_S = 0.01  # 95 % of the difference of the ways to two microphones: three metres of air
+_WAY_S = 0.015  # 95 % of how much later one microphone hears: three metres of air, and what the room adds to loudness
 _MOVEMENT_HZ, _MOVEMENT_COARSE_HZ = 20.0, 5.0
 _SMOOTH_S = 0.25  # a hand that goes to and fro is one movement, whichever way it goes
 _BIN_S = 0.03  # half a twentieth of a second: what is seen and what is felt is no more alike than that
@@ -34,8 +34,8 @@ def loudness_offset(reference: Track, other: Track, *, within_s: float = FAR_S) 
     Returns
     -------
     Offset or None
-        None where there is no significant place. The interval counts 10 ms for microphones up to 3 m apart: sound that
-        comes later is not a clock that runs later.
+        None where there is no significant place. The interval counts 15 ms for microphones up to 3 m apart in a room
+        with echoes: sound that comes later is not a clock that runs later.
     """
     coarse = signals_offset(_thinned(reference, 10), _thinned(other, 10), rate=_SOUND_COARSE_HZ, within_s=within_s)
     found = _closer(reference, other, coarse, rate=_SOUND_HZ, around_s=_ROUND_S[0])
