@@ -48,6 +48,8 @@ class Reason(StrEnum):
     NO_TRANSCRIPT = "no_transcript"
     FLAT_SIGNAL = "flat_signal"
     WRONG_SIGNAL = "wrong_signal"
+    LEAD_INVERTED = "lead_inverted"
+    LEADS_MISNAMED = "leads_misnamed"
     NO_PARTNER = "no_partner"
     UNSYNCHRONISED = "unsynchronised"
     NOTHING_SHARED = "nothing_shared"
@@ -133,6 +135,10 @@ SENTENCES: dict[Reason, str] = {
     Reason.NO_TRANSCRIPT: "There is no transcript beside the recording.",
     Reason.FLAT_SIGNAL: "The signal does not change.",
     Reason.WRONG_SIGNAL: "The signal does not look like its modality: columns or leads may be swapped.",
+    Reason.LEAD_INVERTED: "The waves of this lead point the wrong way for its name: two electrodes were exchanged. "
+    "Beats and their times stay.",
+    Reason.LEADS_MISNAMED: "Lead II is not the sum of I and III, though another of the three is: two names were "
+    "exchanged, or one lead is inverted. Beats and their times stay.",
     Reason.NO_STREAM: "The session has no recording of this modality.",
     Reason.NOT_REQUESTED: "This modality was left out of the run.",
     Reason.FILE_MISSING: "The file is not there.",
@@ -146,8 +152,8 @@ SENTENCES: dict[Reason, str] = {
     Reason.PLACE_UNCLEAR: "What this recording shares with others does not tell its place from a chance one.",
     Reason.LOCAL_TIME: "The recorder's time stamps are off by whole hours, as of a clock in local time.",
     Reason.NO_OVERLAP: "The recording does not overlap with any other of the session: check start_s and its clock.",
-    Reason.SPANS_ELSEWHERE: "Phases and exclusions were cut before the recorder's place was found: write its offset_s "
-    "into the manifest as start_s and run again.",
+    Reason.SPANS_ELSEWHERE: "Phases and exclusions were cut before the recorder's place was found, and could not be "
+    "cut anew: run again, or write its offset_s into the manifest as start_s.",
     Reason.NOT_MARKED: "The session has no baseline phase or no events for the measure.",
     Reason.NO_VIDEO_FRAMES: "The file holds no video frames.",
     Reason.NO_AUDIO_SAMPLES: "The file holds no audio samples.",

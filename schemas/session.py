@@ -103,6 +103,14 @@ class Exclusion:
 
 
 @dataclass(frozen=True, slots=True)
+class Cut:
+    """The markers and exclusions of a session on a recorder's own clock."""
+
+    markers: tuple[Marker, ...] = ()
+    exclusions: tuple[Exclusion, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """One visit of one subject."""
 

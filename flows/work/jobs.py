@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from pydantic import TypeAdapter
 
 from cueflow.schemas.config import Config
 from cueflow.schemas.reasons import Reason
-from cueflow.schemas.session import Exclusion, Group, Marker, Stream
+from cueflow.schemas.session import Cut, Exclusion, Group, Marker, Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,8 @@ class StageJob:
 
     `decoder` is the video decoder to use; the caller tries the second where the first hangs or dies. The result goes
     to the stage cache under `key`, never through the pipe. `reference` is the path, inside the dataset, of a photograph
-    of the patient; empty where there is none. `clues`: look for what places a clock on another.
+    of the patient; empty where there is none. `clues`: look for what places a clock on another. `cuts`, by clock: the
+    markers and exclusions of recorders whose place was found since; results then lie beside those of the first pass.
     """
 
     group: Group
@@ -34,6 +35,17 @@ class StageJob:
     decoder: str = "av"
     reference: str = ""
     clues: bool = False
+    cuts: dict[str, Cut] = field(default_factory=dict)
+
+    @property
+    def entry(self) -> str:
+        """What the results are called in the stage cache."""
+        return f"{self.group}.placed" if self.cuts else str(self.group)
+
+    def on(self, clock: str) -> StageJob:
+        """The job with the markers and exclusions on a recorder's clock."""
+        cut = self.cuts.get(clock)
+        return self if cut is None else replace(self, markers=cut.markers, exclusions=cut.exclusions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cueflow.flows.planning.plan import SessionPlan
 from cueflow.flows.progress import watcher
+from cueflow.flows.work.compute import computer
 from cueflow.flows.work.jobs import Outcome
 from cueflow.schemas.errors import DiskFullError
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Aligned, StreamResult
-from cueflow.schemas.session import Group, Modality
+from cueflow.schemas.session import Cut, Group, Modality
 from cueflow.storage.caches.stage_cache import cache_path, read_results
 from cueflow.storage.rows import (
     SessionState,
@@ -27,8 +29,11 @@ from cueflow.storage.rows import (
 )
 from cueflow.storage.tables import TableStore
 from cueflow.tasks.align import align
-from cueflow.tasks.clock.place import is_elsewhere, moved, place_recorders
+from cueflow.tasks.clock.evidence import clock_of
+from cueflow.tasks.clock.move import cuts_of, moved
+from cueflow.tasks.clock.place import place_recorders
 from cueflow.tasks.relations.relate import related
+from cueflow.tasks.windows import phases_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -69,6 +74,7 @@ class SessionWork:
         self.results: tuple[StreamResult, ...] = ()
         self.aligned: Aligned = align((), ())
         self.elsewhere: tuple[str, ...] = ()  # modalities whose exclusions were cut beside their place
+        self.uncut = False  # something was cut beside its place: the next run tries again
         self.tables: dict[str, pa.Table] = {}
         self.fusion_status = str(Reason.NO_FUSION_MODEL)
         self.started = datetime.now(UTC)
@@ -94,25 +100,49 @@ class SessionWork:
         return self.write()
 
     def align(self) -> None:
-        """Read the results of all stages and put them on one clock."""
+        """Read the results of all stages and put them on one clock; cut anew what stands elsewhere than assumed."""
         results = list(self.plan.broken)
         for group, key in self.plan.keys.items():
             stored = None
             if group not in self.plan.failures:
                 stored = read_results(self._cache_path(group, key))
             results += stored if stored is not None else self._lost(group)
-        streams = self.plan.session.streams
-        places = place_recorders(results, streams, markers=self.plan.session.markers)
-        self.results = moved(results, places.found)
+        session = self.plan.session
+        places = place_recorders(results, session.streams, markers=session.markers)
+        cuts = cuts_of(places.found, session.streams, markers=session.markers, exclusions=session.exclusions)
+        again = self._cut_again(cuts)
+        self.results = (
+            *moved([r for r in results if _group_of(r) not in again], places.found),
+            *moved([r for own in again.values() for r in own], places.found, phases=phases_of(session.markers)),
+        )
         self.elsewhere = tuple(
             dict.fromkeys(
-                key[0]
-                for key, place in places.found.items()
-                if any(is_elsewhere(place, x.onset_s, x.onset_s + x.duration_s) for x in self.plan.session.exclusions)
+                s.modality.value
+                for s in session.streams
+                if session.exclusions and clock_of(s) in cuts and s.modality.group not in again
             )
         )
-        self.aligned = align(self.results, streams, places=places)
-        self.results = related(self.results, streams, sync=self.aligned.sync, markers=self.plan.session.markers)
+        self.aligned = align(self.results, session.streams, places=places)
+        self.results = related(self.results, session.streams, sync=self.aligned.sync, markers=session.markers)
+
+    def _cut_again(self, cuts: Mapping[str, Cut]) -> dict[Group, tuple[StreamResult, ...]]:
+        """Results of the stages whose recorders stand elsewhere, with phases and exclusions cut where those are."""
+        again = {}
+        for job in {job.group: job for job in (*self.plan.jobs, *self.plan.cached)}.values():
+            own = {clock: cuts[clock] for s in job.streams if (clock := clock_of(s)) in cuts}
+            if not own or job.group in self.plan.failures:
+                continue
+            key = sha256(repr((job.key, sorted(own.items()))).encode()).hexdigest()
+            anew = replace(job, key=key, cuts=own, clues=False)
+            path = self._cache_path(anew.entry, key)
+            found = read_results(path)
+            if found is None and computer().compute(anew).reason is None:
+                found = read_results(path)
+            if found is None:
+                self.uncut = True
+            else:
+                again[job.group] = found
+        return again
 
     def tabulate(self) -> None:
         """Make the rows, and let the fusion model, if there is one, add its own."""
@@ -132,7 +162,7 @@ class SessionWork:
     def write(self) -> SessionOutcome:
         """Commit the session's tables; a full disk stops the run and leaves what was there."""
         status, reason, message = self._status()
-        retry = any(why in _MACHINE_TROUBLE for why, _ in self.plan.failures.values())
+        retry = self.uncut or any(why in _MACHINE_TROUBLE for why, _ in self.plan.failures.values())
         state = SessionState(
             status=status,
             reason=reason,
@@ -178,7 +208,7 @@ class SessionWork:
             seconds=(datetime.now(UTC) - self.started).total_seconds(),
         )
 
-    def _cache_path(self, group: Group, key: str) -> Path:
+    def _cache_path(self, group: str, key: str) -> Path:
         store, session_id = self.execution.store, self.plan.session.session_id
         return cache_path(store.root, store.dataset, session_id, group=group, key=key)
 

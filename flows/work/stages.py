@@ -28,6 +28,7 @@ from cueflow.tasks.windows import phases_of
 if TYPE_CHECKING:
     from cueflow.flows.actions import RunActions
     from cueflow.tasks.ingest.transcripts import Utterance
+    from cueflow.tasks.physiology.heart.leads import Leads
     from cueflow.tasks.video.follow import VideoModels
 
 Progress = Callable[[float], None]
@@ -106,10 +107,10 @@ def run_stage(job: StageJob, *, progress: Progress) -> None:
         from cueflow.tasks.audio.dialogue import between_recordings
 
         results = between_recordings(results, place=microphones_apart(results, job.streams))
-    path = cache_path(Path(job.tables_root), job.dataset, job.session_id, group=job.group, key=job.key)
+    path = cache_path(Path(job.tables_root), job.dataset, job.session_id, group=job.entry, key=job.key)
     write_results(path, results)
     if (shared := shared_cache()) is not None:
-        shared.push(entry_name(job.dataset, job.session_id, group=job.group, key=job.key), path)
+        shared.push(entry_name(job.dataset, job.session_id, group=job.entry, key=job.key), path)
 
 
 def _stream(job: StageJob, stream: Stream, *, progress: Progress) -> tuple[StreamResult, ...]:
@@ -120,6 +121,7 @@ def _stream(job: StageJob, stream: Stream, *, progress: Progress) -> tuple[Strea
     started = time.monotonic()
     stages: dict[Group, Analyse] = {Group.VIDEO: _video, Group.AUDIO: _audio, Group.PHYSIOLOGY: _physiology}
     message, status, reason = "", Status.FAILED, None
+    job = job.on(clock_of(stream))
     found: dict[Role, Findings] = {}
     clues: Clues | None = None
     try:
@@ -290,6 +292,7 @@ def _physiology(job: StageJob, stream: Stream, path: Path, progress: Progress) -
         exclusions=job.exclusions,
         config=job.config.physiology,
         axes=_axes(job, stream, path, signal),
+        leads=_leads(job, stream, path, signal),
     )
     if stream is not next(s for s in job.streams if clock_of(s) == clock_of(stream)):
         return found  # a recorder's marks are told once
@@ -327,3 +330,17 @@ def _axes(job: StageJob, stream: Stream, path: Path, signal: Recorded) -> tuple[
         return tuple(signal if s is stream else _opened(job, s, path) for s in same)
     except StreamError:  # the other axis says so itself
         return ()
+
+
+def _leads(job: StageJob, stream: Stream, path: Path, signal: Recorded) -> Leads:
+    """Which lead an electrocardiogram is, and I, II and III of its file where the session names them all."""
+    from cueflow.tasks.physiology.heart.leads import Leads, lead_of, limb_of
+
+    name = lead_of(stream.channel) if stream.modality is Modality.ECG else ""
+    same = [s for s in job.streams if (s.modality, s.role, s.path) == (stream.modality, stream.role, stream.path)]
+    if not name or not {"i", "ii", "iii"} <= {lead_of(s.channel) for s in same}:
+        return Leads(name)
+    try:
+        return Leads(name, limb_of([(s.channel, signal if s is stream else _opened(job, s, path)) for s in same]))
+    except StreamError:  # the other lead says so itself
+        return Leads(name)

@@ -46,6 +46,9 @@ _WAYS: Mapping[Modality, _Way] = {
     Modality.PPG: _Way(0.30, 0.15),
     Modality.INTERVALS: _Way(0.20, 0.25),
 }
+_LEADS_S = (
+    0.02  # 95 % of how much later the main wave of one lead comes than that of another (benchmarks/clock.py leads)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +325,6 @@ def _by_beats(
     found = place_with_jumps(Shared(place, fits, (float(beats[0]), float(beats[-1])), _WINDOW_S))
     if found is None:
         return None
-    spread = 0.0 if electric else float(np.hypot(near.spread_s, far.spread_s))
+    spread = _LEADS_S if electric else float(np.hypot(near.spread_s, far.spread_s))
     later = far.delay_s - near.delay_s
     return replace(found, offset_s=found.offset_s + later, uncertainty_s=float(np.hypot(found.uncertainty_s, spread)))

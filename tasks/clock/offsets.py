@@ -81,6 +81,16 @@ class Offset:
             moved = moved + np.where(times >= at_s, by_s, 0.0)
         return np.asarray(moved)
 
+    def shown(self, reference_s: float) -> float:
+        """What the clock showed at a reference time, s: where it jumped over it, what it showed after the jump."""
+        scale, moved, first = 1.0 + 1e-6 * self.drift_ppm, self.offset_s, -np.inf
+        for last, by_s in (*self.jumps, (np.inf, 0.0)):
+            time = (reference_s - moved) / scale
+            if time < last:
+                break
+            moved, first = moved + by_s, last
+        return max(time, first)
+
     def inverse(self) -> Offset:
         """Place of the reference on this clock; of one without jumps."""
         scale = 1.0 + 1e-6 * self.drift_ppm

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from cueflow.schemas.reasons import Reason, Status
-from cueflow.schemas.results import Event, Findings, Measure, Series, StreamResult
+from cueflow.schemas.reasons import Reason
+from cueflow.schemas.results import StreamResult
 from cueflow.schemas.session import Marker, Modality, Role, Stream
 from cueflow.tasks.clock.evidence import Key, Recorder, Said, clock_of, compare, recorders_of, zones_off
 from cueflow.tasks.clock.offsets import Offset
 
 _HERE = Offset(0.0, 0.0, 0.0, 0)
-_BESIDE_S = 1.0  # that a phase may lie beside what was measured in it
 _TALK_S = 0.1  # who answers whom, and how fast, needs clocks known to that
 
 
@@ -195,86 +194,3 @@ def apart(results: Sequence[StreamResult]) -> Iterator[Key]:
     most = max(meets.values(), default=0)
     if len(spans) > 1:
         yield from (key for key, count in meets.items() if 2 * count < most or not count)
-
-
-def moved(results: Sequence[StreamResult], places: Mapping[Key, Offset]) -> tuple[StreamResult, ...]:
-    """Results on the session clock.
-
-    Parameters
-    ----------
-    results : sequence of StreamResult
-        Of all stages.
-    places : mapping
-        From `place_recorders`.
-
-    Returns
-    -------
-    tuple of StreamResult
-        Extent, events, series and windows of the whole recording are moved. Windows of phases keep the times of the
-        phase, by which tables are joined, though what was measured lies beside it by the offset.
-    """
-    return tuple(
-        replace(r, findings=_moved(r.findings, place))
-        if r.findings is not None and (place := _place_of(r, places)) is not None
-        else r
-        for r in results
-    )
-
-
-def _place_of(result: StreamResult, places: Mapping[Key, Offset]) -> Offset | None:
-    """A room's only video gives results of the people in it: they lie where the room's stream does."""
-    roles = (result.role, Role.ROOM) if result.modality == Modality.VIDEO else (result.role,)
-    return next((p for role in roles if (p := places.get((result.modality, role, result.channel))) is not None), None)
-
-
-def _moved(findings: Findings, place: Offset) -> Findings:
-    def at(time_s: float) -> float:
-        return float(place.at(time_s))
-
-    def event(e: Event) -> Event:
-        return replace(e, start_s=at(e.start_s), end_s=at(e.end_s))
-
-    return replace(
-        findings,
-        start_s=at(findings.start_s),
-        end_s=at(findings.end_s),
-        measures=tuple(
-            replace(m, window=replace(m.window, start_s=at(m.window.start_s), end_s=at(m.window.end_s)))
-            if m.window.phase == "session"
-            else _kept(m, place)
-            for m in findings.measures
-        ),
-        events=tuple(event(e) for e in findings.events),
-        series=tuple(_moved_series(s, place) for s in findings.series),
-    )
-
-
-def is_elsewhere(place: Offset, start_s: float, end_s: float) -> bool:
-    """Whether a recorder stands so far from where it was assumed that spans of the session were cut wrongly.
-
-    Parameters
-    ----------
-    place : Offset
-        Of its clock.
-    start_s, end_s : float
-        The span, s.
-
-    Returns
-    -------
-    bool
-    """
-    ends = np.array([start_s, end_s])
-    return float(np.abs(place.at(ends) - ends).max()) > _BESIDE_S
-
-
-def _kept(measure: Measure, place: Offset) -> Measure:
-    if not is_elsewhere(place, measure.window.start_s, measure.window.end_s):
-        return measure
-    return Measure(measure.biomarker, measure.window, None, Status.ABSENT, Reason.SPANS_ELSEWHERE, 0.0, 0.0,
-                   speaker=measure.speaker)  # fmt: skip
-
-
-def _moved_series(series: Series, place: Offset) -> Series:
-    """Seconds stay whole; where a clock that ran late puts two in one place, the first stays."""
-    seconds, first = np.unique(np.round(place.at(series.t_s)), return_index=True)
-    return Series(series.name, seconds, series.values[first])

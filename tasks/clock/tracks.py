@@ -13,10 +13,11 @@ from cueflow.tasks.clock.offsets import Offset, Track, evened, signals_offset
 FAR_S = 600.0
 """Within which sound and movement are looked for: nobody presses all buttons within a minute."""
 _SOUND_HZ, _SOUND_COARSE_HZ = 100.0, 10.0
-_WAY_S = 0.015  # 95 % of how much later one microphone hears: three metres of air, and what the room adds to loudness
+_WAY_S = 0.014  # 95 % of how much later one microphone hears: three metres of air, and what the room adds to loudness
 _MOVEMENT_HZ, _MOVEMENT_COARSE_HZ = 20.0, 5.0
-_SMOOTH_S = 0.25  # a hand that goes to and fro is one movement, whichever way it goes
-_BIN_S = 0.03  # half a twentieth of a second: what is seen and what is felt is no more alike than that
+_BETWEEN_HZ = 80.0  # lags of the close search lie so much closer than values
+_SMOOTH_S, _SHARP_S = 0.25, 0.05  # a hand that goes to and fro is one movement; its strokes tell the place closely
+_PARTS_S = 0.02  # 95 % of how much later what is seen moves than what is worn: arm, hand and fingers are no one piece
 _MOVEMENT_LONG_S = 3.0  # a movement fits itself that much later too
 _ROUND_S = (0.6, 1.5)  # of the fine search: around the coarse place of loudness, and of movement
 
@@ -34,7 +35,7 @@ def loudness_offset(reference: Track, other: Track, *, within_s: float = FAR_S) 
     Returns
     -------
     Offset or None
-        None where there is no significant place. The interval counts 15 ms for microphones up to 3 m apart in a room
+        None where there is no significant place. The interval counts 14 ms for microphones up to 3 m apart in a room
         with echoes: sound that comes later is not a clock that runs later.
     """
     coarse = signals_offset(_thinned(reference, 10), _thinned(other, 10), rate=_SOUND_COARSE_HZ, within_s=within_s)
@@ -61,12 +62,20 @@ def movement_offset(seen: Track, felt: Track, *, within_s: float = FAR_S) -> Off
     Offset or None
         None where there is no significant place.
     """
-    seen, felt = _smoothed(seen), _smoothed(felt)
-    coarse = signals_offset(seen, felt, rate=_MOVEMENT_COARSE_HZ, within_s=within_s, apart_s=_MOVEMENT_LONG_S)
-    found = _closer(seen, felt, coarse, rate=_MOVEMENT_HZ, around_s=_ROUND_S[1])
+    slow = _smoothed(seen, _SMOOTH_S), _smoothed(felt, _SMOOTH_S)
+    coarse = signals_offset(*slow, rate=_MOVEMENT_COARSE_HZ, within_s=within_s, apart_s=_MOVEMENT_LONG_S)
+    sharp = _strokes(_smoothed(seen, _SHARP_S)), _smoothed(felt, _SHARP_S)
+    found = _closer(*sharp, coarse, rate=_BETWEEN_HZ, around_s=_ROUND_S[1])
     if found is None:
         return None
-    return replace(found, uncertainty_s=float(np.hypot(found.uncertainty_s, _BIN_S)), method="movement")
+    return replace(found, uncertainty_s=float(np.hypot(found.uncertainty_s, _PARTS_S)), method="movement")
+
+
+def _strokes(seen: Track) -> Track:
+    """Speeds, and how fast they change: a sensor feels a stroke where it begins and ends, a camera most in between."""
+    speeds = np.atleast_2d(seen[1].T).T
+    changes = _smoothed((seen[0], np.abs(np.gradient(speeds, axis=0))), _SHARP_S)[1]
+    return seen[0], np.concatenate([speeds, changes], axis=1)
 
 
 def extent(track: Track) -> tuple[float, float]:
@@ -129,11 +138,11 @@ def _thinned(track: Track, size: int) -> Track:
     return times, values
 
 
-def _smoothed(track: Track) -> Track:
+def _smoothed(track: Track, over_s: float) -> Track:
     from scipy.ndimage import gaussian_filter1d
 
     known = np.isfinite(track[1])
-    width = _SMOOTH_S * _MOVEMENT_HZ
+    width = over_s * _MOVEMENT_HZ
 
     def smooth(values: FloatArray) -> FloatArray:
         return np.asarray(gaussian_filter1d(values, width, axis=0, mode="nearest"))

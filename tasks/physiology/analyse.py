@@ -16,6 +16,7 @@ from cueflow.schemas.results import Findings, Measure, Recorded, Signal, Window
 from cueflow.schemas.session import Exclusion, Modality
 from cueflow.tasks.physiology.blocks import blocks
 from cueflow.tasks.physiology.breath.stage import breath_parts
+from cueflow.tasks.physiology.heart.leads import NO_LEADS, Leads
 from cueflow.tasks.physiology.heart.stage import heart_parts, list_parts, listed_pieces, plausible, pulse_parts
 from cueflow.tasks.physiology.looks import CLIPPED_SHARE, at_limits, limits
 from cueflow.tasks.physiology.needs import NEEDS, Needs, need_rate
@@ -27,7 +28,7 @@ from cueflow.tasks.physiology.survey import surveyed
 from cueflow.tasks.physiology.trend.stage import movement_parts, temperature_parts
 from cueflow.tasks.windows import excluded, measuring_windows
 
-VERSION = "7"
+VERSION = "8"
 SHORTEST_RECORDING_S = 10.0
 BODY_C = (10.0, 45.0)
 _AROUND_S = 15.0  # that a jump of skin conductance spoils to either side
@@ -111,7 +112,7 @@ def _state(recording: Recording, parts: Parts) -> tuple[Status, Reason | None]:
     if parts.coverage < MOSTLY:
         seen = recording.observed(session) >= MOSTLY
         return Status.LOW_QUALITY, Reason.LOW_SIGNAL if seen else Reason.LOW_COVERAGE
-    return Status.OK, None
+    return (Status.OK, None) if parts.note is None else (Status.LOW_QUALITY, parts.note)
 
 
 def _judged(measure: Measure, recording: Recording, parts: Parts) -> Measure:
@@ -132,6 +133,7 @@ def analyse_physiology(
     exclusions: Sequence[Exclusion],
     config: PhysiologyConfig,
     axes: Sequence[Recorded] = (),
+    leads: Leads = NO_LEADS,
 ) -> Findings:
     """Measures, events and per-second series of one physiological signal.
 
@@ -150,6 +152,8 @@ def analyse_physiology(
         Detection thresholds.
     axes : sequence of Signal or LongSignal, optional
         Of an accelerometer: its recorder's three axes, or the signal itself where it is the vector's length.
+    leads : Leads, optional
+        Of an electrocardiogram: which lead it is, and its neighbours.
 
     Returns
     -------
@@ -166,7 +170,7 @@ def analyse_physiology(
     kind = Modality(modality)
     recording = _recording(kind, signal, phases, exclusions)
     analyses: Mapping[Modality, Callable[[Recording], Parts]] = {
-        Modality.ECG: heart_parts,
+        Modality.ECG: partial(heart_parts, leads=leads),
         Modality.PPG: pulse_parts,
         Modality.EDA: partial(skin_parts, threshold_us=config.scr_threshold_us),
         Modality.RESPIRATION: breath_parts,

@@ -79,7 +79,8 @@ class Recording:
 class Parts:
     """What an analysis found: measures, events, series, and coverage and quality of the whole recording.
 
-    `odd` says why nothing of it can be believed, where the signal is not what the manifest calls it.
+    `odd` says why nothing of it can be believed, where the signal is not what the manifest calls it; `note` what is
+    wrong with the recording though its values stay.
     """
 
     measures: tuple[Measure, ...]
@@ -88,6 +89,7 @@ class Parts:
     coverage: float
     quality: float | None
     odd: Reason | None = None
+    note: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)

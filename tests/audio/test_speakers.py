@@ -18,8 +18,8 @@ from cueflow.tasks.audio.talk.embedding import WIDTH, PrintCollector, Prints, Sp
 from cueflow.tasks.audio.talk.following import following
 from cueflow.tasks.audio.talk.people import matched, people_of
 from cueflow.tasks.audio.talk.speakers import Speakers, find_speakers
+from cueflow.tasks.clock.move import moved
 from cueflow.tasks.clock.offsets import Offset
-from cueflow.tasks.clock.place import moved
 
 RATE = 16_000
 

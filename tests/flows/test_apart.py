@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 from cueflow.flows.planning.plan import Request, plan_run
+from cueflow.flows.work import session
+from cueflow.flows.work.compute import Computer, computing_with
+from cueflow.flows.work.jobs import Outcome
 from cueflow.flows.work.session import Execution, SessionWork
 from cueflow.flows.work.stages import run_stage
 from cueflow.schemas.config import Config
@@ -16,6 +19,8 @@ from cueflow.schemas.session import Group
 from cueflow.storage.fingerprints import sha256_file
 from cueflow.storage.rows import Stamp
 from cueflow.storage.tables import TableStore
+from cueflow.tasks.clock.offsets import Offset
+from cueflow.tasks.clock.place import Places
 from cueflow.tasks.ingest.dataset import read_dataset
 from cueflow.tasks.simulate.heart import ecg_wave
 
@@ -88,18 +93,57 @@ def test_three_axes_of_one_file_have_a_length(written):
     assert [m["value"] for m in found] == pytest.approx([pushed / 2] * 3, rel=1e-4)
 
 
-def test_exclusions_that_were_cut_elsewhere_make_the_session_degraded(written, tmp_path, monkeypatch):
-    from cueflow.flows.work import session as work
-    from cueflow.tasks.clock.offsets import Offset
-    from cueflow.tasks.clock.place import Places
+class Pool:
+    """Computes in this process, or breaks."""
 
+    def __init__(self, reason=None):
+        self.reason, self.jobs = reason, []
+
+    def run(self, job, **_):
+        self.jobs.append(job)
+        if self.reason is None:
+            run_stage(job, progress=lambda _: None)
+        return Outcome(self.reason, "", 0.1)
+
+
+@pytest.fixture
+def twelve_late(tmp_path, monkeypatch):
+    """A session with a phase and an exclusion, whose thermometer turns out to have begun 12 s late."""
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "exclusions.csv").write_text("session_id,onset_s,duration_s,reason\nS,30,20,phone\n")
+    (tmp_path / "d" / "events.csv").write_text("session_id,onset_s,duration_s,label\nS,20,60,rest\n")
     found = {("temperature", "patient", ""): Offset(12.0, 0.0, 0.1, 9)}
-    monkeypatch.setattr(work, "place_recorders", lambda *_, **__: Places(found))
-    outcome, _, _ = written(["eda,eda.csv,0,uS,", "temperature,temperature.csv,,C,"])
+    monkeypatch.setattr(session, "place_recorders", lambda *_, **__: Places(found))
+    return ["eda,eda.csv,0,uS,", "temperature,temperature.csv,,C,"]
+
+
+def rest(measures):
+    (row,) = (m for m in measures if (m["biomarker"], m["phase"]) == ("skin_temperature_mean", "rest"))
+    return row
+
+
+def test_a_recorder_that_stood_elsewhere_is_cut_where_it_stands(written, twelve_late):
+    pool = Pool()
+    with computing_with(Computer(pool)):
+        outcome, measures, _ = written(twelve_late)
+    assert (outcome.status, outcome.reason) == ("ok", None)
+    row = rest(measures)
+    assert (row["window_start_s"], row["window_end_s"]) == (20.0, 80.0)
+    used = [t for t in np.arange(8.0, 68.0, 0.25) if not 18.0 <= t < 38.0]
+    assert row["value"] == pytest.approx(np.mean(33.0 + 0.1 * np.sin(np.array(used) / 11.0)), abs=2e-3)
+    assert row["coverage"] == pytest.approx(2 / 3, abs=0.02)
+    assert [job.entry for job in pool.jobs] == ["physiology.placed"]
+    with computing_with(Computer(pool)):
+        assert rest(written(twelve_late)[1])["value"] == row["value"]
+    assert len(pool.jobs) == 1  # what was cut anew is found again
+
+
+def test_where_it_cannot_be_cut_anew_the_session_is_degraded(written, twelve_late):
+    with computing_with(Computer(Pool(Reason.UNEXPECTED))):
+        outcome, measures, _ = written(twelve_late)
     assert (outcome.status, outcome.reason) == ("degraded", Reason.SPANS_ELSEWHERE)
     assert outcome.message.startswith("temperature: ")
+    assert (rest(measures)["value"], rest(measures)["reason"]) == (None, "spans_elsewhere")
 
 
 def test_a_recorder_s_own_marks_are_events_and_told_once(written):

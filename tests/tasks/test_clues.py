@@ -15,7 +15,8 @@ from cueflow.schemas.session import Marker, Modality, Role, Stream
 from cueflow.tasks.align import align
 from cueflow.tasks.clock.clues import clues_of, loudness
 from cueflow.tasks.clock.marks import marks_of, marks_offset, rising
-from cueflow.tasks.clock.place import moved, needs_clues, place_recorders
+from cueflow.tasks.clock.move import moved
+from cueflow.tasks.clock.place import needs_clues, place_recorders
 from cueflow.tasks.clock.tracks import movement_offset
 from cueflow.tasks.ingest.audio import audio_start_s
 from cueflow.tasks.ingest.signals import read_signal

@@ -12,7 +12,8 @@ from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Signal, StreamResult, Window
 from cueflow.schemas.session import Modality, Stream
 from cueflow.tasks.align import align
-from cueflow.tasks.clock.place import moved, place_recorders
+from cueflow.tasks.clock.move import moved
+from cueflow.tasks.clock.place import place_recorders
 from cueflow.tasks.physiology.analyse import analyse_physiology
 from cueflow.tasks.simulate.devices import record
 from cueflow.tasks.simulate.effects import Effects

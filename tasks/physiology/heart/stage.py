@@ -16,6 +16,7 @@ from cueflow.tasks.physiology.heart.artefacts import rhythms
 from cueflow.tasks.physiology.heart.beats import LONGEST_S, SHORTEST_S, Beats, heart_beats, pulses
 from cueflow.tasks.physiology.heart.derived import Derived, derived_breathing
 from cueflow.tasks.physiology.heart.ecg import r_peaks
+from cueflow.tasks.physiology.heart.leads import Leads, leads_odd
 from cueflow.tasks.physiology.heart.ppg import pulse_peaks
 from cueflow.tasks.physiology.looks import ECG_WIDEST_S, PULSE_NARROWEST_S, beat_width_s
 from cueflow.tasks.physiology.recording import Basis, Parts, Recording, flattened, mean_or_none, sampled, sd_or_none
@@ -233,13 +234,15 @@ def _train(beats: Beats) -> Train:
     return Train(beats.times_s, beats.labels, beats.quality, beats.normal_intervals(), beats.ectopic, artefact)
 
 
-def heart_parts(recording: Recording) -> Parts:
+def heart_parts(recording: Recording, *, leads: Leads) -> Parts:
     """Measures of an electrocardiogram.
 
     Parameters
     ----------
     recording : Recording
         Any unit.
+    leads : Leads
+        Which lead it is, and its neighbours.
 
     Returns
     -------
@@ -258,7 +261,9 @@ def heart_parts(recording: Recording) -> Parts:
         yield basis.measure("ecg_inverted_share", down, count=number)
 
     parts = _parts(recording, _train(beats), HEART, more=more)
-    return replace(parts, odd=Reason.WRONG_SIGNAL) if width > ECG_WIDEST_S else parts
+    if width > ECG_WIDEST_S:
+        return replace(parts, odd=Reason.WRONG_SIGNAL)
+    return replace(parts, note=leads_odd(values, rate, leads) if len(values) else None)
 
 
 def pulse_parts(recording: Recording) -> Parts:
