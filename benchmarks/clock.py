@@ -1,6 +1,6 @@
 """Error, drift, coverage and refusals of the clock estimates of a run, on recordings whose clocks are known.
 
-python benchmarks/clock.py [REPEATS [NAME …]]    # of an hour a third, strangers a fifth as many
+python benchmarks/clock.py [REPEATS [NAME …]]    # of half an hour a fourth, of an hour a twelfth of them
 python benchmarks/clock.py leads                 # how far the main waves of two leads lie apart
 python benchmarks/clock.py chance [REPEATS]      # how far what is shared stands above chance, and what is not
 """
@@ -26,6 +26,8 @@ from cueflow.tasks.simulate.plan import Clock
 Pair = tuple[Recorder, Recorder]
 RATE = 8000
 POWER_HZ, HAND_HZ = 1000.0, 200.0
+DRAWN = {1800.0: 4, 3600.0: 12}
+"""Of what takes long, one of so many is drawn."""
 NEAR_S = 20.0  # around a jump, whose moment is found less exactly than its size; between marks it is not known at all
 
 
@@ -366,7 +368,8 @@ def main(arguments: Sequence[str]) -> None:
     )
     for name, trial, lengths in rows:
         for duration_s in lengths if not arguments[1:] or name in arguments[1:] else ():
-            draws = repeats if duration_s <= 1800 else max(repeats // 3, 1)
+            quick = trial in (marks, triggers)
+            draws = repeats if quick else max(repeats // DRAWN.get(duration_s, 1), 1)
             report(name, trial, duration_s, draws, jumps=False)
             if duration_s >= 1800:
                 report(name, trial, duration_s, draws, jumps=True)

@@ -1,6 +1,6 @@
 """Clocks in whole runs: sessions whose recorders have no start, through `cueflow run`, against their true clocks.
 
-python benchmarks/clock_run.py [MINUTES [NAME …]]    # 30; sound lasts at most 6, movement (a simulated video) 4
+python benchmarks/clock_run.py [MINUTES [NAME …]]    # 30; sound lasts at most 6, a simulated session 4
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-from clock import RATE, Worn, heart, talk
+from clock import HAND_HZ, RATE, Worn, hand, heart, talk
 from measure import CUEFLOW, heading
 
 from cueflow.schemas.results import FloatArray
@@ -24,6 +24,8 @@ from cueflow.tasks.simulate.heart import ecg_wave, pulse_wave
 from cueflow.tasks.simulate.plan import Clock
 from cueflow.tasks.simulate.sound import write_wav
 
+FRAMES_HZ = 15.0
+SIMULATED = "movement, simulated session"
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
@@ -155,6 +157,38 @@ def sounds(folder: Path, name: str, length_s: float, clock: Worn) -> Case:
     return Case((Row("audio", f"{name}-a.wav", "", "0"), asked), asked, clock, length_s)
 
 
+def moved(folder: Path, name: str, length_s: float, clock: Worn) -> Case:
+    """A film of a hand that moves about before a wall, and the wristband on it."""
+    import av
+
+    rng = np.random.default_rng(12)
+    path = hand(rng, length_s, 6.0)
+    known, frames = np.arange(len(path)) / HAND_HZ, np.arange(0.0, length_s, 1.0 / FRAMES_HZ)
+    wall = rng.integers(60, 120, (90, 160)).astype(np.float64)
+    rows, columns = np.mgrid[0:90, 0:160]
+    with av.open(str(folder / f"{name}.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=round(FRAMES_HZ))
+        stream.width, stream.height, stream.pix_fmt = 160, 90, "yuv420p"
+        stream.options = {"preset": "ultrafast"}
+        at = np.stack([np.interp(frames, known, path[:, k]) for k in (0, 1)], axis=1)
+        for across, down in zip(80 + 60 * np.sin(2 * at[:, 0]), 45 + 30 * np.sin(2 * at[:, 1]), strict=True):
+            near = np.clip(8.0 - np.hypot(columns - across, rows - down), 0.0, 1.0)
+            picture = wall * (1 - near) + 200 * near + rng.normal(0.0, 3.0, wall.shape)
+            frame = av.VideoFrame.from_ndarray(np.clip(picture, 0, 255).astype(np.uint8), format="gray")
+            container.mux(stream.encode(frame.reformat(format="yuv420p")))
+        container.mux(stream.encode())
+    theirs = local(clock, length_s, 32.0)
+    pulled = np.gradient(np.gradient(path, 1.0 / HAND_HZ, axis=0), 1.0 / HAND_HZ, axis=0) / 9.81
+    pulled[:, 2] += 1.0
+    axes = {
+        axis: np.interp(clock.true(theirs), known, pulled[:, k]) + rng.normal(0.0, 0.01, len(theirs))
+        for k, axis in enumerate("xyz")
+    }
+    table(folder / f"{name}-b.csv", theirs.round(6).tolist(), axes)
+    asked, *others = (Row("accelerometer", f"{name}-b.csv", axis, unit="g") for axis in axes)
+    return Case((Row("video", f"{name}.mp4", "", "0"), asked, *others), asked, clock, length_s)
+
+
 CASES: dict[str, Callable[[Path, str, float, Worn], Case]] = {
     "beats": lambda f, n, s, c: hearts(f, n, s, c, pulse=False),
     "beats with a jump": lambda f, n, s, c: hearts(f, n, s, Worn(c.clock, 0.45 * s, 2.6), pulse=False),
@@ -162,6 +196,7 @@ CASES: dict[str, Callable[[Path, str, float, Worn], Case]] = {
     "marks": marked,
     "time stamps": stamped,
     "sound": sounds,
+    "movement": moved,
     "nothing shared": alone,
     "an hour early": early,
 }
@@ -190,7 +225,7 @@ def simulated(folder: Path) -> Case:
 def main(arguments: Sequence[str]) -> None:
     """Print the table."""
     minutes = float(arguments[0]) if arguments else 30.0
-    wanted = arguments[1:] or [*CASES, "movement"]
+    wanted = arguments[1:] or [*CASES, SIMULATED]
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "d"
         folder.mkdir()
@@ -199,8 +234,8 @@ def main(arguments: Sequence[str]) -> None:
             if name in wanted:
                 clock = Worn(Clock(3.2 + 0.37 * k, (-1) ** k * (60.0 + 5 * k)))
                 cases[name] = make(folder, f"s{k}", 60.0 * minutes, clock)
-        if "movement" in wanted:
-            cases["movement"] = simulated(folder)
+        if SIMULATED in wanted:
+            cases[SIMULATED] = simulated(folder)
         with (folder / "manifest.csv").open("w", newline="") as file:
             out = csv.writer(file)
             out.writerow(["session_id", "subject_id", "modality", "path", "channel", "start_s", "unit", "role"])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import product
 from pathlib import PurePosixPath
 
@@ -13,7 +14,7 @@ import numpy as np
 from cueflow.schemas.results import Clues, FloatArray, StreamResult, Trace
 from cueflow.schemas.session import Modality, Role, Stream
 from cueflow.tasks.clock.clues import times_of
-from cueflow.tasks.clock.jumps import Shared, place_with_jumps
+from cueflow.tasks.clock.jumps import JUMP_S, Shared, place_with_jumps
 from cueflow.tasks.clock.marks import marks_offset, nearest
 from cueflow.tasks.clock.offsets import WITHIN_S, Offset, Track, beats_offset
 from cueflow.tasks.clock.tracks import FAR_S, between, extent, loudness_offset, movement_offset, track_fits
@@ -288,8 +289,9 @@ def _shared(reference: Recorder, other: Recorder, around_s: float | None) -> Ite
 
 
 def _by_sound(reference: Track, other: Track, within_s: float) -> Offset | None:
-    def place(first_s: float, last_s: float) -> Offset | None:
-        return loudness_offset(reference, between(other, first_s, last_s), within_s=within_s)
+    def place(first_s: float, last_s: float, lead_s: float | None) -> Offset | None:
+        part = between(other, first_s, last_s)
+        return _near(partial(loudness_offset, reference), part, within_s, lead_s)
 
     return place_with_jumps(Shared(place, track_fits(reference, other, 10.0), extent(other), _WINDOW_S))
 
@@ -301,12 +303,21 @@ def _by_movement(reference: Track, other: Track, within_s: float) -> Offset | No
         found = movement_offset(other, reference, within_s=within_s)
         return None if found is None else found.inverse()
 
-    def place(first_s: float, last_s: float) -> Offset | None:
-        return movement_offset(reference, between(other, first_s, last_s), within_s=within_s)
+    def place(first_s: float, last_s: float, lead_s: float | None) -> Offset | None:
+        part = between(other, first_s, last_s)
+        return _near(partial(movement_offset, reference), part, within_s, lead_s)
 
     first_s, last_s = extent(other)
     window_s = float(np.clip((last_s - first_s) / _STILL_WINDOWS, *_STILL_WINDOW_S))
     return place_with_jumps(Shared(place, track_fits(reference, other, 5.0), (first_s, last_s), window_s))
+
+
+def _near(find: Callable[..., Offset | None], other: Track, within_s: float, lead_s: float | None) -> Offset | None:
+    """The place of a track, looked for near a lead where that is known."""
+    if lead_s is None:
+        return find(other, within_s=within_s)
+    found = find((other[0] + lead_s, other[1]), within_s=min(within_s, JUMP_S))
+    return None if found is None else found.after(lead_s)
 
 
 def _by_beats(
@@ -316,7 +327,7 @@ def _by_beats(
     electric = reference[0] is Modality.ECG and other[0] is Modality.ECG
     known, beats = reference[1], other[1]
 
-    def place(first_s: float, last_s: float) -> Offset | None:
+    def place(first_s: float, last_s: float, _: float | None) -> Offset | None:
         return beats_offset(known, beats[(beats >= first_s) & (beats <= last_s)], within_s=within_s)
 
     def fits(found: Offset) -> Track:

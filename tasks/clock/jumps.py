@@ -10,7 +10,9 @@ import numpy as np
 
 from cueflow.tasks.clock.offsets import DRIFT_PPM, Offset, Track
 
-_FEWEST_WINDOWS = 2  # that a stretch has: a single one may have been placed by chance
+_FEWEST_WINDOWS = 4  # fewer tell no jump from chance
+JUMP_S = 60.0
+"""Largest step of a clock that is looked for."""
 _SLACK_S = 0.05
 _MARGIN_S = 5.0  # left out at either side of a step, whose time is not exact
 
@@ -19,11 +21,12 @@ _MARGIN_S = 5.0  # left out at either side of a step, whose time is not exact
 class Shared:
     """What another recorder shares with the reference.
 
-    `place` gives the place of the part between two times on the other's clock; `fits` the times (n,) on it, and how
-    well what lies there fits at a place (n,); `span` is its extent; `window_s` the length in which a place is found.
+    `place` gives the place of the part between two times on the other's clock, near a lead in s where that is known
+    to `JUMP_S`, or anywhere; `fits` the times (n,) on it, and how well what lies there fits at a place (n,); `span` is
+    its extent; `window_s` the length in which a place is found.
     """
 
-    place: Callable[[float, float], Offset | None]
+    place: Callable[[float, float, float | None], Offset | None]
     fits: Callable[[Offset], Track]
     span: tuple[float, float]
     window_s: float
@@ -44,8 +47,8 @@ def place_with_jumps(shared: Shared) -> Offset | None:
     """Place of a recorder, with the steps of its clock.
 
     The recording is cut into windows that are placed one by one. Neighbours that are further apart than 150 ppm of
-    drift, their intervals and 50 ms let them be lie on two sides of a step; each stretch of two windows or more then
-    gets a place of its own. Whether this clock jumped or the reference's cannot be told.
+    drift, their intervals and 50 ms let them be lie on two sides of a step; each stretch then gets a place of its own.
+    Whether this clock jumped or the reference's cannot be told.
 
     Parameters
     ----------
@@ -55,47 +58,54 @@ def place_with_jumps(shared: Shared) -> Offset | None:
     Returns
     -------
     Offset or None
-        With the drift of the longest stretch; None where there is no place.
+        With the mean drift of the stretches; None where there is no place, or a stretch has none though its windows
+        say that the clock jumped.
     """
-    whole = shared.place(*shared.span)
-    stretches = _stretches(_windows(shared))
+    whole = shared.place(*shared.span, None)
+    stretches = _stretches(_windows(shared, whole))
     if len(stretches) < 2:
         return whole
     borders = [_border(shared, one[-1], other[0]) for one, other in pairwise(stretches)]
     edges = [shared.span[0], *borders, shared.span[1]]
     parts = [
         _Window(a, b, found)
-        for a, b in pairwise(edges)
-        if (found := shared.place(a + _MARGIN_S * (a > edges[0]), b - _MARGIN_S * (b < edges[-1]))) is not None
+        for (a, b), stretch in zip(pairwise(edges), stretches, strict=True)
+        if (found := _between(shared, a + _MARGIN_S * (a > edges[0]), b - _MARGIN_S * (b < edges[-1]), stretch))
+        is not None
     ]
-    return _joined(parts, borders) if len(parts) == len(stretches) else whole
+    return _joined(parts, borders) if len(parts) == len(stretches) else None
 
 
-def _windows(shared: Shared) -> list[_Window]:
+def _between(shared: Shared, first_s: float, last_s: float, stretch: Sequence[_Window]) -> Offset | None:
+    return shared.place(first_s, last_s, _lag(stretch[0]))
+
+
+def _windows(shared: Shared, whole: Offset | None) -> list[_Window]:
     first, last = shared.span
     n = int((last - first) / shared.window_s)
-    if n < 2 * _FEWEST_WINDOWS:
+    if n < _FEWEST_WINDOWS:
         return []
     edges = np.linspace(first, last, n + 1)
+    lead_s = None if whole is None else float(whole.at((first + last) / 2)) - (first + last) / 2
     pairs = zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
-    return [_Window(a, b, found) for a, b in pairs if (found := shared.place(a, b)) is not None]
+    return [_Window(a, b, found) for a, b in pairs if (found := shared.place(a, b, lead_s)) is not None]
 
 
 def _stretches(windows: Sequence[_Window]) -> list[list[_Window]]:
-    """Runs of windows that one clock without steps could have, those of a single window left out."""
+    """Runs of windows that one clock without steps could have.
+
+    A window that lies elsewhere than those on both of its sides, which lie together, was placed by chance.
+    """
     runs: list[list[_Window]] = []
     for window in windows:
         if runs and _fits(runs[-1][-1], window):
             runs[-1].append(window)
+        elif len(runs) > 1 and len(runs[-1]) == 1 and _fits(runs[-2][-1], window):
+            runs.pop()
+            runs[-1].append(window)
         else:
             runs.append([window])
-    merged: list[list[_Window]] = []
-    for run in (r for r in runs if len(r) >= _FEWEST_WINDOWS):
-        if merged and _fits(merged[-1][-1], run[0]):
-            merged[-1] += run
-        else:
-            merged.append(run)
-    return merged
+    return runs
 
 
 def _fits(one: _Window, other: _Window) -> bool:
@@ -121,12 +131,14 @@ def _border(shared: Shared, before: _Window, after: _Window) -> float:
 
 def _joined(parts: Sequence[_Window], borders: Sequence[float]) -> Offset:
     longest = max(parts, key=lambda part: part.end_s - part.start_s)
-    drift = longest.place.drift_ppm
+    weights = [(part.end_s - part.start_s) ** 3 for part in parts]  # a slope's variance falls with the cube
+    drift = float(np.average([part.place.drift_ppm for part in parts], weights=weights))
     levels = [float(p.place.at(p.middle_s)) - p.middle_s * (1.0 + 1e-6 * drift) for p in parts]
     errors = [p.place.uncertainty_s + 1e-6 * abs(p.place.drift_ppm - drift) * (p.end_s - p.start_s) / 2 for p in parts]
     return replace(
         longest.place,
         offset_s=levels[0],
+        drift_ppm=drift,
         uncertainty_s=max(errors),
         n=sum(p.place.n for p in parts),
         jumps=tuple(zip(borders, np.diff(levels).tolist(), strict=True)),

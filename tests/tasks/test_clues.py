@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from cueflow.schemas.reasons import Reason, Status
-from cueflow.schemas.results import Clues, Event, Findings, StreamResult, Trace
+from cueflow.schemas.results import Clues, Event, Findings, Signal, StreamResult, Trace
 from cueflow.schemas.session import Marker, Modality, Role, Stream
 from cueflow.tasks.align import align
-from cueflow.tasks.clock.clues import clues_of, loudness
+from cueflow.tasks.clock.clues import clues_of, evenly, loudness, shaking, times_of
 from cueflow.tasks.clock.marks import marks_of, marks_offset, rising
 from cueflow.tasks.clock.move import moved
+from cueflow.tasks.clock.offsets import Offset
 from cueflow.tasks.clock.place import needs_clues, place_recorders
 from cueflow.tasks.clock.tracks import movement_offset
 from cueflow.tasks.ingest.audio import audio_start_s
@@ -310,3 +311,63 @@ def test_a_clock_that_jumps_is_found_and_said(by_s):
         assert float(place.at(local_s)) - 0.3 == pytest.approx(float(clock.session(true_s)), abs=0.02)
     sync = align(moved(results, places.found), (one, other), places=places).sync[1]
     assert sync.jumps[0][1] == pytest.approx(by_s, abs=0.02)
+
+
+def test_a_clock_shows_what_its_place_says():
+    place = Offset(3.0, 50.0, 0.01, 9, "marks", ((100.0, 2.0), (200.0, -1.0)))
+    for local_s in (0.0, 99.0, 150.0, 250.0):
+        assert place.shown(float(place.at(local_s))) == pytest.approx(local_s)
+    assert place.shown(104.0) == 100.0  # nobody recorded the two seconds that it jumped over
+
+
+# ---- marks
+
+
+def pressed(seed, n=12):
+    return np.sort(np.random.default_rng(seed).uniform(20.0, 1780.0, n))
+
+
+def test_marks_find_a_jump_between_them():
+    ours = pressed(1)
+    cut_s = float(ours[5] + ours[6]) / 2
+    local = np.where(ours < cut_s, ours - 4.0, ours - 4.0 - 2.5)
+    found = marks_offset(ours, local, extent_s=(0.0, 1790.0))
+    assert found is not None
+    ((at_s, by_s),) = found.jumps
+    assert local[5] < at_s < local[6]
+    assert by_s == pytest.approx(2.5, abs=0.01)
+    np.testing.assert_allclose(found.at(local), ours, atol=0.01)
+
+
+def test_marks_with_a_jump_that_few_of_them_show_place_nothing():
+    ours = pressed(2)
+    whole = marks_offset(ours, ours - 4.0)
+    assert whole is not None
+    assert not whole.jumps
+    for last in (1, 2):  # of twelve, these lie elsewhere
+        assert marks_offset(ours, np.r_[ours[:-last] - 4.0, ours[-last:] - 6.5]) is None
+    assert marks_offset(ours, ours[:-2] - 4.0) is not None  # these were not pressed
+    assert marks_offset(ours[:-1], np.r_[ours - 4.0, 1795.0]) is not None  # and this one only on one of them
+
+
+# ---- strokes
+
+
+def test_a_hand_is_placed_by_its_strokes():
+    rng = np.random.default_rng(4)
+    moved = np.zeros(400 * 200)
+    for at in rng.uniform(2.0, 395.0, 60):
+        phase = np.linspace(0.0, 1.0, int(rng.uniform(0.3, 0.9) * 200))
+        first, path = int(at * 200), rng.normal(0.0, 0.2) * (10 * phase**3 - 15 * phase**4 + 6 * phase**5)
+        moved[first : first + len(path)] += path
+        moved[first + len(path) :] += path[-1]
+    known, true_s = np.arange(len(moved)) / 200, 7.317
+    frames = np.arange(0.0, 399.0, 1 / 30)
+    seen = evenly((frames[1:] + frames[:-1]) / 2, np.abs(np.diff(np.interp(frames, known, moved))) * 30)
+    pulled = np.gradient(np.gradient(moved, 1 / 200), 1 / 200) / 9.81
+    local = np.arange(0.0, 390.0, 1 / 32)
+    felt = shaking(Signal(np.interp(local + true_s, known, pulled), local, 32.0, "g"))
+    tracks = [(times_of(t), t.values.astype(np.float64)) for t in (seen, felt)]
+    found = movement_offset(tracks[0], tracks[1])
+    assert found is not None
+    assert np.abs(found.at(np.linspace(0, 380, 20)) - np.linspace(0, 380, 20) - true_s).max() < 0.01
