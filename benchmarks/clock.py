@@ -28,7 +28,7 @@ RATE = 8000
 POWER_HZ, HAND_HZ = 1000.0, 200.0
 DRAWN = {1800.0: 4, 3600.0: 12}
 """Of what takes long, one of so many is drawn."""
-NEAR_S = 20.0  # around a jump, whose moment is found less exactly than its size; between marks it is not known at all
+NEAR_S = 30.0  # around a jump, whose moment is found less exactly than its size; between marks it is not known at all
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-from clock import HAND_HZ, RATE, Worn, hand, heart, talk
+from clock import HAND_HZ, NEAR_S, RATE, Worn, hand, heart, talk
 from measure import CUEFLOW, heading
 
 from cueflow.schemas.results import FloatArray
@@ -265,7 +265,7 @@ def report(cases: dict[str, Case], tables: Path) -> None:
         error = drift = "–"
         if placed and case.clock is not None:
             at = np.linspace(0.0, case.length_s - 12.0, 200)
-            at = at[np.abs(at - case.clock.at_s) > 20.0]
+            at = at[np.abs(at - case.clock.at_s) > NEAR_S]
             place = found["offset_s"] + at * (1 + 1e-6 * (found["drift_ppm"] or 0.0))
             place += sum((np.where(place >= j[0], j[1], 0.0) for j in _jumps(found)), np.zeros(len(at)))
             error = f"{1e3 * np.abs(place - case.clock.true(at)).max():.1f}"
