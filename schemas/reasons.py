@@ -74,6 +74,7 @@ class Reason(StrEnum):
     RATE_MISMATCH = "rate_mismatch"
     TIME_NOT_INCREASING = "time_not_increasing"
     UNIT_UNKNOWN = "unit_unknown"
+    UNIT_WRONG = "unit_wrong"
     # manifest
     MANIFEST_INVALID = "manifest_invalid"
     DUPLICATE_STREAM = "duplicate_stream"
@@ -162,6 +163,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.RATE_MISSING: "Neither the file nor the manifest gives time stamps or a sampling rate.",
     Reason.RATE_MISMATCH: "The declared sampling rate disagrees with the data.",
     Reason.TIME_NOT_INCREASING: "The time stamps do not increase.",
+    Reason.UNIT_WRONG: "No such signal has this size: the values are in another unit than the one that is given.",
     Reason.UNIT_UNKNOWN: "The unit cannot be converted to the one expected.",
     Reason.MANIFEST_INVALID: "The manifest cannot be used.",
     Reason.DUPLICATE_STREAM: "Two streams of the session have the same modality, role and channel.",

@@ -75,7 +75,8 @@ class Computer:
 
         def tell(share: float) -> None:
             nonlocal told
-            watcher().advanced(job.group, max(share - told, 0.0))
+            if not job.cuts:  # a second pass is part of none that was planned
+                watcher().advanced(job.group, max(share - told, 0.0))
             told = max(share, told)
 
         recorded = minutes(job)

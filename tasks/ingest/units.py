@@ -197,12 +197,12 @@ def need_size(modality: Modality, values: FloatArray, unit: str) -> None:
         In the modality's unit, if `unit` is right; NaN is missing. Flat lines pass, and fewer than 100 samples; of
         an ECG fewer than 2000, or without a unit.
     unit : str
-        As the manifest or the file says it, for the message; empty where the expected one was taken.
+        As the manifest or the file says it; empty where the expected one was taken.
 
     Raises
     ------
     StreamError
-        UNIT_UNKNOWN, with the size that was found.
+        UNIT_WRONG, with the size that was found and a guess.
     """
     known = values[np.isfinite(values)]
     electric = modality is Modality.ECG
@@ -212,8 +212,8 @@ def need_size(modality: Modality, values: FloatArray, unit: str) -> None:
     size = high - low if electric else float(np.percentile(np.abs(known), 75.0))
     for least, most, guess in _CANNOT_BE.get(modality, ()):
         if least < size < most and high > low:
-            said = f"its unit {unit.strip()[:20]!r}" if unit.strip() else f"the expected unit {EXPECTED[modality]}"
+            by = "the unit that is given" if unit.strip() else "the expected unit"
             message = (
-                f"{_NAMED[modality]} of {size:.3g} {EXPECTED[modality]} by {said} cannot be: are the values in {guess}?"
+                f"{_NAMED[modality]} of {size:.3g} {EXPECTED[modality]} by {by} cannot be: are the values in {guess}?"
             )
-            raise StreamError(f"{message} Correct the unit in the manifest", reason=Reason.UNIT_UNKNOWN)
+            raise StreamError(f"{message} Correct the unit in the manifest", reason=Reason.UNIT_WRONG)

@@ -10,7 +10,7 @@ import polars as pl
 import pyedflib
 import pytest
 
-from cueflow.schemas.errors import StreamError
+from cueflow.schemas.errors import StreamError, storable
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.session import Modality
 from cueflow.tasks.ingest.signals import read_signal
@@ -236,7 +236,10 @@ def test_volts_that_are_called_millivolts_are_found_and_said(tmp_path, scale, un
         return
     with pytest.raises(StreamError, match=guess) as caught:
         read_signal(tmp_path / "e.csv", **wanted)
-    assert caught.value.reason is Reason.UNIT_UNKNOWN
+    assert caught.value.reason is Reason.UNIT_WRONG
+    assert guess.removeprefix("in ") in storable(
+        caught.value.reason, caught.value.message
+    )  # in the tables, too
 
 
 @pytest.mark.parametrize(
@@ -258,4 +261,4 @@ def test_units_that_cannot_be_are_found_and_said(tmp_path, modality, level, unit
         return
     with pytest.raises(StreamError, match=guess) as caught:
         read_signal(tmp_path / "a.csv", **wanted)
-    assert caught.value.reason is Reason.UNIT_UNKNOWN
+    assert caught.value.reason is Reason.UNIT_WRONG
