@@ -237,9 +237,7 @@ def test_volts_that_are_called_millivolts_are_found_and_said(tmp_path, scale, un
     with pytest.raises(StreamError, match=guess) as caught:
         read_signal(tmp_path / "e.csv", **wanted)
     assert caught.value.reason is Reason.UNIT_WRONG
-    assert guess.removeprefix("in ") in storable(
-        caught.value.reason, caught.value.message
-    )  # in the tables, too
+    assert guess.removeprefix("in ") in storable(caught.value.reason, caught.value.message)  # in the tables, too
 
 
 @pytest.mark.parametrize(
