@@ -1,8 +1,8 @@
 """When late beats early, the best expert and other peers, on simulated cohorts with known truth.
 
 python benchmarks/fusion_study.py [seeds [FILE]]
-python benchmarks/fusion_study.py coverage [seeds]     only how often intervals hold the true chance, in more cohorts
-python benchmarks/fusion_study.py drivers [seeds]      how well a regression that is told the drivers ranks them
+python benchmarks/fusion_study.py coverage [seeds [FILE]]     how often intervals hold the true chance, and the drivers
+                                                              beside a regression that is told which they are
 
 FILE keeps what is done, so that a study that was stopped goes on.
 
@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import sys
 import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,7 @@ from cueflow.tasks.fusion.learn.linear import deviance, sigmoid
 from cueflow.tasks.fusion.learn.pipeline import Problem, Settings, early_problem, fit_parts, fit_pipeline
 from cueflow.tasks.fusion.store.model import FusionModel
 
+FRESH = 500  # first seed of the cohorts that nothing was chosen on
 STRONG = {"video": 1.6, "audio": 1.2, "ecg": 0.8}
 ONE = {"video": 2.0, "audio": 0.0, "ecg": 0.0, "eda": 0.0}
 CONDITIONS: dict[str, dict[str, object]] = {
@@ -189,59 +191,81 @@ def _ids(cohort: Cohort) -> list[str]:
     return cohort.frame.drop_nulls("value").select(pl.col("session_id").unique())["session_id"].to_list()
 
 
-def collected(seeds: int, file: Path | None) -> dict[str, list[dict[str, float]]]:
+def collected(
+    measure: Callable[[str, int], dict[str, float]], seeds: Sequence[int], file: Path | None
+) -> dict[str, list[dict[str, float]]]:
     """Figures of every condition and seed; seeds outside, so that a stopped study has every condition."""
     done = {}
     if file is not None and file.exists():
         done = {(row["name"], row["seed"]): row["made"] for row in map(json.loads, file.read_text().splitlines())}
-    for seed in range(seeds):
+    for seed in seeds:
         for name in CONDITIONS:
             if (name, seed) not in done:
-                done[name, seed] = run(name, seed)
+                done[name, seed] = measure(name, seed)
                 if file is not None:
                     with file.open("a") as out:
                         out.write(json.dumps({"name": name, "seed": seed, "made": done[name, seed]}) + "\n")
-    return {name: [done[name, seed] for seed in range(seeds)] for name in CONDITIONS}
+    return {name: [done[name, seed] for seed in seeds] for name in CONDITIONS}
 
 
-def coverage(seeds: int) -> None:
-    """Share of sessions of persons not met whose true chance lies in the stated 90 % interval, seed by seed."""
-    held: dict[str, list[float]] = {name: [] for name in CONDITIONS}
-    wide: dict[str, list[float]] = {name: [] for name in CONDITIONS}
-    for seed in range(seeds):
-        for name, options in CONDITIONS.items():
-            learn = make_cohort(**({"subjects": 50, "sessions": 8} | options | {"seed": seed}))  # type: ignore[arg-type]
-            test = make_cohort(**(options | {"subjects": 150, "sessions": 3, "seed": 1000 + seed}))  # type: ignore[arg-type]
-            pipeline = fit_pipeline(problem_of(learn), Settings(kinds=("linear", "curved")))
-            problem = problem_of(test)
-            low, high = sigmoid(apply_pipeline(pipeline, problem.blocks, problem.reliability).interval)
-            truth = np.array([test.probability[session] for session in sorted(_ids(test))])
-            held[name].append(float(((low <= truth) & (truth <= high)).mean()))
-            wide[name].append(float((high - low).mean()))
-        print(f"after {seed + 1} seeds", flush=True)
-        for name, shares in held.items():
-            print(f"  {name:30}{np.mean(shares):8.3f}   width {np.mean(wide[name]):.3f}", flush=True)
-        inside = sum(0.85 <= np.mean(shares) <= 0.95 for shares in held.values())
-        print(f"  mean {np.mean(list(held.values())):.3f}; 85 to 95 % in {inside} of {len(held)}", flush=True)
+def fresh(name: str, seed: int) -> dict[str, float]:
+    """A cohort that no choice rests on: how often intervals hold the true chance, their width, and the drivers."""
+    options = CONDITIONS[name]
+    learn = make_cohort(**({"subjects": 50, "sessions": 8} | options | {"seed": seed}))  # type: ignore[arg-type]
+    test = make_cohort(**(options | {"subjects": 150, "sessions": 3, "seed": 1000 + seed}))  # type: ignore[arg-type]
+    pipeline = fit_pipeline(problem_of(learn), Settings(kinds=("linear", "curved")))
+    problem = problem_of(test)
+    applied = apply_pipeline(pipeline, problem.blocks, problem.reliability)
+    low, high = sigmoid(applied.interval)
+    truth = np.array([test.probability[session] for session in sorted(_ids(test))])
+    size = np.hstack([np.abs(terms).mean(axis=0) for terms in applied.contributions.values()])
+    return {
+        "coverage": float(((low <= truth) & (truth <= high)).mean()),
+        "width": float((high - low).mean()),
+        "drivers": agreement(size, learn),
+        "told": agreement(told_sizes(learn), learn),
+    }
 
 
-def told_drivers(seeds: int) -> None:
-    """Rank agreement that a logistic regression reaches when it is told which biomarkers are drivers."""
+def agreement(size: FloatArray, cohort: Cohort) -> float:
+    """Rank agreement of the sizes of all biomarkers (in the order of columns) with what the drivers can show."""
     from scipy.stats import spearmanr
+
+    shown = np.array([value for _, value in sorted(cohort.shown.items())])
+    return float(spearmanr(size[shown > 0], shown[shown > 0]).statistic)
+
+
+def told_sizes(cohort: Cohort) -> FloatArray:
+    """Sizes of effects in a logistic regression that is told which biomarkers are drivers, each with a bend."""
     from sklearn.linear_model import LogisticRegression
 
-    for name, options in CONDITIONS.items():
-        found = []
-        for seed in range(seeds):
-            learn = make_cohort(**({"subjects": 50, "sessions": 8} | options | {"seed": seed}))  # type: ignore[arg-type]
-            problem = problem_of(learn)
-            true = sorted(learn.drivers.items())  # as the columns are
-            use = np.array([size > 0 for _, size in true])
-            values = side_by_side(problem)[:, use]
-            scaled = np.nan_to_num((values - np.nanmean(values, axis=0)) / np.nanstd(values, axis=0))
-            effects = np.abs(LogisticRegression().fit(scaled, problem.y).coef_[0])
-            found.append(spearmanr(effects, [learn.shown[key] for key, size in true if size > 0]).statistic)
-        print(f"{name:30}{np.mean(found):8.3f}", flush=True)
+    problem = problem_of(cohort)
+    use = np.array([value > 0 for _, value in sorted(cohort.shown.items())])
+    values = side_by_side(problem)[:, use]
+    scaled = np.nan_to_num((values - np.nanmean(values, axis=0)) / np.nanstd(values, axis=0))
+    bends = np.minimum(scaled**2, 6.0) / np.sqrt(2)
+    slope, bend = np.split(LogisticRegression().fit(np.hstack([scaled, bends]), problem.y).coef_[0], 2)
+    size = np.zeros(use.size)
+    size[use] = np.hypot(slope, bend)
+    return size
+
+
+def coverage(seeds: int, file: Path | None) -> None:
+    """Means over cohorts that were not looked at while the method was made."""
+    print(f"{'':30}{'covered':>10}{'least':>8}{'most':>8}{'width':>8}{'drivers':>9}{'told':>8}")
+    rows = []
+    for name, found in collected(fresh, range(FRESH, FRESH + seeds), file).items():
+        mean = {key: float(np.mean([one[key] for one in found])) for key in found[0]}
+        rows.append(mean)
+        ends = [min(one["coverage"] for one in found), max(one["coverage"] for one in found)]
+        print(
+            f"{name:30}{mean['coverage']:10.3f}{ends[0]:8.3f}{ends[1]:8.3f}{mean['width']:8.3f}{mean['drivers']:9.3f}"
+            f"{mean['told']:8.3f}"
+        )
+    held = [row["coverage"] for row in rows]
+    inside = sum(0.85 <= share <= 0.95 for share in held)
+    print(f"mean {np.mean(held):.3f}, width {np.mean([row['width'] for row in rows]):.3f}; 85 to 95 % in {inside}")
+    print(f"drivers >= .8 in {sum(row['drivers'] >= 0.8 for row in rows)} of {len(rows)}")
 
 
 PEERS = ("average", "stacking", "EBM", "LightGBM", "early")
@@ -252,7 +276,7 @@ def main(seeds: int, file: Path | None) -> None:
     """Print one line a condition and the means."""
     print(f"{'mean of ' + str(seeds) + ' seeds':30}" + "".join(f"{name:>12}" for name in SHOWN))
     rows = {}
-    for condition, found in collected(seeds, file).items():
+    for condition, found in collected(run, range(seeds), file).items():
         rows[condition] = {name: float(np.mean([one[name] for one in found])) for name in (*SHOWN, "error")}
         print(f"{condition:30}" + "".join(f"{rows[condition][name]:12.3f}" for name in SHOWN), flush=True)
     mean = {name: float(np.mean([row[name] for row in rows.values()])) for name in SHOWN}
@@ -268,9 +292,10 @@ def main(seeds: int, file: Path | None) -> None:
     )
 
 
-if __name__ == "__main__" and sys.argv[1:2] == ["coverage"]:
-    coverage(int(sys.argv[2]) if len(sys.argv) > 2 else 6)
-elif __name__ == "__main__" and sys.argv[1:2] == ["drivers"]:
-    told_drivers(int(sys.argv[2]) if len(sys.argv) > 2 else 12)
-elif __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3, Path(sys.argv[2]) if len(sys.argv) > 2 else None)
+if __name__ == "__main__":
+    words = [word for word in sys.argv[1:] if word != "coverage"]
+    where = Path(words[1]) if len(words) > 1 else None
+    if "coverage" in sys.argv[1:]:
+        coverage(int(words[0]) if words else 4, where)
+    else:
+        main(int(words[0]) if words else 3, where)

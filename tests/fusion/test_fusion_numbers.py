@@ -10,12 +10,11 @@ import pytest
 from cueflow.tasks.fusion.data.baseline import Baseline, Block, fit_scaler, own_references, subject_key, to_block
 from cueflow.tasks.fusion.data.features import Matrix
 from cueflow.tasks.fusion.judge.metrics import auprc, auroc, balanced_accuracy, calibration_error
-from cueflow.tasks.fusion.learn.basis import column_groups, side_by_side
+from cueflow.tasks.fusion.learn.basis import KNOTS, column_groups, side_by_side
 from cueflow.tasks.fusion.learn.experts import BOOSTED_FROM, Candidate, candidates, fit_experts
 from cueflow.tasks.fusion.learn.folds import effective_weights, shuffle_by_subject, subject_folds, without
 from cueflow.tasks.fusion.learn.linear import elastic_net_path, sigmoid
-from cueflow.tasks.fusion.learn.posterior import Posterior, _polya_gamma, fit_posterior
-from cueflow.tasks.fusion.learn.spread import interval_ends
+from cueflow.tasks.fusion.learn.posterior import _polya_gamma
 from cueflow.tasks.fusion.learn.weights import fit_fusion, fit_nonnegative, fit_platt
 
 
@@ -77,11 +76,11 @@ def test_columns_of_intervals_have_a_group_each_and_pairs_need_both():
         parts.append(SimpleNamespace(modality=name, expert=SimpleNamespace(scaler=scaler), importance=np.arange(p)))
     blocks["b"].difference[7, 2] = np.nan
     kept, gone = side_by_side(parts, blocks, np.tile([0.5, 1.0], (50, 1)))
-    groups, nothing = column_groups(parts)
-    assert kept.shape == gone.shape == (50, groups.size)
-    assert nothing.size == groups.max() + 1 == 7
-    pairs = np.flatnonzero(groups == 6)
-    assert pairs.size == 6 * 3
+    groups = column_groups(parts)
+    assert kept.shape == gone.shape == (50, groups.size.sum())
+    assert groups.size.tolist() == [8, 8, 6 * KNOTS.size, 3, 3, 3 * KNOTS.size, 6 * 3]
+    assert groups.nothing.size == groups.few.size == 7
+    pairs = np.arange(groups.size[:6].sum(), groups.size.sum())
     first = 0.5 * parts[0].expert.scaler.apply(blocks["a"])[:, 7]
     np.testing.assert_allclose(kept[:7, pairs[0]], first[:7] * parts[1].expert.scaler.apply(blocks["b"])[:7, 2])
     assert kept[7, pairs[0]] == 0
@@ -206,24 +205,6 @@ def test_reliability_fades_into_missing():
     assert 0 < half < fusion.coefficients(np.ones((1, 3)))[1][0, 1]
 
 
-@pytest.mark.parametrize("shift", [0.0, 1.0])
-def test_a_persons_own_shift_is_recovered(shift):
-    rng = np.random.default_rng(3)
-    subjects = np.repeat(np.arange(120), 10)
-    known = rng.normal(size=(1200, 1))
-    own = shift * rng.normal(size=120)
-    y = (rng.random(1200) < sigmoid(known[:, 0] + own[subjects])).astype(float)
-    found = fit_posterior((known, 0 * known), y, subjects, groups=np.zeros(1, dtype=np.int64))
-    assert found.between == pytest.approx(shift, abs=0.25)
-    assert found.mean[1] == pytest.approx(1.0, abs=0.2)  # the effect within a person, not the flatter one over all
-
-
-def test_one_session_each_says_nothing_about_shifts():
-    x, y = _data(n=100)
-    found = fit_posterior((x, 0 * x), y, np.arange(100), groups=np.zeros(6, dtype=np.int64))
-    assert found.shifts.tolist() == [0.0]
-
-
 def test_polya_gamma_draws_have_the_mean_and_variance_of_the_closed_form():
     rng = np.random.default_rng(0)
     for z in (0.01, 1.0, 4.0):
@@ -231,38 +212,6 @@ def test_polya_gamma_draws_have_the_mean_and_variance_of_the_closed_form():
         assert drawn.mean() == pytest.approx(np.tanh(z / 2) / (2 * z), rel=0.01)
         variance = (np.sinh(z) - z) / (4 * z**3 * np.cosh(z / 2) ** 2)
         assert drawn.var() == pytest.approx(variance, rel=0.05)
-
-
-def test_posterior_is_as_wide_as_its_error():
-    rng = np.random.default_rng(4)
-    ratio = []
-    for _ in range(12):
-        beta = rng.normal(size=10) * 0.5
-        x = rng.normal(size=(300, 10))
-        x[rng.random(x.shape) < 0.1] = np.nan
-        full = np.where(np.isnan(x), rng.normal(size=x.shape), x)
-        y = (rng.random(300) < sigmoid(full @ beta)).astype(float)
-        seen = (np.nan_to_num(x), np.isnan(x).astype(float))
-        found = fit_posterior(seen, y, np.repeat(np.arange(60), 5), groups=np.zeros(10, dtype=np.int64))
-        new = rng.normal(size=(500, 10))
-        ratio.append(np.mean((found.centre(new) - new @ beta) ** 2) / found.variance(new, 0 * new).mean())
-    assert 0.7 < np.mean(ratio) < 1.4
-
-
-def test_interval_ends_are_quantiles_of_the_mixture():
-    no = {name: np.zeros(1) for name in ("size", "square", "usual")}
-    posterior = Posterior(
-        vectors=np.zeros((1, 2)),
-        rest=np.zeros(2),
-        mean=np.zeros(2),
-        shifts=np.array([0.0, 2.0]),
-        belief=np.full(2, 0.5),
-        **no,
-    )
-    low, high = interval_ends(posterior, np.array([1.0]), np.array([0.25]), level=0.9)
-    rng = np.random.default_rng(0)
-    drawn = 1.0 + rng.normal(size=400_000) * np.sqrt(0.25 + rng.choice([0.0, 4.0], size=400_000))
-    np.testing.assert_allclose([low[0], high[0]], np.quantile(drawn, (0.05, 0.95)), atol=0.03)
 
 
 def test_scalers_use_median_or_mean_and_leave_constants_out():
@@ -287,18 +236,3 @@ def test_subject_baseline_needs_three_sessions():
     np.testing.assert_allclose(again.difference[3:, 0], [-2.0, 8.0])
     assert "b" not in known
     assert subject_key("b") in known
-
-
-def test_a_bad_recording_hides_no_more_than_a_good_one_would_have_shown():
-    rng = np.random.default_rng(6)
-    state = rng.normal(size=(900, 3))
-    y = (rng.random(900) < sigmoid(state @ np.array([1.5, -1.0, 0.0]))).astype(float)
-    trust = np.where(rng.random(900) < 0.4, 0.1, 1.0)[:, None]
-    shown = state + (trust < 1) * 4 * rng.normal(size=state.shape)
-    scaled = shown / shown.std(axis=0)  # the noise of bad ones shrinks what good ones show
-    gone = np.repeat(1 - trust, 3, axis=1)
-    found = fit_posterior((scaled * trust, gone), y, np.repeat(np.arange(180), 5), groups=np.zeros(3, dtype=np.int64))
-    low, high = interval_ends(found, found.centre(scaled * trust), found.variance(scaled * trust, gone), level=0.9)
-    truth = state @ np.array([1.5, -1.0, 0.0])
-    inside = (low <= truth) & (truth <= high)
-    assert 0.8 < inside[trust[:, 0] < 1].mean() < 0.97

@@ -1,4 +1,4 @@
-"""Effects through their precision and through the sessions are the same posterior."""
+"""The sampled posterior: two ways of one draw, as wide as its error, and persons' own shifts."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ import numpy as np
 import pytest
 
 from cueflow.tasks.fusion.learn import posterior
+from cueflow.tasks.fusion.learn.linear import sigmoid
+from cueflow.tasks.fusion.learn.posterior import Groups, Posterior, fit_posterior
+from cueflow.tasks.fusion.learn.spread import interval_ends
+
+
+def _one_group(columns: int, *, few: float = 1.0) -> Groups:
+    return Groups(np.array([columns]), np.array([0.1]), np.array([few]))
 
 
 @pytest.fixture
@@ -15,23 +22,105 @@ def chain():
     design = np.hstack([np.ones((n, 1)), rng.normal(size=(n, p))])
     half, person = rng.integers(0, 2, n) - 0.5, np.repeat(np.arange(5), 2)
     data = posterior._Data(
-        design, np.zeros((n, p)), half, person, np.arange(0, n, 2), np.zeros(p, int), np.zeros((1, 15))
+        design, np.zeros((n, p)), half, person, np.arange(0, n, 2), np.zeros(p, int), np.zeros((1, 15)), np.ones(1)
     )
-    state = posterior._State(np.zeros(p + 1), np.zeros(5), np.zeros(n), np.array([0.3]), 0.8)
-    return data, state, (rng.uniform(0.05, 0.25, n), rng.normal(size=n))
+    there = np.arange(p) % 3 > 0
+    state = posterior._State(np.zeros(p + 1), np.zeros(5), np.zeros(n), np.array([0.3]), there, np.ones(1), 0.8)
+    weight, pull = rng.uniform(0.05, 0.25, n), rng.normal(size=n)
+    root = design * np.sqrt(weight)[:, None]
+    along = data.by_person(design * weight[:, None])
+    return data, state, posterior._Weighed(weight, data.by_person(weight), along, root.T @ root), pull
 
 
-def test_both_ways_give_one_mean_and_covariance(chain):
-    few, many = (way(*chain, np.random.default_rng(0)) for way in (posterior._few_effects, posterior._many_effects))
-    np.testing.assert_allclose(few[0], many[0], atol=1e-10)
-    np.testing.assert_allclose(few[2](), many[2](), atol=1e-10)
-
-
-@pytest.mark.parametrize("way", [posterior._few_effects, posterior._many_effects])
-def test_draws_have_the_mean_and_covariance_they_should(chain, way):
+def test_draws_have_the_mean_and_covariance_they_should(chain):
+    data, state, weighed, pull = chain
+    before = np.append(1e3, np.where(state.there, 0.3, 0.3 * posterior.SMALL) ** 2)
+    same = data.person[:, None] == data.person
+    noise = np.linalg.inv(np.diag(1 / weighed.weight) + 0.64 * same)
+    covariance = np.linalg.inv(data.design.T @ noise @ data.design + np.diag(1 / before))
+    mean = covariance @ data.design.T @ noise @ (pull / weighed.weight)
     rng = np.random.default_rng(1)
-    mean, _, spread = way(*chain, rng)
-    draws = np.array([way(*chain, rng)[1] for _ in range(8000)])
-    scale = np.sqrt(np.diag(spread()))
-    assert np.max(np.abs(draws.mean(axis=0) - mean) / scale) < 0.05
-    assert np.max(np.abs(np.cov(draws.T) - spread()) / np.outer(scale, scale)) < 0.06
+    few = [posterior._few_effects(data, state, (weighed, weighed.gram, pull), rng) for _ in range(4000)]
+    many = [posterior._many_effects(data, state, (weighed.weight, pull), rng) for _ in range(4000)]
+    scale = np.sqrt(np.diag(covariance))
+    for draws in (np.array(few), np.array(many)):
+        assert np.max(np.abs(draws.mean(axis=0) - mean) / scale) < 0.06
+        assert np.max(np.abs(np.cov(draws.T) - covariance) / np.outer(scale, scale)) < 0.08
+
+
+@pytest.mark.parametrize("shift", [0.0, 1.0])
+def test_a_persons_own_shift_is_recovered(shift):
+    rng = np.random.default_rng(3)
+    subjects = np.repeat(np.arange(120), 10)
+    known = rng.normal(size=(1200, 1))
+    own = shift * rng.normal(size=120)
+    y = (rng.random(1200) < sigmoid(known[:, 0] + own[subjects])).astype(float)
+    found = fit_posterior((known, 0 * known), y, subjects, groups=_one_group(1))
+    assert found.between == pytest.approx(shift, abs=0.25)
+    effect = found.effects[:, 1].mean()
+    assert effect == pytest.approx(1.0, abs=0.2)  # the one within a person, not the flatter one over all
+
+
+def test_one_session_each_says_nothing_about_shifts():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(100, 6))
+    y = (rng.random(100) < sigmoid(x[:, 0])).astype(float)
+    found = fit_posterior((x, 0 * x), y, np.arange(100), groups=_one_group(6))
+    assert not found.shifts.any()
+
+
+@pytest.mark.parametrize("strong", [10, 2])
+def test_posterior_is_as_wide_as_its_error(strong):
+    rng = np.random.default_rng(4)
+    error, width = [], []
+    for _ in range(12):
+        beta = np.where(np.arange(10) < strong, rng.normal(size=10) * 0.6, 0.0)
+        x = rng.normal(size=(300, 10))
+        x[rng.random(x.shape) < 0.1] = np.nan
+        full = np.where(np.isnan(x), rng.normal(size=x.shape), x)
+        y = (rng.random(300) < sigmoid(full @ beta)).astype(float)
+        seen = (np.nan_to_num(x), np.isnan(x).astype(float))
+        found = fit_posterior(seen, y, np.repeat(np.arange(60), 5), groups=_one_group(10))
+        new = rng.normal(size=(500, 10))
+        drawn, missing = found.drawn(new, 0 * new)
+        assert not missing.any()
+        error.append(np.mean((drawn.mean(axis=1) - new @ beta) ** 2))
+        width.append(drawn.var(axis=1).mean())
+    assert 0.7 < np.mean(error) / np.mean(width) < 1.4
+
+
+def test_effects_that_are_not_there_are_known_to_be_small():
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(500, 60))
+    y = (rng.random(500) < sigmoid(1.5 * x[:, 7])).astype(float)
+    found = fit_posterior((x, 0 * x), y, np.repeat(np.arange(100), 5), groups=_one_group(60, few=60.0))
+    assert found.effects[:, 8].mean() == pytest.approx(1.5, abs=0.35)
+    others = np.delete(found.effects[:, 1:], 7, axis=1)
+    assert np.sqrt((others**2).mean()) < 0.05
+
+
+def test_interval_ends_are_quantiles_of_what_was_drawn():
+    effects = np.tile([[0.5, 1.0], [0.5, 1.0]], (100, 1))
+    shifts = np.tile([0.0, 2.0], 100)
+    found = Posterior(effects, shifts, np.full(1, 0.25))
+    low, high = interval_ends(found, np.array([[0.5]]), np.ones((1, 1)), level=0.9)
+    rng = np.random.default_rng(0)
+    drawn = 1.0 + rng.normal(size=400_000) * np.sqrt(0.25 + rng.choice([0.0, 4.0], size=400_000))
+    np.testing.assert_allclose([low[0], high[0]], np.quantile(drawn, (0.05, 0.95)), atol=0.1)
+    low, high = interval_ends(found, np.array([[0.5]]), np.zeros((1, 1)), level=0.9, difference=True)
+    np.testing.assert_allclose([low[0], high[0]], 0.5)  # intercept and shift drop out
+
+
+def test_a_bad_recording_hides_no_more_than_a_good_one_would_have_shown():
+    rng = np.random.default_rng(6)
+    state = rng.normal(size=(900, 3))
+    y = (rng.random(900) < sigmoid(state @ np.array([1.5, -1.0, 0.0]))).astype(float)
+    trust = np.where(rng.random(900) < 0.4, 0.1, 1.0)[:, None]
+    shown = state + (trust < 1) * 4 * rng.normal(size=state.shape)
+    scaled = shown / shown.std(axis=0)  # the noise of bad ones shrinks what good ones show
+    gone = np.repeat(1 - trust, 3, axis=1)
+    found = fit_posterior((scaled * trust, gone), y, np.repeat(np.arange(180), 5), groups=_one_group(3))
+    low, high = interval_ends(found, scaled * trust, gone, level=0.9)
+    truth = state @ np.array([1.5, -1.0, 0.0])
+    inside = (low <= truth) & (truth <= high)
+    assert 0.8 < inside[trust[:, 0] < 1].mean() < 0.97

@@ -213,7 +213,5 @@ def _ends(model: FusionModel, read: Read, i: int, j: int) -> tuple[float, float]
     step, open_ = (kept[1] - kept[0])[None, :], np.where(gone.min(axis=0) < 1, gone.sum(axis=0), 0.0)
     if i == j:
         open_ = np.zeros_like(open_)
-    centre = posterior.centre(step) - posterior.mean[0]
-    variance = posterior.variance(step, open_[None, :], difference=True)
-    low, high = interval_ends(posterior, centre, variance, level=model.level, one_person=True)
+    low, high = interval_ends(posterior, step, open_[None, :], level=model.level, difference=True)
     return float(low[0]), float(high[0])

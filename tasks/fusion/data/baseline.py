@@ -145,6 +145,26 @@ def robust(values: FloatArray) -> tuple[FloatArray, FloatArray]:
     return location, scale
 
 
+def plain(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean and standard deviation of each column.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, p)
+        NaN where missing.
+
+    Returns
+    -------
+    location, scale : ndarray, shape (p,)
+        NaN for a column without values.
+    """
+    seen = np.isfinite(values)
+    count = np.where(seen.any(axis=0), seen.sum(axis=0), np.nan)
+    location = np.where(seen, values, 0.0).sum(axis=0) / count
+    scale = np.sqrt((np.where(seen, values - location, 0.0) ** 2).sum(axis=0) / count)
+    return location, scale
+
+
 def to_block(matrix: Matrix, subject_ids: Sequence[str], baseline: Baseline, known: Mapping[str, Own]) -> Block:
     """Take the own or rest reference off every value.
 
@@ -194,11 +214,8 @@ def fit_scaler(block: Block, baseline: Baseline) -> Scaler:
         Scale NaN for a biomarker that is constant or missing throughout; it then takes no part.
     """
     values = block.difference
-    location, scale = robust(values)
+    location, scale = plain(values) if baseline is Baseline.NONE else robust(values)
     some = np.isfinite(location)
-    if baseline is Baseline.NONE and some.any():
-        location[some] = np.nanmean(values[:, some], axis=0)
-        scale[some] = np.nanstd(values[:, some], axis=0)
     if block.offset is not None:
         location = np.where(some, 0.0, np.nan)
     scale = np.where(scale > SCALE_FLOOR * (1 + np.abs(location)), scale, np.nan)

@@ -15,7 +15,15 @@ from cueflow.tasks.fusion.learn.basis import side_by_side
 from cueflow.tasks.fusion.learn.experts import QUICK
 from cueflow.tasks.fusion.learn.folds import group_folds, subject_folds, without
 from cueflow.tasks.fusion.learn.linear import sigmoid
-from cueflow.tasks.fusion.learn.pipeline import Pipeline, Problem, Settings, early_problem, fit_pipeline
+from cueflow.tasks.fusion.learn.pipeline import (
+    Pipeline,
+    Problem,
+    Settings,
+    early_problem,
+    fit_parts,
+    fit_pipeline,
+    fuse_parts,
+)
 from cueflow.tasks.fusion.learn.spread import possible_labels
 
 DELETED = (1, 2, 5, 10, 20)
@@ -109,12 +117,14 @@ def held_out(
     """
     names, n = list(problem.blocks), problem.y.size
     patterns = missing_patterns(names)
-    made = _blank(n, names, list(patterns))
+    made, early = _blank(n, names, list(patterns)), early_problem(problem)
     rng = np.random.default_rng(settings.seed)
     for f, (train, test) in enumerate(splits):
         tell(f / len(splits), f"fold {f + 1} of {len(splits)}")
         part = problem.rows(test)
-        pipeline = fit_pipeline(problem.rows(train), settings)
+        learn, merged = problem.rows(train), early.rows(train)
+        whole = fit_parts(merged, settings)  # early fusion, and the late one's joint model
+        pipeline = fuse_parts(learn, settings, fit_parts(learn, settings), whole=whole)
         applied = apply_pipeline(pipeline, part.blocks, part.reliability)
         _store_answers(made, test, part, (pipeline, applied))
         for m, name in enumerate(names):
@@ -122,10 +132,8 @@ def held_out(
         for pattern, kept in patterns.items():
             made.missing[pattern][test] = with_only(pipeline, applied, part, kept)
         made.removed[:, test], made.at_random[:, test] = deleted(applied, part, rng)
-        merged = early_problem(problem)
-        early = fit_pipeline(merged.rows(train), settings, with_interval=False)
-        late = merged.rows(test)
-        made.early[test] = sigmoid(apply_pipeline(early, late.blocks, late.reliability).log_odds)
+        rival, there = fuse_parts(merged, settings, whole, with_interval=False), early.rows(test)
+        made.early[test] = sigmoid(apply_pipeline(rival, there.blocks, there.reliability).log_odds)
     return made
 
 
@@ -186,15 +194,16 @@ def person_ranks(pipeline: Pipeline, part: Problem) -> FloatArray:
         return found
     rng = np.random.default_rng(pipeline.settings.seed)
     kept, gone = side_by_side(pipeline.parts, part.blocks, pipeline.fusion.trust(part.reliability))
-    centre, deviation = posterior.centre(kept), np.sqrt(posterior.variance(kept, gone))
+    centre, missing = posterior.drawn(kept, gone)
     for who in np.unique(part.subjects):
         mine = np.flatnonzero(part.subjects == who)
         if mine.size < 2:
             continue
-        shift = rng.choice(posterior.shifts, size=PERSON_DRAWS, p=posterior.belief) * rng.normal(size=PERSON_DRAWS)
-        error = deviation[mine] * rng.normal(size=(PERSON_DRAWS, mine.size))
-        chance = sigmoid(centre[mine] + shift[:, None] + error)
-        drawn = (rng.random(chance.shape) < chance).sum(axis=1)
+        draw = rng.integers(posterior.shifts.size, size=PERSON_DRAWS)
+        shift = posterior.shifts[draw] * rng.normal(size=PERSON_DRAWS)
+        error = missing[mine][:, draw] * rng.normal(size=(mine.size, PERSON_DRAWS))
+        chance = sigmoid(centre[mine][:, draw] + shift + error)
+        drawn = (rng.random(chance.shape) < chance).sum(axis=0)
         seen = part.y[mine].sum()
         found[mine] = (drawn < seen).mean() + 0.5 * (drawn == seen).mean()
     return found

@@ -98,8 +98,7 @@ def _interval(
     """Ends (2, n) of what the log-odds of the sessions may be; the fused ones are always inside."""
     blocks, reliability = seen
     kept, gone = side_by_side(pipeline.parts, blocks, pipeline.fusion.trust(reliability))
-    centre, variance = posterior.centre(kept), posterior.variance(kept, gone)
-    low, high = interval_ends(posterior, centre, variance, level=pipeline.settings.level)
+    low, high = interval_ends(posterior, kept, gone, level=pipeline.settings.level)
     return np.stack([np.minimum(low, log_odds), np.maximum(high, log_odds)])
 
 

@@ -13,14 +13,16 @@ from numpy.typing import NDArray
 from cueflow.tasks.fusion.data.baseline import Block
 from cueflow.tasks.fusion.data.features import FloatArray, IntArray
 from cueflow.tasks.fusion.learn.experts import curve
+from cueflow.tasks.fusion.learn.posterior import Groups
 
 if TYPE_CHECKING:
     from cueflow.tasks.fusion.learn.pipeline import Part
 
 LEADING = 6  # biomarkers of each modality that may also have steps, and pairs with those of others
 PAIRS_MAX = 150
-SELDOM, RARE = 0.1, 0.5  # belief that values and bends, or steps and pairs, say nothing
-KNOTS = np.array([-1.0, -1 / 3, 1 / 3, 1.0])
+SELDOM, RARE = 0.3, 0.5  # belief that all values, bends or steps of a modality, or all pairs of two, say nothing
+FLAT = 0.1  # how far most steps are believed to be none
+KNOTS = np.array([NormalDist().inv_cdf(k / 9) for k in range(1, 9)])
 CURVE_MEAN = 1 / np.sqrt(2)
 _ABOVE = np.array([1 - NormalDist().cdf(knot) for knot in KNOTS])
 
@@ -70,8 +72,8 @@ def side_by_side(
     return np.hstack([kept for kept, _ in made]), np.hstack([gone for _, gone in made])
 
 
-def column_groups(parts: Sequence[Part]) -> tuple[IntArray, FloatArray]:
-    """Group of each of those columns: values, bends and steps of each modality, pairs of each two.
+def column_groups(parts: Sequence[Part]) -> Groups:
+    """Groups of those columns: values, bends and steps of each modality, pairs of each two.
 
     Parameters
     ----------
@@ -80,19 +82,18 @@ def column_groups(parts: Sequence[Part]) -> tuple[IntArray, FloatArray]:
 
     Returns
     -------
-    groups : ndarray, shape (q,)
-    nothing : ndarray, shape (k,)
-        Belief that a group says next to nothing before any data: steps and pairs are the exception.
+    Groups
+        Of steps and pairs few have an effect, before any data.
     """
-    sizes, nothing = [], []
+    sizes, few, nothing = [], [], []
     for part in parts:
         p = part.importance.size
         sizes += [p, p, min(p, LEADING) * KNOTS.size]
-        nothing += [SELDOM, SELDOM, RARE]
-    few = [min(part.importance.size, _paired(len(parts))) for part in parts]
-    pairs = [one * other for one, other in combinations(few, 2)]
-    sizes, nothing = sizes + pairs, nothing + [RARE] * len(pairs)
-    return np.repeat(np.arange(len(sizes)), sizes), np.array(nothing)
+        few += [1.0, 1.0, FLAT * sizes[-1]]
+        nothing += [SELDOM] * 3
+    paired = [min(part.importance.size, _paired(len(parts))) for part in parts]
+    pairs = [one * other for one, other in combinations(paired, 2)]
+    return Groups(np.array(sizes + pairs), np.array(nothing + [RARE] * len(pairs)), np.array(few + pairs, dtype=float))
 
 
 def leading(part: Part, most: int) -> IntArray:

@@ -100,6 +100,9 @@ class Pipeline:
     joint: Joint | None = None
 
 
+Fitted = tuple[list[Part], FloatArray, list[IntArray]]
+
+
 def _quiet(_share: float, _what: str) -> None:
     return None
 
@@ -124,11 +127,37 @@ def fit_pipeline(
     -------
     Pipeline
     """
-    parts, evidence, folds = fit_parts(problem, settings, tell)
+    fitted = fit_parts(problem, settings, tell)
+    tell(len(fitted[0]) / (len(fitted[0]) + 1), "fusion")
+    return fuse_parts(problem, settings, fitted, with_interval=with_interval)
+
+
+def fuse_parts(
+    problem: Problem, settings: Settings, fitted: Fitted, *, whole: Fitted | None = None, with_interval: bool = True
+) -> Pipeline:
+    """The same from experts that are already fitted.
+
+    Parameters
+    ----------
+    problem : Problem
+        Labelled sessions.
+    settings : Settings
+        How to fit.
+    fitted : tuple
+        What `fit_parts` made of the problem.
+    whole : tuple, optional
+        What it made of `early_problem(problem)`, where that is there.
+    with_interval : bool, optional
+        False leaves out the posterior that intervals rest on.
+
+    Returns
+    -------
+    Pipeline
+    """
+    parts, evidence, folds = fitted
     sample = effective_weights(problem.y, problem.subjects)
-    tell(len(parts) / (len(parts) + 1), "fusion")
     fusion, fused = fit_fusion(evidence, problem.reliability, problem.y, sample, folds=folds)
-    joint, fused = _fit_joint(problem, fused, folds, settings)
+    joint, fused = _fit_joint(problem, fused, settings, whole)
     final = fit_platt(fused, problem.y, sample)
     if QUICK in settings.kinds:  # only scores are wanted
         return Pipeline(settings, tuple(parts), fusion, final, 1.0, None, float(problem.y.mean()))
@@ -137,14 +166,11 @@ def fit_pipeline(
     if with_interval:
         some = problem.rows(some_persons(problem.subjects))
         seen = side_by_side(parts, some.blocks, fusion.trust(some.reliability))
-        groups, nothing = column_groups(parts)
-        posterior = fit_posterior(seen, some.y, some.subjects, groups=groups, nothing=nothing)
+        posterior = fit_posterior(seen, some.y, some.subjects, groups=column_groups(parts))
     return Pipeline(settings, tuple(parts), fusion, final, strangeness, posterior, float(problem.y.mean()), joint)
 
 
-def fit_parts(
-    problem: Problem, settings: Settings, tell: Progress = _quiet
-) -> tuple[list[Part], FloatArray, list[IntArray]]:
+def fit_parts(problem: Problem, settings: Settings, tell: Progress = _quiet) -> Fitted:
     """Fit the expert of each modality.
 
     Parameters
@@ -296,14 +322,13 @@ def joined(blocks: Sequence[Block]) -> Block:
 
 
 def _fit_joint(
-    problem: Problem, late: FloatArray, folds: Sequence[IntArray], settings: Settings
+    problem: Problem, late: FloatArray, settings: Settings, whole: Fitted | None
 ) -> tuple[Joint | None, FloatArray]:
     """An additive model of all modalities at once, where it helps, and the out-of-fold log-odds (n,) with it."""
     if len(problem.blocks) < 2 or QUICK in settings.kinds:
         return None, late
-    part, said = _fit_part(early_problem(problem), JOINT, folds, settings)
-    whole = problem.reliability.min(axis=1) > 0
-    known = np.where(whole, said, late)
+    (part,), said, _ = whole or fit_parts(early_problem(problem), settings)
+    known = np.where(problem.reliability.min(axis=1) > 0, said[:, 0], late)
     costs = [deviance((1 - share) * late + share * known, problem.y) for share in SHARES]
     best = int(np.argmin([cost.mean() for cost in costs]))
     gain = np.bincount(problem.subjects, weights=costs[0] - costs[best])

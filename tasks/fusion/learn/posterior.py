@@ -2,54 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cueflow.tasks.fusion.data.features import FloatArray, IntArray
 
-DIRECTIONS_MAX = 100
 SESSIONS_MAX = 5000
-DRAWS, BURN, KEEP_EVERY = 300, 60, 2
+DRAWS, BURN, SWEEPS = 150, 40, 3
 SHIFTS = np.arange(0.0, 3.05, 0.1)
-NO_SHIFT = 0.5  # belief, before any data, that persons do not differ
+NO_SHIFT = 0.8  # belief, before any data, that persons do not differ
 SHIFT_SCALE = 0.7
 SCALES = 0.005 * 1.5 ** np.arange(15)
 START = SCALES[SCALES.size // 2]
+SMALL = 0.03  # of its group's scale: an effect that is as good as none
 TERMS = 60
 _TERM = (np.arange(1, TERMS + 1) - 0.5) ** 2
 
 
 @dataclass(frozen=True, slots=True)
-class Posterior:
-    """Of an intercept and p effects: means (p + 1,), covariance Σ size[k] · v[k] v[k]ᵀ + diag(rest), squares (p,).
+class Groups:
+    """Groups of columns, one after the other, of `size` (k,) columns each.
 
-    `square` is the expected square of each effect and `usual` that of a value that is believed. `shifts` (k,) are
-    standard deviations of the persons' own log-odds that the data do not rule out, and `belief` (k,) how much speaks
-    for each.
+    `nothing` (k,) is the belief that a group says next to nothing, `few` (k,) how many columns without an effect are
+    expected beside one that has one.
     """
 
-    vectors: FloatArray
-    size: FloatArray
-    rest: FloatArray
-    square: FloatArray
-    usual: FloatArray
-    mean: FloatArray
+    size: IntArray
+    nothing: FloatArray
+    few: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Posterior:
+    """Draws of an intercept and p effects (d, p + 1), and of how much persons differ in log-odds (d,).
+
+    `usual` (p,) is the mean square of a value that is believed: how large one that is missing may be.
+    """
+
+    effects: FloatArray
     shifts: FloatArray
-    belief: FloatArray
+    usual: FloatArray
 
     @property
     def between(self) -> float:
         """Root mean square of the persons' own shifts in log-odds."""
-        return float(np.sqrt(self.belief @ self.shifts**2))
+        return float(np.sqrt((self.shifts**2).mean()))
 
-    def centre(self, kept: FloatArray) -> FloatArray:
-        """Expected log-odds (n,) of sessions of the typical person, from scaled values (n, p), 0 where missing."""
-        return np.asarray(kept @ self.mean[1:] + self.mean[0])
-
-    def variance(self, kept: FloatArray, gone: FloatArray, *, difference: bool = False) -> FloatArray:
-        """Mean square (n,) of the error of log-odds: effects that the data leave open, and values that are missing.
+    def drawn(self, kept: FloatArray, gone: FloatArray, *, difference: bool = False) -> tuple[FloatArray, FloatArray]:
+        """Log-odds of the typical person (n, d), and the standard deviation (n, d) of what is missing in them.
 
         Parameters
         ----------
@@ -58,55 +60,66 @@ class Posterior:
         gone : ndarray, shape (n, p)
             How far they are missing: 1 for a missing value, 0 for one that is believed.
         difference : bool, optional
-            They are differences of two sessions: the intercept drops out.
+            They are differences between two sessions: the intercept drops out.
         """
-        whole = np.hstack([np.full((kept.shape[0], 1), float(not difference)), kept])
-        along = whole @ self.vectors.T
-        return np.asarray(along**2 @ self.size + whole**2 @ self.rest + gone @ (self.square * self.usual))
-
-
-_Spread = Callable[[], FloatArray]
+        centre = kept @ self.effects[:, 1:].T + (0.0 if difference else self.effects[:, 0])
+        return np.asarray(centre), np.sqrt(gone @ (self.effects[:, 1:] ** 2 * self.usual).T)
 
 
 @dataclass(slots=True)
 class _State:
-    """A point of the chain: effects with the intercept first, persons' shifts, what missing values would have added."""
+    """A point of the chain: effects with the intercept first, persons' shifts, what missing values would have added.
+
+    `scale` (k,) is how large the effects of a group are, `there` (p,) which of them are more than next to nothing,
+    `share` (k,) how many.
+    """
 
     beta: FloatArray
     own: FloatArray
     hidden: FloatArray
     scale: FloatArray
+    there: NDArray[np.bool_]
+    share: FloatArray
     shift: float
 
 
 @dataclass(frozen=True, slots=True)
 class _Data:
-    """Sessions in order of persons: design (n, p + 1), what is hidden (n, p), labels − ½, persons, their starts."""
+    """Sessions in order of persons: design (n, p + 1), what is hidden (n, p), labels − ½, persons, their starts.
+
+    `group` (p,) is the number of each column's group, `belief` (k, scales) the log-belief in each scale.
+    """
 
     design: FloatArray
     gone: FloatArray
     half: FloatArray
     person: IntArray
     start: IntArray
-    groups: IntArray
+    group: IntArray
     belief: FloatArray
+    few: FloatArray
 
     def by_person(self, values: FloatArray) -> FloatArray:
         """Sums over the sessions of each person."""
         return np.asarray(np.add.reduceat(values, self.start, axis=0))
 
 
+@dataclass(frozen=True, slots=True)
+class _Weighed:
+    """What a draw of the sessions' weights (n,) fixes: sums by person (k,), (k, p + 1), and products (p + 1, p + 1)."""
+
+    weight: FloatArray
+    mass: FloatArray
+    along: FloatArray
+    gram: FloatArray | None
+
+
 def fit_posterior(
-    seen: tuple[FloatArray, FloatArray],
-    y: FloatArray,
-    subjects: IntArray,
-    *,
-    groups: IntArray,
-    nothing: FloatArray | None = None,
+    seen: tuple[FloatArray, FloatArray], y: FloatArray, subjects: IntArray, *, groups: Groups
 ) -> Posterior:
     """Sample a logistic model with a shift for each person and groups of columns that learn how large effects are.
 
-    The chain starts from a fixed seed.
+    Within a group some effects are next to nothing; how many is learned too. The chain starts from a fixed seed.
 
     Parameters
     ----------
@@ -116,10 +129,8 @@ def fit_posterior(
         0/1 labels.
     subjects : ndarray, shape (n,)
         Number of the subject of each session.
-    groups : ndarray, shape (p,)
-        Number of the group of each column.
-    nothing : ndarray, shape (k,), optional
-        Belief that a group says next to nothing; default: as likely as any other size of its effects.
+    groups : Groups
+        Of the p columns.
 
     Returns
     -------
@@ -127,30 +138,32 @@ def fit_posterior(
 
     References
     ----------
-    Polson, Scott, Windle (2013), doi:10.1080/01621459.2013.829001 (Pólya-Gamma variables)
+    Polson, Scott, Windle (2013), doi:10.1080/01621459.2013.829001 (Pólya-Gamma variables); George, McCulloch (1993),
+    doi:10.1080/01621459.1993.10476353 (effects that are next to nothing)
     """
     rng = np.random.default_rng(0)
     kept, gone = seen
     usual = (kept**2).sum(axis=0) / np.maximum(((1 - gone) ** 2).sum(axis=0), 1.0)
-    belief = before_data(np.full(groups.max() + 1, 1 / SCALES.size) if nothing is None else nothing)
-    data = _ordered((kept, gone * usual), y, subjects, (groups, belief))
-    p, kinds = groups.size, int(groups.max()) + 1
-    zeros = (np.zeros(p + 1), np.zeros(data.start.size), np.zeros(y.size)[: data.half.size])
-    state = _State(*zeros, np.full(kinds, START), 0.0)
-    repeated = data.start.size < data.half.size  # else a person's shift cannot be told from chance
-    means, shifts, covariance = [], [], np.zeros((p + 1, p + 1))
-    for draw in range(BURN + DRAWS):
-        mean, spread = _step(data, state, rng, repeated=repeated)
-        if draw >= BURN:
+    data = _ordered((kept, gone * usual), y, subjects, groups)
+    p, k = data.group.size, groups.size.size
+    state = _State(
+        beta=np.zeros(p + 1),
+        own=np.zeros(data.start.size),
+        hidden=np.zeros(y.size),
+        scale=np.full(k, START),
+        there=np.ones(p, dtype=bool),
+        share=np.full(k, 0.5),
+        shift=0.0,
+    )
+    effects, shifts = [], []
+    for turn in range(BURN + DRAWS):
+        weighed = _weigh(data, state, rng)
+        for _ in range(SWEEPS):
+            _sweep(data, state, weighed, rng)
+        if turn >= BURN:
+            effects.append(state.beta.copy())
             shifts.append(state.shift)
-            if draw % KEEP_EVERY == 0:
-                means.append(mean)
-                covariance += spread()
-    average = np.mean(means, axis=0)
-    apart = np.stack(means) - average
-    values, counts = np.unique(np.array(shifts), return_counts=True)
-    shape = (covariance + apart.T @ apart) / len(means)
-    return _compact(shape, average, usual, (values, counts / counts.sum()))
+    return Posterior(np.stack(effects), np.array(shifts), usual)
 
 
 def some_persons(subjects: IntArray) -> IntArray:
@@ -173,39 +186,48 @@ def some_persons(subjects: IntArray) -> IntArray:
     return np.sort(np.argsort(rank, kind="stable")[:SESSIONS_MAX])
 
 
-def _ordered(
-    seen: tuple[FloatArray, FloatArray], y: FloatArray, subjects: IntArray, groups: tuple[IntArray, FloatArray]
-) -> _Data:
+def _ordered(seen: tuple[FloatArray, FloatArray], y: FloatArray, subjects: IntArray, groups: Groups) -> _Data:
     order = np.argsort(subjects, kind="stable")
     _, start, person = np.unique(subjects[order], return_index=True, return_inverse=True)
     kept, gone = seen[0][order], seen[1][order]
     design = np.hstack([np.ones((order.size, 1)), kept])
-    return _Data(design, gone, y[order] - 0.5, person, start, *groups)
+    group = np.repeat(np.arange(groups.size.size), groups.size)
+    return _Data(design, gone, y[order] - 0.5, person, start, group, before_data(groups.nothing), groups.few)
 
 
 def _polya_gamma(log_odds: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Draws of PG(1, z) as a sum of exponentials, its tail replaced by its mean."""
     rate = _TERM + (log_odds[:, None] / (2 * np.pi)) ** 2
-    return np.asarray(((rng.exponential(size=rate.shape) / rate).sum(axis=1) + 1 / TERMS) / (2 * np.pi**2))
+    drawn = rng.standard_exponential(size=rate.shape)
+    return np.asarray(((drawn / rate).sum(axis=1) + 1 / TERMS) / (2 * np.pi**2))
 
 
-def _step(data: _Data, state: _State, rng: np.random.Generator, *, repeated: bool) -> tuple[FloatArray, _Spread]:
-    """One round of the chain; returns mean and covariance of the effects given all but the persons' shifts."""
-    fixed = data.design @ state.beta
-    weight = _polya_gamma(fixed + state.own[data.person] + state.hidden, rng)
-    pull = data.half - weight * state.hidden
-    mass, along = data.by_person(weight), data.by_person(data.design * weight[:, None])
+def _weigh(data: _Data, state: _State, rng: np.random.Generator) -> _Weighed:
+    """Draw the sessions' weights; their products serve for several sweeps, for they cost more than all the rest."""
+    weight = _polya_gamma(data.design @ state.beta + state.own[data.person] + state.hidden, rng)
+    gram = None
+    if data.half.size >= data.design.shape[1]:
+        root = data.design.astype(np.float32) * np.sqrt(weight, dtype=np.float32)[:, None]  # what comes is far rougher
+        gram = (root.T @ root).astype(np.float64)  # a product with itself takes half the time of another one
+    return _Weighed(weight, data.by_person(weight), data.by_person(data.design * weight[:, None]), gram)
+
+
+def _sweep(data: _Data, state: _State, weighed: _Weighed, rng: np.random.Generator) -> None:
+    """One round of the chain, the sessions' weights given."""
+    pull = data.half - weighed.weight * state.hidden
     drawn = data.by_person(pull)
-    if repeated:
-        state.shift = _draw_shift(mass, drawn - along @ state.beta, rng)
-    effects = _few_effects if data.half.size >= data.design.shape[1] else _many_effects
-    mean, state.beta, spread = effects(data, state, (weight, pull), rng)
-    freedom = _freedom(mass, state.shift)
-    state.own = freedom * (drawn - along @ state.beta) + np.sqrt(freedom) * rng.normal(size=mass.size)
-    _draw_hidden(data, state, weight, rng)
+    if data.start.size < data.half.size:  # else a person's shift cannot be told from chance
+        state.shift = _draw_shift(weighed.mass, drawn - weighed.along @ state.beta, rng)
+    if weighed.gram is None:
+        state.beta = _many_effects(data, state, (weighed.weight, pull), rng)
+    else:
+        state.beta = _few_effects(data, state, (weighed, weighed.gram, pull), rng)
+    freedom = _freedom(weighed.mass, state.shift)
+    state.own = freedom * (drawn - weighed.along @ state.beta) + np.sqrt(freedom) * rng.normal(size=drawn.size)
+    _draw_hidden(data, state, weighed.weight, rng)
+    _draw_there(data, state, rng)
     _draw_scales(data, state, rng)
-    _stretch(data, state, weight, rng)
-    return mean, spread
+    _stretch(data, state, weighed.weight, rng)
 
 
 def _freedom(mass: FloatArray, shift: float) -> FloatArray:
@@ -214,34 +236,34 @@ def _freedom(mass: FloatArray, shift: float) -> FloatArray:
 
 
 def _few_effects(
-    data: _Data, state: _State, seen: tuple[FloatArray, FloatArray], rng: np.random.Generator
-) -> tuple[FloatArray, FloatArray, _Spread]:
-    """Mean, a draw and the covariance of the effects, through their precision (p, p)."""
+    data: _Data, state: _State, seen: tuple[_Weighed, FloatArray, FloatArray], rng: np.random.Generator
+) -> FloatArray:
+    """A draw of the effects, the persons' shifts integrated out, through their precision (p, p)."""
     from scipy.linalg import cho_solve, solve_triangular
 
-    weight, pull = seen
-    root = data.design * np.sqrt(weight)[:, None]  # a product with itself takes half the time of another one
-    mass, along = data.by_person(weight), data.by_person(root * np.sqrt(weight)[:, None])
-    freedom = _freedom(mass, state.shift)
-    inner = root.T @ root - along.T @ (along * freedom[:, None])
-    lower = np.linalg.cholesky(inner + np.diag(1 / _before(data, state)))
+    weighed, gram, pull = seen
+    along, freedom = weighed.along, _freedom(weighed.mass, state.shift)
+    inner = gram + np.diag(1 / _before(data, state))
+    if state.shift > 0:
+        root = along * np.sqrt(freedom)[:, None]
+        inner -= root.T @ root
+    lower = np.linalg.cholesky(inner)
     target = data.design.T @ pull - along.T @ (freedom * data.by_person(pull))
-    mean = np.asarray(cho_solve((lower, True), target, check_finite=False))
+    mean = cho_solve((lower, True), target, check_finite=False)
     noise = rng.normal(size=mean.size)
-    drawn = mean + solve_triangular(lower, noise, trans=1, lower=True, check_finite=False)
-    return mean, drawn, lambda: np.asarray(cho_solve((lower, True), np.eye(mean.size), check_finite=False))
+    return np.asarray(mean + solve_triangular(lower, noise, trans=1, lower=True, check_finite=False))
 
 
 def _many_effects(
     data: _Data, state: _State, seen: tuple[FloatArray, FloatArray], rng: np.random.Generator
-) -> tuple[FloatArray, FloatArray, _Spread]:
+) -> FloatArray:
     """The same through the sessions (n, n), for fewer sessions than effects.
 
     References
     ----------
     Bhattacharya, Chakraborty, Mallick (2016), doi:10.1093/biomet/asw042
     """
-    from scipy.linalg import cho_solve, solve_triangular
+    from scipy.linalg import cho_solve
 
     weight, pull = seen
     before = _before(data, state)
@@ -250,19 +272,18 @@ def _many_effects(
     lower = np.linalg.cholesky(wide @ data.design.T + np.diag(1 / weight) + state.shift**2 * same)
     guess = rng.normal(size=before.size) * np.sqrt(before)
     noise = rng.normal(size=weight.size) / np.sqrt(weight) + state.shift * rng.normal(size=data.start.size)[data.person]
-    off = np.stack([pull / weight, pull / weight - data.design @ guess - noise], axis=1)
-    mean, step = (wide.T @ cho_solve((lower, True), off, check_finite=False)).T
-
-    def spread() -> FloatArray:
-        half = solve_triangular(lower, wide, lower=True, check_finite=False)
-        return np.asarray(np.diag(before) - half.T @ half)
-
-    return mean, guess + step, spread
+    off = pull / weight - data.design @ guess - noise
+    return np.asarray(guess + wide.T @ cho_solve((lower, True), off, check_finite=False))
 
 
 def _before(data: _Data, state: _State) -> FloatArray:
     """Variance of the intercept and of each effect before data."""
-    return np.concatenate([[1e3], state.scale[data.groups] ** 2])
+    return np.concatenate([[1e3], _sizes(data, state) ** 2])
+
+
+def _sizes(data: _Data, state: _State) -> FloatArray:
+    """How large each effect may be (p,)."""
+    return np.asarray(state.scale[data.group] * np.where(state.there, 1.0, SMALL))
 
 
 def _draw_shift(mass: FloatArray, residual: FloatArray, rng: np.random.Generator) -> float:
@@ -286,10 +307,21 @@ def _draw_hidden(data: _Data, state: _State, weight: FloatArray, rng: np.random.
     state.hidden = np.where(square > 0, drawn, 0.0)
 
 
+def _draw_there(data: _Data, state: _State, rng: np.random.Generator) -> None:
+    """Which effects are more than next to nothing, and their share in each group."""
+    square = (state.beta[1:] / state.scale[data.group]) ** 2
+    share = np.clip(state.share, 1e-9, 1 - 1e-9)
+    for_it = np.log(share / (1 - share))[data.group] + np.log(SMALL) + 0.5 * square * (1 / SMALL**2 - 1)
+    state.there = rng.random(square.size) * (1 + np.exp(-np.clip(for_it, -500, 500))) < 1
+    size = np.bincount(data.group)
+    count = np.bincount(data.group, weights=state.there)
+    state.share = rng.beta(1 + count, data.few + size - count)
+
+
 def _draw_scales(data: _Data, state: _State, rng: np.random.Generator) -> None:
     """Standard deviation of the effects of each group, from next to nothing to large."""
-    count = np.bincount(data.groups)[:, None]
-    square = np.bincount(data.groups, weights=state.beta[1:] ** 2)[:, None]
+    count = np.bincount(data.group)[:, None]
+    square = np.bincount(data.group, weights=(state.beta[1:] / np.where(state.there, 1.0, SMALL)) ** 2)[:, None]
     state.scale = _pick(data.belief - count * np.log(SCALES) - 0.5 * square / SCALES**2, rng)
 
 
@@ -327,8 +359,8 @@ def _stretch(data: _Data, state: _State, weight: FloatArray, rng: np.random.Gene
     Yu, Meng (2011), doi:10.1198/jcgs.2011.203main (interweaving)
     """
     left = data.half - weight * (data.design @ state.beta + state.own[data.person] + state.hidden)
-    for g in range(state.scale.size):
-        mine = 1 + np.flatnonzero(data.groups == g)
+    ends = 1 + np.concatenate([[0], np.cumsum(np.bincount(data.group))])
+    for g, mine in enumerate(map(slice, ends[:-1], ends[1:])):
         share = data.design[:, mine] @ state.beta[mine] / state.scale[g]
         precision = float(weight @ share**2)
         pull = float(share @ left) + precision * state.scale[g]
@@ -336,15 +368,3 @@ def _stretch(data: _Data, state: _State, weight: FloatArray, rng: np.random.Gene
         left = left - weight * share * (scale - state.scale[g])
         state.beta[mine] *= scale / state.scale[g]
         state.scale[g] = scale
-
-
-def _compact(
-    covariance: FloatArray, mean: FloatArray, usual: FloatArray, shifts: tuple[FloatArray, FloatArray]
-) -> Posterior:
-    """Keep the directions that the data leave most open; of the others only the variance of each column."""
-    values, vectors = np.linalg.eigh(covariance)
-    open_ = np.argsort(values)[::-1][:DIRECTIONS_MAX]
-    kept = vectors[:, open_]
-    rest = np.maximum(np.diag(covariance) - (kept**2) @ values[open_], 0.0)
-    square = np.asarray(mean[1:] ** 2 + np.diag(covariance)[1:])
-    return Posterior(kept.T.copy(), values[open_], rest, square, usual, mean, *shifts)

@@ -8,7 +8,8 @@ from cueflow.tasks.fusion.data.features import FloatArray, IntArray
 from cueflow.tasks.fusion.learn.linear import sigmoid
 from cueflow.tasks.fusion.learn.posterior import Posterior
 
-STEPS = 40
+CHUNK = 2000  # sessions whose draws are held at once
+NORMALS = 4  # for each draw of the effects
 SQUARE_MAX = 100.0  # one wild biomarker counts like ten scales at most
 DISTANCE_QUANTILE = 0.99
 DISTANCE_ROOM = 1.25
@@ -32,7 +33,7 @@ def possible_labels(probability: float, strangeness: float) -> tuple[int, ...]:
 
 
 def interval_ends(
-    posterior: Posterior, centre: FloatArray, variance: FloatArray, *, level: float, one_person: bool = False
+    posterior: Posterior, kept: FloatArray, gone: FloatArray, *, level: float, difference: bool = False
 ) -> FloatArray:
     """Where a session's own log-odds lie, its person's shift included.
 
@@ -40,32 +41,32 @@ def interval_ends(
     ----------
     posterior : Posterior
         Of the effects and shifts.
-    centre, variance : ndarray, shape (n,)
-        Log-odds for the typical person, and the mean square of its error.
+    kept, gone : ndarray, shape (n, p)
+        Values as far as they are believed, and how far they are missing.
     level : float
         Coverage, 0 to 1.
-    one_person : bool, optional
-        The log-odds are differences between sessions of one person: the shift drops out.
+    difference : bool, optional
+        They are differences between sessions of one person: intercept and shift drop out.
 
     Returns
     -------
     ndarray, shape (2, n)
-        Lower and upper end: quantiles of a mixture of normal distributions, found by halving.
+        Lower and upper end: quantiles of what was drawn.
     """
-    from scipy.special import ndtr
+    from scipy.special import ndtri
 
-    shifts = np.zeros(1) if one_person else posterior.shifts
-    belief = np.ones(1) if one_person else posterior.belief
-    deviation = np.sqrt(np.maximum(variance + shifts[:, None] ** 2, 1e-24))
+    draws = posterior.shifts.size
+    rng = np.random.default_rng(0)
+    even = [(k + (rng.permutation(draws) + 0.5) / draws) / NORMALS for k in range(NORMALS)]  # each draw meets all
+    normal = ndtri(np.stack(even))[:, None]
+    shift = 0.0 if difference else posterior.shifts
     ends = []
-    for tail in (0.5 - level / 2, 0.5 + level / 2):
-        low, high = centre - 6 * deviation[-1], centre + 6 * deviation[-1]  # shifts rise
-        for _ in range(STEPS):
-            half = 0.5 * (low + high)
-            below = belief @ ndtr((half - centre) / deviation) < tail
-            low, high = np.where(below, half, low), np.where(below, high, half)
-        ends.append(0.5 * (low + high))
-    return np.stack(ends)
+    for start in range(0, kept.shape[0], CHUNK):
+        part = slice(start, start + CHUNK)
+        centre, missing = posterior.drawn(kept[part], gone[part], difference=difference)
+        made = np.concatenate(centre + normal * np.hypot(missing, shift), axis=1)
+        ends.append(np.quantile(made, (0.5 - level / 2, 0.5 + level / 2), axis=1))
+    return np.concatenate(ends, axis=1)
 
 
 def fit_strangeness(log_odds: FloatArray, y: FloatArray, subjects: IntArray, *, level: float) -> float:

@@ -200,7 +200,7 @@ def fit_fusion(
     usual = np.array([_usual(column) for column in reliability.T])
     trusted = np.where(np.isfinite(evidence), reliability, 0.0)
     tried = [Shrinkage(towards, strength) for towards in (SUM, BEST) for strength in STRENGTHS]
-    made = [_cross_fit((evidence, trusted, y, sample), folds, (shrinkage, usual)) for shrinkage in tried]
+    made = _cross_fit((evidence, trusted, y, sample), folds, tried, usual)
     chosen = _cautious([deviance(one, y) * sample for one in made])
     seen = evidence, trust_of(trusted, usual=usual)
     return _fit_patterns(seen, y, sample, shrinkage=tried[chosen], usual=usual), made[chosen]
@@ -241,16 +241,18 @@ def _cautious(costs: Sequence[FloatArray]) -> int:
 def _cross_fit(
     data: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
     folds: Sequence[IntArray],
-    how: tuple[Shrinkage, FloatArray],
+    tried: Sequence[Shrinkage],
+    usual: FloatArray,
 ) -> FloatArray:
     evidence, trusted, y, sample = data
-    made = np.empty(y.size)
+    made = np.empty((len(tried), y.size))
     for held_out in folds:
         train = np.setdiff1d(np.arange(y.size), held_out)
-        seen = evidence[train], trust_of(trusted[train], usual=how[1])
-        fusion = _fit_patterns(seen, y[train], sample[train], shrinkage=how[0], usual=how[1])
-        bias, weight = fusion.coefficients(trusted[held_out])
-        made[held_out] = bias + (weight * np.nan_to_num(evidence[held_out])).sum(axis=1)
+        seen = evidence[train], trust_of(trusted[train], usual=usual)
+        for s, shrinkage in enumerate(tried):
+            fusion = _fit_patterns(seen, y[train], sample[train], shrinkage=shrinkage, usual=usual)
+            bias, weight = fusion.coefficients(trusted[held_out])
+            made[s, held_out] = bias + (weight * np.nan_to_num(evidence[held_out])).sum(axis=1)
     return made
 
 

@@ -24,8 +24,8 @@ from cueflow.tasks.fusion.learn.stability import Refit
 from cueflow.tasks.fusion.learn.weights import Fusion, PatternWeights, Platt, Shrinkage
 
 FORMAT = "cueflow-fusion"
-VERSION = 3
-_POSTERIOR = ("vectors", "size", "rest", "square", "usual", "mean", "shifts", "belief")
+VERSION = 4
+_POSTERIOR = ("effects", "shifts", "usual")
 
 
 @dataclass(frozen=True)
