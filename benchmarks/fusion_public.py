@@ -43,12 +43,12 @@ def main() -> None:
     cancer, diabetes = load_breast_cancer(), load_diabetes()
     names = [str(name) for name in cancer.feature_names]
     kinds = ["worst" if n.startswith("worst") else "error" if n.endswith("error") else "mean" for n in names]
-    made = evaluate(long_table(cancer.data, names, kinds), labels_of(cancer.target), target="y", refits=0)
+    made = evaluate(long_table(cancer.data, names, kinds), labels_of(cancer.target), target="y")
     print("breast cancer\n" + made.to_text())
     names = [str(name) for name in diabetes.feature_names]
     kinds = ["body" if n in BODY else "lipids" if n in LIPIDS else "sugar" for n in names]
     frame, labels = long_table(diabetes.data, names, kinds), labels_of(diabetes.target)
-    print("diabetes, score from 140\n" + evaluate(frame, labels, target="y", threshold=140, refits=0).to_text())
+    print("diabetes, score from 140\n" + evaluate(frame, labels, target="y", threshold=140).to_text())
 
 
 if __name__ == "__main__":

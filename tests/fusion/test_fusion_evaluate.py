@@ -129,6 +129,7 @@ def test_weak_experts_do_not_drag_the_best_one_down(make_cohort):
 
 def test_intervals_hold_what_is_seen_of_persons_not_met(evaluation):
     assert evaluation.interval["persons"] == 40
+    assert 0.75 <= evaluation.interval["chance_coverage"] <= 1.0
     assert 0.75 <= evaluation.interval["person_coverage"] <= 1.0
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from cueflow.tasks.fusion.data.features import FloatArray, IntArray
 from cueflow.tasks.fusion.judge.metrics import auroc
 from cueflow.tasks.fusion.learn.apply import Applied, apply_pipeline, fuse_alone
-from cueflow.tasks.fusion.learn.basis import side_by_side
+from cueflow.tasks.fusion.learn.basis import column_groups, side_by_side
 from cueflow.tasks.fusion.learn.experts import QUICK
 from cueflow.tasks.fusion.learn.folds import group_folds, subject_folds, without
 from cueflow.tasks.fusion.learn.linear import sigmoid
@@ -24,13 +24,15 @@ from cueflow.tasks.fusion.learn.pipeline import (
     fit_pipeline,
     fuse_parts,
 )
-from cueflow.tasks.fusion.learn.spread import possible_labels
+from cueflow.tasks.fusion.learn.posterior import fit_posterior, some_persons
+from cueflow.tasks.fusion.learn.spread import interval_ends, possible_labels
 
 DELETED = (1, 2, 5, 10, 20)
 DRAWS = 5
 PERSON_DRAWS = 400
 PATTERNS_MAX = 4  # modalities up to which every subset is looked at
 QUICK_FOLDS = 3
+SIMULATED_MAX = 1000  # sessions up to which labels are simulated in every fold; beyond, in the first one
 
 Split = tuple[IntArray, IntArray]
 
@@ -42,8 +44,9 @@ class HeldOut:
     `alone` by modality, `missing` by pattern, `removed` and `at_random` (k, n) log-odds after the top or random
     biomarkers were taken away; `decision` (n,) the share of the target in the training part; `interval` (2, n);
     `possible` (n,) whether the label was among those not ruled out; `rank` (n,) where the person's number of sessions
-    with the target lies among what was thought possible, 0 to 1, NaN for a person with one session; `answered` (n,)
-    False where the session is unlike any seen.
+    with the target lies among what was thought possible, 0 to 1, NaN for a person with one session; `held` (n,) whether
+    the interval held the session's chance when labels were simulated, NaN where they were not; `answered` (n,) False
+    where the session is unlike any seen.
     """
 
     fused: FloatArray
@@ -57,6 +60,7 @@ class HeldOut:
     interval: FloatArray
     possible: FloatArray
     rank: FloatArray
+    held: FloatArray
     answered: FloatArray
 
 
@@ -127,6 +131,8 @@ def held_out(
         pipeline = fuse_parts(learn, settings, fit_parts(learn, settings), whole=whole)
         applied = apply_pipeline(pipeline, part.blocks, part.reliability)
         _store_answers(made, test, part, (pipeline, applied))
+        if f == 0 or problem.y.size <= SIMULATED_MAX:
+            made.held[test] = holds_known_chance(pipeline, learn, part)
         for m, name in enumerate(names):
             made.alone[name][test] = sigmoid(applied.alone[:, m])
         for pattern, kept in patterns.items():
@@ -153,6 +159,7 @@ def _blank(n: int, names: Sequence[str], patterns: Sequence[str]) -> HeldOut:
         interval=blank(2),
         possible=blank(),
         rank=blank(),
+        held=blank(),
         answered=blank(),
     )
 
@@ -207,6 +214,43 @@ def person_ranks(pipeline: Pipeline, part: Problem) -> FloatArray:
         seen = part.y[mine].sum()
         found[mine] = (drawn < seen).mean() + 0.5 * (drawn == seen).mean()
     return found
+
+
+def holds_known_chance(pipeline: Pipeline, learn: Problem, part: Problem) -> FloatArray:
+    """Whether intervals hold the chance of sessions of persons not met, in a cohort whose labels are simulated.
+
+    The chance of a real session cannot be seen. Here one draw of the posterior is taken to be true, labels of the same
+    recordings are drawn from it, and the posterior is sampled anew from these labels.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Fitted on `learn`.
+    learn, part : Problem
+        Sessions to learn from, and n sessions of other persons.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        1 where it does, 0 where it does not; NaN without a posterior.
+    """
+    posterior = pipeline.posterior
+    if posterior is None:
+        return np.full(part.y.size, np.nan)
+    rng = np.random.default_rng(pipeline.settings.seed)
+    draw = int(rng.integers(posterior.shifts.size))
+    learn = learn.rows(some_persons(learn.subjects))
+    seen = [side_by_side(pipeline.parts, p.blocks, pipeline.fusion.trust(p.reliability)) for p in (learn, part)]
+    truth = []
+    for problem, (kept, gone) in zip((learn, part), seen, strict=True):
+        centre, missing = (values[:, draw] for values in posterior.drawn(kept, gone))
+        people, position = np.unique(problem.subjects, return_inverse=True)
+        own = posterior.shifts[draw] * rng.normal(size=people.size)
+        truth.append(centre + own[position] + missing * rng.normal(size=centre.size))
+    y = (rng.random(learn.y.size) < sigmoid(truth[0])).astype(np.float64)
+    again = fit_posterior(seen[0], y, learn.subjects, groups=column_groups(pipeline.parts))
+    low, high = interval_ends(again, *seen[1], level=pipeline.settings.level)
+    return np.asarray((low <= truth[1]) & (truth[1] <= high), dtype=np.float64)
 
 
 def missing_patterns(names: Sequence[str]) -> dict[str, tuple[int, ...]]:

@@ -34,8 +34,10 @@ class Evaluation:
     """All figures, as they are printed and written.
 
     `interval` says for how many held-out persons the number of sessions with the target lay where 90 % should lie
-    (`person_coverage`), how often labels were among those not ruled out, how wide intervals were and how often the
-    model answered; `fairness` has figures by group; `curve` is the learning curve, both only on request.
+    (`person_coverage`), how many sessions' chances lay in their intervals when labels of the same recordings were
+    simulated from the model, so that the chances are known (`chance_coverage`), how often labels were among those not
+    ruled out, how wide intervals were and how often the model answered; `fairness` has figures by group; `curve` is the
+    learning curve, both only on request.
     """
 
     target: str
@@ -188,11 +190,13 @@ def _interval(out: HeldOut, subjects: IntArray) -> dict[str, float | int | None]
     """How often the intervals and the labels not ruled out hold what was observed of persons not met."""
     known = np.isfinite(out.fused)
     ranks = {int(who): float(rank) for who, rank in zip(subjects, out.rank, strict=True) if np.isfinite(rank)}
+    held = out.held[np.isfinite(out.held)]
     tail = (1 - LEVEL) / 2
     inside = [tail <= rank <= 1 - tail for rank in ranks.values()]
     return {
         "person_coverage": number(float(np.mean(inside))) if inside else None,
         "persons": len(inside),
+        "chance_coverage": number(float(held.mean())) if held.size else None,
         "label_coverage": number(float(out.possible[known].mean())),
         "width": number(float((out.interval[1] - out.interval[0])[known].mean())),
         "answered": number(float(out.answered[known].mean())),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LEADING = 6  # biomarkers of each modality that may also have steps, and pairs with those of others
 PAIRS_MAX = 150
 SELDOM, RARE = 0.3, 0.5  # belief that all values, bends or steps of a modality, or all pairs of two, say nothing
-FLAT = 0.1  # how far most steps are believed to be none
+FLAT = 0.05  # how far most steps are believed to be none
 KNOTS = np.array([NormalDist().inv_cdf(k / 9) for k in range(1, 9)])
 CURVE_MEAN = 1 / np.sqrt(2)
 _ABOVE = np.array([1 - NormalDist().cdf(knot) for knot in KNOTS])

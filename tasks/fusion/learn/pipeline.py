@@ -321,13 +321,23 @@ def joined(blocks: Sequence[Block]) -> Block:
     return Block(difference, side("offset"), side("own_scale"), side("own_count"))
 
 
+def _trusted(problem: Problem) -> Problem:
+    """The early problem in which a session counts like the least trusted of its recordings."""
+    early = early_problem(problem)
+    trust = np.stack([trust_of(column) for column in problem.reliability.T], axis=1)
+    least = np.where(problem.reliability > 0, trust, 1.0).min(axis=1)
+    return replace(early, reliability=early.reliability * least[:, None])
+
+
 def _fit_joint(
     problem: Problem, late: FloatArray, settings: Settings, whole: Fitted | None
 ) -> tuple[Joint | None, FloatArray]:
     """An additive model of all modalities at once, where it helps, and the out-of-fold log-odds (n,) with it."""
     if len(problem.blocks) < 2 or QUICK in settings.kinds:
         return None, late
-    (part,), said, _ = whole or fit_parts(early_problem(problem), settings)
+    weighted = _trusted(problem)
+    equal = bool((weighted.reliability == 1).all())
+    (part,), said, _ = whole if whole is not None and equal else fit_parts(weighted, settings)
     known = np.where(problem.reliability.min(axis=1) > 0, said[:, 0], late)
     costs = [deviance((1 - share) * late + share * known, problem.y) for share in SHARES]
     best = int(np.argmin([cost.mean() for cost in costs]))

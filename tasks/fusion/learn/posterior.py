@@ -12,7 +12,7 @@ from cueflow.tasks.fusion.data.features import FloatArray, IntArray
 SESSIONS_MAX = 5000
 DRAWS, BURN, SWEEPS = 150, 40, 3
 SHIFTS = np.arange(0.0, 3.05, 0.1)
-NO_SHIFT = 0.8  # belief, before any data, that persons do not differ
+NO_SHIFT = 0.9  # belief, before any data, that persons do not differ
 SHIFT_SCALE = 0.7
 SCALES = 0.005 * 1.5 ** np.arange(15)
 START = SCALES[SCALES.size // 2]
