@@ -23,7 +23,7 @@ import pyarrow.compute
 import pyarrow.parquet  # noqa: F401 - imported before forking, so that a fork costs milliseconds
 from measure import heading
 
-from cueflow.flows.pages import write_pages
+from cueflow.flows.showing.pages import write_pages
 from cueflow.schemas.errors import CueflowError, DiskFullError, QueryError, TablesError
 from cueflow.schemas.tables import SCHEMA_VERSION, TABLES, arrow_schema, layout
 from cueflow.storage.compaction.compact import compact

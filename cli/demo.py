@@ -65,7 +65,7 @@ def main(folder: Path) -> int:
     ):
         summary = run(cohort, tables, fusion_model=model, watcher=w) if fused else first
     with _step("5/5", "writing the pages"):
-        from cueflow.flows.pages import write_pages
+        from cueflow.flows.showing.pages import write_pages
 
         write_pages(tables, pages)
     _tell(folder, first, summary, seconds=time.monotonic() - started)

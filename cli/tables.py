@@ -45,6 +45,14 @@ class Book(StrEnum):
     PARQUET = "parquet"
 
 
+class Faces(StrEnum):
+    """How faces are shown; the names of `tasks.video.drawn.FacesAs`, whose import takes a second."""
+
+    DRAWN = "drawn"
+    BLURRED = "blurred"
+    SHOWN = "shown"
+
+
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     app.command(epilog="Example: `cueflow status tables`")(status)
@@ -138,12 +146,19 @@ def report(
     pictures: Annotated[
         Path | None,
         typer.Option(
-            "--pictures", help="Dataset of the recordings: show frames of the actions that --action-model found."
+            "--pictures", help="Dataset of the recordings: show frames of what --action-model found, or of --span."
         ),
     ] = None,
     action_model: Annotated[
         Path | None, typer.Option("--action-model", help="Folder from `cueflow actions train`, with --pictures.")
     ] = None,
+    span: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            "--span", metavar="START END", help="With --pictures: draw people's landmarks and gaze there (session s)."
+        ),
+    ] = None,
+    faces: Annotated[Faces, typer.Option("--faces", help="How --span shows faces.")] = Faces.DRAWN,
     words: Annotated[
         Path | None,
         typer.Option("--words", help="Folder of the model's encoder of words, where it reads descriptions."),
@@ -156,16 +171,22 @@ def report(
 
     Pages hold no picture of a person unless --pictures asks for it; the recordings are then looked at again.
     """
-    from cueflow.flows.pages import write_pages
+    from cueflow.flows.showing.pages import Pictures, write_pages
     from cueflow.schemas.errors import ConfigError
 
-    if (pictures is None) != (action_model is None):
-        raise ConfigError("--pictures and --action-model go together")
-    shown = None
+    if (pictures is None) != (action_model is None and span is None):
+        raise ConfigError("--pictures wants --action-model or --span, and these want --pictures")
+    shown: list[Pictures] = []
+    if pictures is not None and span is not None:
+        from cueflow.flows.showing.people import PeoplePictures
+        from cueflow.tasks.video.drawn import FacesAs
+
+        drawn = FacesAs(faces.value)
+        shown.append(PeoplePictures(pictures, span, faces=drawn, name=dataset_name, strict=bool(session)))
     if pictures is not None and action_model is not None:
         from cueflow.flows.action_sessions import ActionPictures
 
-        shown = ActionPictures(pictures, action_model, words=words, name=dataset_name)
+        shown.append(ActionPictures(pictures, action_model, words=words, name=dataset_name))
     for page in write_pages(tables, out, session=session or None, groups=groups, pictures=shown):
         console().print(f"Wrote {page}", soft_wrap=True)
 

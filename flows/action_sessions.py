@@ -187,7 +187,8 @@ class ActionPictures:
             Six at most: the surest of each class, then the next ones. None where the recording is not there.
         """
         from cueflow.tasks.actions.model import curves
-        from cueflow.tasks.actions.overlay import film, shots, still
+        from cueflow.tasks.actions.overlay import shots
+        from cueflow.tasks.video.shots import film, still
 
         session = self._sessions.get(session_id) if dataset == self._data.name else None
         stream = None if session is None else patient_video(session)

@@ -22,9 +22,9 @@ from prefect.artifacts import (
 )
 from prefect.settings import get_current_settings
 
-from cueflow.flows.pages import write_pages
 from cueflow.flows.planning.why import Why
 from cueflow.flows.serving.pages import PAGES_URL
+from cueflow.flows.showing.pages import write_pages
 from cueflow.flows.summary import RunSummary
 
 _ROWS = 2_000  # an artifact is a value in a database, not a place for a cohort

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import FloatArray
 from cueflow.tasks.video.decode import Decoder, frames
+from cueflow.tasks.video.shots import RATE_HZ, SIDE, Picture, Shot, film, still
 
 if TYPE_CHECKING:
     from cueflow.tasks.actions.model import Curves
 
-Picture = NDArray[np.uint8]
-Shot = tuple[float, Picture]
-
-SIDE = 480  # longer side of the frame, pixels
 CHART = 150  # height of the chart, pixels
-RATE_HZ = 15.0  # frames a second of a film, at most
 LEGEND = 38  # of it, for the names
 LEVEL = 0.5  # patches a second that are shown at half strength
 _COLOURS = ((31, 119, 180), (255, 127, 14), (44, 160, 44), (214, 39, 40), (148, 103, 189), (140, 86, 75))
@@ -194,32 +187,6 @@ def _whole(number: int, taken: dict[int, list[Shot]]) -> Iterator[tuple[int, lis
     shown = taken.pop(number)
     if shown:
         yield number, shown
-
-
-def still(shown: Sequence[Shot], span: tuple[float, float], *, kind: str = ".png") -> bytes:
-    """The moment nearest to the middle of the interval as a picture file: .png, or .webp, which is smaller."""
-    import cv2
-
-    middle = min(shown, key=lambda s: abs(s[0] - sum(span) / 2))[1]
-    return cv2.imencode(kind, cv2.cvtColor(middle, cv2.COLOR_RGB2BGR))[1].tobytes()
-
-
-def film(shown: Sequence[Shot]) -> bytes:
-    """MPEG-4 with the frames' own times, sides made even."""
-    import av
-
-    height, width = (n // 2 * 2 for n in shown[0][1].shape[:2])
-    out = BytesIO()
-    with av.open(out, "w", format="mp4") as file:
-        stream = file.add_stream("libx264", rate=round(RATE_HZ))
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.codec_context.time_base = Fraction(1, 1000)
-        for time, picture in shown:
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[:height, :width]), format="rgb24")
-            frame.pts, frame.time_base = round((time - shown[0][0]) * 1000), Fraction(1, 1000)
-            file.mux(stream.encode(frame))
-        file.mux(stream.encode())
-    return out.getvalue()
 
 
 def write_overlay(

@@ -21,7 +21,7 @@ HEIGHT = 40.0
 MARK_HEIGHT = 16.0
 MAX_MARKS = 400  # beyond this many a lane shows how dense the events are, not each of them
 DENSITY_BINS = 300
-SPLIT_KINDS = frozenset({"action", "composite", "turn"})
+SPLIT_KINDS = frozenset({"action", "composite", "presence", "turn"})
 MAX_LABELS = 14
 _PLURALS = {
     "action": "Action",
@@ -31,6 +31,7 @@ _PLURALS = {
     "composite": "Composite action",
     "marker": "Markers",
     "nod": "Nods",
+    "presence": "In the picture",
     "pause": "Pauses",
     "pulse": "Pulse beats",
     "scr": "Skin conductance responses",

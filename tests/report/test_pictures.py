@@ -27,10 +27,16 @@ def test_a_film_that_is_too_large_leaves_its_picture_and_the_surest_have_the_roo
 
 def test_a_page_has_pictures_only_where_they_are_given(rows):
     parts = rows.session_parts(60) | {"session": rows.session_row(duration_s=60.0)}
-    assert "Actions in pictures" not in session_page(**parts)
+    assert "In pictures" not in session_page(**parts)
     page = session_page(**parts, pictures=[found("<b>nod</b>", 1.0, 0.5), found("big", 9.0, 0.5, MOST_FILM + 1)])
     assert "<b>nod</b>" not in page
     assert page.count("<video ") == 1
     assert page.count('<img src="data:image/webp') == 2
     assert 'data-span="1 3.5"' in page
     assert "media-src data:" in page
+
+
+def test_people_have_no_score_and_their_film_comes_first():
+    people = Found("", 0.0, 9.0, None, b"picture", b"f" * MOST_FILM)
+    shown = shown_pictures([*(found(str(k), 10.0 + k, 1.0, MOST_FILM) for k in range(9)), people])
+    assert (shown[0].label, shown[0].score, bool(shown[0].film)) == ("", "", True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cueflow.schemas.errors import TablesError
 from cueflow.storage.erasing.pages import remember_pages
@@ -19,7 +19,21 @@ from cueflow.tasks.report.session import session_page
 from cueflow.tasks.report.text import page_names
 
 if TYPE_CHECKING:
-    from cueflow.flows.action_sessions import ActionPictures
+    import polars as pl
+
+    from cueflow.tasks.report.pictures import Found
+
+
+class Pictures(Protocol):
+    """Who shows something of the recordings."""
+
+    @property
+    def dataset(self) -> str:
+        """Name of the dataset whose sessions can be shown."""
+
+    def of(self, dataset: str, session_id: str, events: pl.DataFrame) -> tuple[Found, ...]:
+        """Pictures of a session, whose rows of the `events` table are given."""
+
 
 _PARTS = ("biomarkers", "windows", "events", "predictions", "explanations")
 
@@ -31,7 +45,7 @@ def write_pages(
     session: str | None = None,
     groups: Path | None = None,
     only: Collection[str] | None = None,
-    pictures: ActionPictures | None = None,
+    pictures: Sequence[Pictures] = (),
 ) -> tuple[Path, ...]:
     """Write the page of one session, or the cohort page and a page for every session.
 
@@ -47,8 +61,8 @@ def write_pages(
         CSV with subject_id and group, for the cohort's comparison of groups.
     only : collection of str, optional
         Beside the cohort page, pages of these sessions alone.
-    pictures : ActionPictures, optional
-        Shows the actions of each session; none are shown without it.
+    pictures : sequence of Pictures, optional
+        Show something of each session's recordings; nothing of them is shown without.
 
     Returns
     -------
@@ -71,10 +85,9 @@ def write_pages(
             if session
             else "the tables are empty"
         )
-    if pictures is not None and pictures.dataset not in chosen["dataset"].to_list():
-        raise TablesError(
-            f"no session here comes from a dataset called {pictures.dataset!r}: name it with --dataset-name"
-        )
+    strange = {shows.dataset for shows in pictures} - set(chosen["dataset"].to_list())
+    if strange:
+        raise TablesError(f"no session here comes from a dataset called {min(strange)!r}: name it with --dataset-name")
     out.mkdir(parents=True, exist_ok=True)
     stamp = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     names, biomarkers = page_names(rows["session_id"].to_list()), collected(opened.biomarkers)
@@ -91,12 +104,10 @@ def write_pages(
     return tuple(pages)
 
 
-def _session(
-    opened: Tables, row: dict[str, Any], matrix: Matrix, stamp: str, *, pictures: ActionPictures | None
-) -> str:
+def _session(opened: Tables, row: dict[str, Any], matrix: Matrix, stamp: str, *, pictures: Sequence[Pictures]) -> str:
     tables = opened.of_session(row["session_id"], dataset=row["dataset"])
     parts = {name: collected(tables[name]) for name in _PARTS}
-    shown = pictures.of(row["dataset"], row["session_id"], parts["events"]) if pictures else ()
+    shown = [found for shows in pictures for found in shows.of(row["dataset"], row["session_id"], parts["events"])]
     return session_page(session=row, cohort=matrix, generated=stamp, pictures=shown, **parts)
 
 
