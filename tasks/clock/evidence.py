@@ -300,7 +300,7 @@ def _by_movement(reference: Track, other: Track, within_s: float) -> Offset | No
     if reference[1].ndim > 1 and other[1].ndim > 1:
         return None  # two cameras see the same hand in other parts of the picture
     if other[1].ndim > 1:
-        found = movement_offset(other, reference, within_s=within_s)
+        found = _by_movement(other, reference, within_s)
         return None if found is None else found.inverse()
 
     def place(first_s: float, last_s: float, lead_s: float | None) -> Offset | None:

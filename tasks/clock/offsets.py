@@ -92,9 +92,10 @@ class Offset:
         return max(time, first)
 
     def inverse(self) -> Offset:
-        """Place of the reference on this clock; of one without jumps."""
+        """Place of the reference on this clock; what a jump made it record twice is what it recorded last."""
         scale = 1.0 + 1e-6 * self.drift_ppm
-        return replace(self, offset_s=-self.offset_s / scale, drift_ppm=1e6 * (1.0 / scale - 1.0))
+        jumps = tuple((float(self.at(at_s)), -by_s / scale) for at_s, by_s in self.jumps)
+        return replace(self, offset_s=-self.offset_s / scale, drift_ppm=1e6 * (1.0 / scale - 1.0), jumps=jumps)
 
     def after(self, lead_s: float) -> Offset:
         """The place of a clock that shows `lead_s` less than this one."""

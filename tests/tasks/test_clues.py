@@ -318,6 +318,9 @@ def test_a_clock_shows_what_its_place_says():
     for local_s in (0.0, 99.0, 150.0, 250.0):
         assert place.shown(float(place.at(local_s))) == pytest.approx(local_s)
     assert place.shown(104.0) == 100.0  # nobody recorded the two seconds that it jumped over
+    back = place.inverse()
+    for local_s in (0.0, 99.0, 150.0, 199.9 - 1.0, 200.0, 250.0):
+        assert float(back.at(float(place.at(local_s)))) == pytest.approx(local_s)
 
 
 # ---- marks
