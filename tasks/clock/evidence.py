@@ -16,7 +16,7 @@ from cueflow.schemas.session import Modality, Role, Stream
 from cueflow.tasks.clock.clues import times_of
 from cueflow.tasks.clock.jumps import JUMP_S, Shared, place_with_jumps
 from cueflow.tasks.clock.marks import marks_offset, nearest
-from cueflow.tasks.clock.offsets import WITHIN_S, Offset, Track, beats_offset
+from cueflow.tasks.clock.offsets import WITHIN_S, Offset, Track, beats_offset, widened
 from cueflow.tasks.clock.tracks import FAR_S, between, extent, loudness_offset, movement_offset, track_fits
 from cueflow.tasks.ingest.formats.e4 import SENSORS
 
@@ -338,4 +338,4 @@ def _by_beats(
         return None
     spread = _LEADS_S if electric else float(np.hypot(near.spread_s, far.spread_s))
     later = far.delay_s - near.delay_s
-    return replace(found, offset_s=found.offset_s + later, uncertainty_s=float(np.hypot(found.uncertainty_s, spread)))
+    return widened(replace(found, offset_s=found.offset_s + later), spread)

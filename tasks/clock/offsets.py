@@ -103,6 +103,25 @@ class Offset:
         return replace(self, offset_s=moved, jumps=tuple((at_s - lead_s, by_s) for at_s, by_s in self.jumps))
 
 
+def widened(place: Offset, by_s: float) -> Offset:
+    """A place whose interval allows for a delay that no length of the recording averages away.
+
+    Parameters
+    ----------
+    place : Offset
+        As found.
+    by_s : float
+        95 % of the delay, s.
+
+    Returns
+    -------
+    Offset
+        Where no drift was estimated, the delay and the drift that was not seen add up at one end of the recording.
+    """
+    add_up = 0.0 if place.drift_ppm else place.uncertainty_s * by_s
+    return replace(place, uncertainty_s=float(np.sqrt(place.uncertainty_s**2 + by_s**2 + add_up)))
+
+
 @dataclass(frozen=True, slots=True)
 class _Place:
     lag_s: float
@@ -159,9 +178,8 @@ def beats_offset(
     if matched is None:
         return None
     line = line_through(*matched, span=(float(other[0]), float(other[-1])))
-    return Offset(
-        line.offset_s + delay_s, line.drift_ppm, float(np.hypot(line.uncertainty_s, delay_spread_s)), len(matched[0])
-    )
+    found_at = Offset(line.offset_s + delay_s, line.drift_ppm, line.uncertainty_s, len(matched[0]))
+    return widened(found_at, delay_spread_s)
 
 
 def signals_offset(

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.clock.offsets import Offset, Track, evened, signals_offset
+from cueflow.tasks.clock.offsets import Offset, Track, evened, signals_offset, widened
 
 FAR_S = 600.0
 """Within which sound and movement are looked for: nobody presses all buttons within a minute."""
@@ -42,7 +42,7 @@ def loudness_offset(reference: Track, other: Track, *, within_s: float = FAR_S) 
     found = _closer(reference, other, coarse, rate=_SOUND_HZ, around_s=_ROUND_S[0])
     if found is None:
         return None
-    return replace(found, uncertainty_s=float(np.hypot(found.uncertainty_s, _WAY_S)), method="sound")
+    return replace(widened(found, _WAY_S), method="sound")
 
 
 def movement_offset(seen: Track, felt: Track, *, within_s: float = FAR_S) -> Offset | None:
@@ -68,7 +68,7 @@ def movement_offset(seen: Track, felt: Track, *, within_s: float = FAR_S) -> Off
     found = _closer(*sharp, coarse, rate=_BETWEEN_HZ, around_s=_ROUND_S[1])
     if found is None:
         return None
-    return replace(found, uncertainty_s=float(np.hypot(found.uncertainty_s, _PARTS_S)), method="movement")
+    return replace(widened(found, _PARTS_S), method="movement")
 
 
 def _strokes(seen: Track) -> Track:
