@@ -19,6 +19,7 @@ def shared_data() -> Path:
     return path
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where tests run in several processes, a room's run in one: it makes what they share only once."""
     for item in items:
