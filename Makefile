@@ -6,9 +6,6 @@ BIN := $(VENV)/bin
 # On Linux without a GPU, TORCH_INDEX=https://download.pytorch.org/whl/cpu keeps the CUDA libraries away.
 TORCH_INDEX ?=
 DEMO ?= demo
-# Tests of different rooms run side by side; those of one room share what they are tried on.
-JOBS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); echo $$((n < 4 ? n : 4)))
-PYTEST := $(BIN)/python -m pytest -q -n $(JOBS) --dist loadgroup
 # Models may lie in folders beside the checkout; otherwise they are fetched, and always verified.
 export CUEFLOW_MODEL_SOURCES ?= $(wildcard ../shared/models)
 
@@ -21,13 +18,13 @@ demo: models  ## Simulate a cohort, process it, train a fusion model, open the t
 	$(BIN)/python -m cueflow.cli.demo $(DEMO)
 
 test: models check  ## Lint, types and every test
-	$(PYTEST) -m "slow or real" --durations=15
+	$(BIN)/python -m pytest -q -m "slow or real" --durations=15
 
 check: install  ## Lint, format, types and the fast tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(PYTEST) -m "not slow and not real" --durations=10
+	$(BIN)/python -m pytest -q -m "not slow and not real" --durations=10
 
 style: install  ## Format the code and apply safe fixes
 	$(BIN)/ruff check --fix .

@@ -17,10 +17,3 @@ def shared_data() -> Path:
     if not (path / "manifest.csv").is_file():
         pytest.skip("the real recordings are not here (CUEFLOW_TEST_DATA names their folder)")
     return path
-
-
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run in several processes, a room's run in one: it makes what they share only once."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(item.path.relative_to(ROOT / "tests").parts[0]))
