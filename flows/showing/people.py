@@ -59,7 +59,7 @@ class PeoplePictures:
         return self._data.name
 
     def of(self, dataset: str, session_id: str, events: pl.DataFrame) -> tuple[Found, ...]:
-        """The picture and the film of a session; none where it has no video.
+        """The picture and the film of a session.
 
         Parameters
         ----------
@@ -75,12 +75,16 @@ class PeoplePictures:
 
         Raises
         ------
+        ConfigError
+            If there is no recording, and that is an error.
         StreamError
-            If the recording cannot be shown there, and that is an error.
+            If it cannot be shown there, and that is an error.
         """
         session = self._sessions.get(session_id) if dataset == self._data.name else None
         stream = None if session is None else patient_video(session)
         if stream is None:
+            if session is not None and self._strict:
+                raise ConfigError("the session has no video to draw into")
             return ()
         start, most = stream.start_s or 0.0, VideoConfig().people_max
         try:

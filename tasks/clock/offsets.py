@@ -13,24 +13,15 @@ then give the line, and leaving out one stretch at a time (jackknife) its uncert
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cueflow.schemas.results import FloatArray
+from cueflow.tasks.clock.blocks import Blocks, Product, Summed, spectra_around, spectra_of_blocks, sums_of_runs
 
 Track = tuple[FloatArray, FloatArray]
 """Times in s and values."""
-IntArray = NDArray[np.int64]
-_Number = TypeVar("_Number", np.float64, np.complex64)
-Product = NDArray[np.complex64]
-"""Spectra (blocks, frequencies): of a signal, or of how well it fits another one at each lag."""
-Summed = Callable[[IntArray], FloatArray]
-"""From the first blocks of runs to the sums of the profiles in each run, (runs, lags)."""
 WITHIN_S = 60.0
 DRIFT_PPM = 150.0  # the worst crystals; consumer devices stay below 100
 _BLOCK_S = 120.0  # of beats
@@ -167,7 +158,7 @@ def beats_offset(
 
     def search(beats: FloatArray) -> _Place:
         profiles = _beat_profiles(reference_s, beats, middles, lags)
-        return _search(lambda first: _of_runs(profiles, first), middles, lags, finest_s=_BEAT_DRIFT_S)
+        return _search(lambda first: sums_of_runs(profiles, first), middles, lags, finest_s=_BEAT_DRIFT_S)
 
     found = search(other)
     rng = np.random.default_rng(seed)
@@ -225,11 +216,11 @@ def signals_offset(
     if len(middles) < FEWEST_BLOCKS or not (parts and np.any(b[1])):
         return None
     lags = _lags(within_s, 1.0 / rate)
-    cut = _Cut(rate, middles, length=int(block_s * rate), reach=len(lags) // 2)
-    around = [_around(part, cut, b[0]) for part in parts]
+    cut = Blocks(rate, middles, length=int(block_s * rate), reach=len(lags) // 2)
+    around = [spectra_around(part, cut, b[0]) for part in parts]
 
     def best(values: FloatArray) -> tuple[_Place, Product]:
-        turned = np.conj(_blocks(values, cut, b[0]))
+        turned = np.conj(spectra_of_blocks(values, cut, b[0]))
         made = (known * turned for known in around)
         return max(((_search(cut.summed(p), middles, lags, apart_s=apart_s), p) for p in made), key=_score)
 
@@ -278,12 +269,6 @@ def _search(
             best_sum = total
     far = np.abs(lags - lags[int(np.argmax(best_sum))]) > apart_s
     return _Place(best.lag_s, best.drift, best.score, float(np.max(best_sum[far], initial=0.0)))
-
-
-def _of_runs(rows: NDArray[_Number], first: IntArray) -> NDArray[_Number]:
-    """Sums of the rows from one of `first` to the next (numpy's reduceat takes ten times as long along this axis)."""
-    edges = [*first.tolist(), len(rows)]
-    return np.stack([rows[a:b].sum(axis=0) for a, b in pairwise(edges)])
 
 
 def _score(pair: tuple[_Place, Product]) -> float:
@@ -358,66 +343,6 @@ def evened(times: FloatArray, values: FloatArray, rate: float) -> tuple[float, F
     fine = np.where(seen, fine - mean, 0.0)
     spread = float(np.sqrt(np.mean(fine[seen] ** 2))) if seen.any() else 0.0
     return float(times[0]), np.clip(fine / spread, -5.0, 5.0) if spread > 0 else np.zeros(len(fine))
-
-
-@dataclass(frozen=True, slots=True)
-class _Cut:
-    """How a signal is cut: blocks of `length` samples at `rate` Hz around `middles`, lags of `reach` to either side."""
-
-    rate: float
-    middles: FloatArray
-    length: int
-    reach: int
-
-    @property
-    def size(self) -> int:
-        """Of the transforms."""
-        from scipy.fft import next_fast_len
-
-        return int(next_fast_len(2 * self.reach + self.length, real=True))
-
-    def starts(self, start_s: float) -> IntArray:
-        """First sample of each block of a track that begins at `start_s`."""
-        first = np.round((self.middles - start_s) * self.rate - self.length / 2)
-        return np.maximum(first, 0).astype(np.int64)
-
-    def summed(self, product: Product) -> Summed:
-        """From spectra of the blocks' fits to sums of their profiles over runs of blocks."""
-        from scipy.fft import irfft
-
-        def of_runs(first: IntArray) -> FloatArray:
-            sums = irfft(_of_runs(product, first), self.size)[:, : 2 * self.reach + 1]
-            return np.asarray(sums / self.length, dtype=np.float64)
-
-        return of_runs
-
-
-def _blocks(values: FloatArray, cut: _Cut, start_s: float) -> Product:
-    """Spectra of the blocks of a track; zero for one that is not whole."""
-    rows = np.zeros((len(cut.middles), cut.length), dtype=np.float32)
-    for row, first in zip(rows, cut.starts(start_s), strict=True):
-        block = values[first : first + cut.length]
-        if len(block) == cut.length:
-            row[:] = block
-    return _spectra(rows, cut.size)
-
-
-def _around(track: tuple[float, FloatArray], cut: _Cut, start_s: float) -> Product:
-    """Spectra of what a track holds around each block of another one that begins at `start_s`, as far as lags reach."""
-    pad, width = cut.reach + cut.length, 2 * cut.reach + cut.length
-    padded = np.pad(track[1], pad)
-    first = np.round(cut.starts(start_s) + (start_s - track[0]) * cut.rate).astype(np.int64) + cut.length
-    rows = np.zeros((len(cut.middles), width), dtype=np.float32)
-    for row, at in zip(rows, first, strict=True):
-        if 0 <= at <= len(padded) - width:
-            row[:] = padded[at : at + width]
-    return _spectra(rows, cut.size)
-
-
-def _spectra(rows: NDArray[np.float32], size: int) -> Product:
-    from scipy.fft import rfft
-
-    return np.asarray(rfft(rows, size, axis=1), dtype=np.complex64)
 
 
 def _block_places(

@@ -68,7 +68,7 @@ def test_landmarks_lie_on_the_face_that_nobody_recognises(people_models, write):
 
 def test_a_session_gets_a_picture_and_a_film(people_models, write, tmp_path):
     path = write([np.ascontiguousarray(load_picture()[:, :, ::-1])] * 12, rate=12)
-    manifest = f"session_id,subject_id,modality,path,start_s\nS1,P1,video,{path.name},10\n"
+    manifest = f"session_id,subject_id,modality,path,start_s\nS1,P1,video,{path.name},10\nS2,P1,audio,a.wav,0\n"
     (tmp_path / "manifest.csv").write_text(manifest)
     shows = PeoplePictures(tmp_path, (10.2, 10.8), faces=FacesAs.DRAWN, name="d")
     (found,) = shows.of("d", "S1", pl.DataFrame())
@@ -76,6 +76,8 @@ def test_a_session_gets_a_picture_and_a_film(people_models, write, tmp_path):
     assert found.picture[8:12] == b"WEBP"
     assert found.film[4:8] == b"ftyp"
     assert shows.of("other", "S1", pl.DataFrame()) == ()
+    with pytest.raises(ConfigError, match="no video"):
+        shows.of("d", "S2", pl.DataFrame())
     early = (0.0, 5.0)  # before this recording begins
     with pytest.raises(StreamError, match="no frame"):
         PeoplePictures(tmp_path, early, faces=FacesAs.DRAWN, name="d").of("d", "S1", pl.DataFrame())
