@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 # What the automations of `cueflow deploy` wait for, and how soon a button does something.
 _SETTINGS = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30", "PREFECT_WORKER_QUERY_SECONDS": "2"}
+_PATIENCE_S = 30.0  # a server that is being started again answers within that
 
 
 def work(pool: str, *, name: str, tell: Callable[[str], None]) -> None:
@@ -33,13 +35,42 @@ def work(pool: str, *, name: str, tell: Callable[[str], None]) -> None:
     Raises
     ------
     ConfigError
-        If no server is named.
+        If no server is named or none answers, it refuses the password, or has no such work pool.
     """
     if not os.environ.get("PREFECT_API_URL"):
         raise ConfigError("Say where the server is: PREFECT_API_URL=http://127.0.0.1:4200/api")
     for setting, value in _SETTINGS.items():
         os.environ.setdefault(setting, value)
+    asyncio.run(_find(pool, tell))
     asyncio.run(_work(pool, name, tell))
+
+
+async def _find(pool: str, tell: Callable[[str], None]) -> None:
+    # Prefect's worker makes a pool that is not there, and waits in it for ever.
+    from httpx import TransportError
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import PrefectHTTPStatusError
+
+    began, waiting = time.monotonic(), False
+    while True:
+        try:
+            async with get_client() as client:
+                known = sorted(found.name for found in await client.read_work_pools())
+            break
+        except PrefectHTTPStatusError as error:
+            if error.response.status_code in {401, 403}:
+                raise ConfigError("The server wants its password: set PREFECT_API_AUTH_STRING=NAME:PASSWORD.") from None
+            raise ConfigError(f"The server answers {error.response.status_code}: is PREFECT_API_URL its API?") from None
+        except (TransportError, RuntimeError):  # Prefect's client has the latter for a server it cannot reach
+            if time.monotonic() > began + _PATIENCE_S:
+                raise ConfigError("No server answers at PREFECT_API_URL: start it, or correct the address.") from None
+            if not waiting:
+                tell(f"No server answers; asking again for {_PATIENCE_S:.0f} s.")
+            waiting = True
+            await asyncio.sleep(2.0)
+    if pool not in known:
+        there = f"it has {', '.join(known)}" if known else "it has none: `cueflow deploy` makes them"
+        raise ConfigError(f"The server has no work pool {pool!r}; {there}.")
 
 
 async def _work(pool: str, name: str, tell: Callable[[str], None]) -> None:

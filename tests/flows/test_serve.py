@@ -143,6 +143,22 @@ def test_an_analyst_in_a_browser(served, tmp_path):
         assert word in said["sessions"]
 
 
+def test_a_worker_that_cannot_work_says_why(served):
+    _, api, home, _ = served
+    password = (home / "prefect" / "cueflow-password").read_text().strip()
+    command = [sys.executable, "-m", "cueflow", "worker", "cueflw"]
+    for settings, words in (
+        ({"PREFECT_API_AUTH_STRING": password}, "no work pool 'cueflw'; it has"),
+        ({"PREFECT_API_AUTH_STRING": "cueflow:guess"}, "PREFECT_API_AUTH_STRING"),
+    ):
+        environment = os.environ | {"PREFECT_API_URL": api.url, "PREFECT_HOME": str(home / "other")} | settings
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 2
+        assert words in " ".join(done.stderr.split())
+        assert password not in done.stderr + done.stdout
+        assert "Traceback" not in done.stderr
+
+
 def test_schedule_forms_runs_and_the_end(served):
     process, api, home, log = served
     assert f"{api.url.removesuffix('/api')}/deployments" in log.read_text()

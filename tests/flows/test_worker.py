@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from types import SimpleNamespace
 from uuid import uuid4
 
 import anyio
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: TID251 - as the environment does
 from prefect.workers.process import ProcessWorker  # noqa: TID251 - ours is compared with it
 
 from cueflow.flows.serving.worker import patient, work
@@ -39,3 +41,14 @@ def test_a_worker_without_a_server_says_so(monkeypatch):
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     with pytest.raises(ConfigError, match="PREFECT_API_URL"):
         work("cueflow", name="", tell=print)
+
+
+def test_a_server_that_does_not_answer_is_named(monkeypatch):
+    monkeypatch.setattr("cueflow.flows.serving.worker._PATIENCE_S", 0.0)
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("PREFECT_API_URL", f"http://127.0.0.1:{nobody.getsockname()[1]}/api")
+        with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{nobody.getsockname()[1]}/api"}):
+            told = []
+            with pytest.raises(ConfigError, match="No server answers"):
+                work("cueflow", name="", tell=told.append)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from math import gcd
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cueflow.tasks.audio.geneva.frames import LONG_S, STEP_S, LowLevel, low_level
+from cueflow.tasks.audio.geneva.slopes import slopes
 from cueflow.tasks.audio.quality.periods import Cycles, find_cycles
 from cueflow.tasks.audio.signal.level import POWER_FLOOR
 from cueflow.tasks.audio.signal.stream import CONTEXT, HOP, RATE_HZ
@@ -20,7 +20,6 @@ F64 = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 _ALIKE = 1.3  # neighbouring periods further apart are no neighbours
-_TURN = 0.1  # of the contour's range: smaller rises and falls are no peaks
 _F0, _LOUD = "F0semitoneFrom27.5Hz_sma3nz", "loudness_sma3"
 
 
@@ -241,8 +240,7 @@ def functionals(found: Contours, keep: Flags) -> dict[str, float]:
     voiced, unvoiced = _segments(found.f0, keep, voiced=1), _segments(found.f0, keep, voiced=0)
     seconds = float(keep.sum()) * STEP_S
     known = float((keep & np.isfinite(found.f0)).sum() - 2) * STEP_S
-    limit = _TURN * _range(loud)
-    out["loudnessPeaksPerSec"] = _per(sum(_peaks(part, limit) for part in loud), seconds)
+    out["loudnessPeaksPerSec"] = _per(slopes(loud, STEP_S).peaks, seconds)
     out["VoicedSegmentsPerSec"] = _per(len(voiced), known)
     out |= {"MeanVoicedSegmentLengthSec": _mean(voiced), "StddevVoicedSegmentLengthSec": _sd(voiced)}
     out |= {"MeanUnvoicedSegmentLength": _mean(unvoiced), "StddevUnvoicedSegmentLength": _sd(unvoiced)}
@@ -253,24 +251,18 @@ def functionals(found: Contours, keep: Flags) -> dict[str, float]:
 def _contour(name: str, parts: list[F64]) -> dict[str, float]:
     values = np.concatenate([*parts, np.empty(0)])
     low, middle, high = np.quantile(values, (0.2, 0.5, 0.8)) if len(values) else (np.nan,) * 3
-    limit = _TURN * _range(parts)
-    rising, falling = (np.concatenate(s) for s in zip(*(_slopes(p, limit) for p in [*parts, np.empty(0)]), strict=True))
+    steep = slopes(parts, STEP_S)
     return {
         **_moments(name, values),
         f"{name}_percentile20.0": float(low),
         f"{name}_percentile50.0": float(middle),
         f"{name}_percentile80.0": float(high),
         f"{name}_pctlrange0-2": float(high - low),
-        f"{name}_meanRisingSlope": _mean(rising),
-        f"{name}_stddevRisingSlope": _sd(rising),
-        f"{name}_meanFallingSlope": _mean(falling),
-        f"{name}_stddevFallingSlope": _sd(falling),
+        f"{name}_meanRisingSlope": steep.rising_mean,
+        f"{name}_stddevRisingSlope": steep.rising_sd,
+        f"{name}_meanFallingSlope": steep.falling_mean,
+        f"{name}_stddevFallingSlope": steep.falling_sd,
     }
-
-
-def _range(parts: list[F64]) -> float:
-    values = np.concatenate([*parts, np.empty(0)])
-    return float(np.ptp(values)) if len(values) else 0.0
 
 
 def _moments(name: str, values: F64) -> dict[str, float]:
@@ -293,34 +285,3 @@ def _per(count: float, seconds: float) -> float:
 def _segments(f0: F64, keep: Flags, *, voiced: int) -> F64:
     inside = keep & ((f0 > 0) if voiced else (f0 == 0))
     return np.asarray([last - first for first, last in runs(inside)], dtype=np.float64) * STEP_S
-
-
-def _turning_points(contour: F64, limit: float) -> list[tuple[int, int]]:
-    """Places of maxima (1) and minima (-1) in turn, every one further than the limit from the next."""
-    points: list[tuple[int, int]] = []
-    low = high = direction = 0
-    for i in range(1, len(contour)):
-        high = i if contour[i] > contour[high] else high
-        low = i if contour[i] < contour[low] else low
-        if direction >= 0 and contour[i] < contour[high] - limit:
-            points.append((high, 1))
-            direction, low = -1, i
-        elif direction <= 0 and contour[i] > contour[low] + limit:
-            points.append((low, -1))
-            direction, high = 1, i
-    return points
-
-
-def _slopes(contour: F64, limit: float) -> tuple[F64, F64]:
-    """Rises from minima to maxima and falls back, both positive, per second."""
-    points = _turning_points(contour, limit)
-    rising: list[float] = []
-    falling: list[float] = []
-    for (first, _), (last, kind) in pairwise(points):
-        slope = float(contour[last] - contour[first]) / ((last - first) * STEP_S)
-        (rising if kind > 0 else falling).append(abs(slope))
-    return np.asarray(rising), np.asarray(falling)
-
-
-def _peaks(contour: F64, limit: float) -> int:
-    return sum(kind > 0 for place, kind in _turning_points(contour, limit) if place > 0)
