@@ -22,10 +22,13 @@ from cueflow.tasks.audio.quality.formants import formant_tracks
 from cueflow.tasks.audio.quality.harmonicity import harmonicity
 from cueflow.tasks.audio.quality.periods import find_cycles
 from cueflow.tasks.audio.quality.pitch import track_pitch
-from cueflow.tasks.audio.signal.stream import RATE_HZ, chunks
+from cueflow.tasks.audio.signal.stream import RATE_HZ, chunks, frames_of
 
 FLOOR_HZ, CEILING_HZ = 75.0, 500.0  # Praat's settings of the stored values
 EDGE = 5  # frames whose cepstral window of 100 ms would reach over the ends: Praat has none there
+EDGE_PITCH = 2  # the same for three periods of the floor
+EDGE_HNR = 1  # and for two
+SILENCE = 0.1  # of the peak: Praat's threshold for the stored harmonicity
 Away = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -66,6 +69,7 @@ def values_of(samples: np.ndarray) -> dict[str, float]:
     chunk = next(iter(chunks([samples])))
     n, peak = chunk.n_frames, float(np.abs(chunk.core).max())
     f0 = track_pitch(chunk.samples, n_frames=n, floor_hz=FLOOR_HZ, ceiling_hz=CEILING_HZ, peak=peak).f0_hz
+    f0[:EDGE_PITCH] = f0[n - EDGE_PITCH :] = np.nan
     voiced = np.isfinite(f0)
     marks = find_cycles(chunk.samples, f0, peak=peak)
     periods, tops = pb.comparable(marks.times_s, marks.amplitude)
@@ -73,6 +77,7 @@ def values_of(samples: np.ndarray) -> dict[str, float]:
     formants = formant_tracks(chunk.samples, voiced)
     return {
         "f0_p50_hz": float(np.nanmedian(f0)),
+        "voiced_fraction": float(voiced[EDGE_PITCH : n - EDGE_PITCH].mean()),
         "jitter_local": pb.jitter_local(periods) / 100.0,
         "jitter_abs": pb.jitter_abs(periods),
         "jitter_rap": rap,
@@ -84,10 +89,19 @@ def values_of(samples: np.ndarray) -> dict[str, float]:
         "shimmer_apq5": pb.shimmer_smoothed(tops, 5) / 100.0,
         "shimmer_apq11": pb.shimmer_smoothed(tops, 11) / 100.0,
         "shimmer_dda": 3.0 * apq3,
-        "hnr_mean_db": float(np.nanmean(harmonicity(chunk.samples, f0, floor_hz=FLOOR_HZ))),
+        "hnr_mean_db": _harmonics_to_noise(chunk.samples, n, peak),
         "cpps_db": float(np.mean(peak_prominence(chunk.samples, np.ones(n, dtype=bool))[EDGE : n - EDGE])),
         **{f"f{i + 1}_p50_hz": float(np.nanmedian(formants[voiced, i])) for i in range(formants.shape[1])},
     }
+
+
+def _harmonics_to_noise(samples: np.ndarray, n_frames: int, peak: float) -> float:
+    """Mean as in Praat: over every frame that is not silent, voiced or not."""
+    found = harmonicity(samples, np.ones(n_frames, dtype=bool), floor_hz=FLOOR_HZ)[EDGE_HNR : n_frames - EDGE_HNR]
+    near = frames_of(samples, int(RATE_HZ / FLOOR_HZ), n_frames=n_frames)[EDGE_HNR : n_frames - EDGE_HNR]
+    loud = np.abs(near).max(axis=1) / peak
+    share = 1.0 - 1.0 / (1.0 + 10.0 ** (found / 10.0))
+    return float(found[share > np.maximum(0.0, 2.0 - loud / SILENCE)].mean())
 
 
 def main(data: str) -> None:

@@ -25,6 +25,7 @@ _NUCLEI = "doi:10.3758/BRM.41.2.385"
 
 PITCH_METHOD = "autocorrelation"
 TIMING_METHOD = "silero-vad"
+_RHYTHM = "doi:10.1177/00238309000430040301"
 _BY_PEAKS = ("intensity_peaks", _NUCLEI)
 _BY_PITCH = (PITCH_METHOD, _EGEMAPS)
 
@@ -98,6 +99,11 @@ _LOUD = (
     _level(
         "level_speech_sd", "dB", "sd", "Standard deviation of the level of 10 ms frames in voiced speech.",
         evidence=Evidence(3.0, VOICE), plausible=(0, 30),
+    ),
+    _level(
+        "level_speech_relative", "dB", "p50",
+        "Median level of 10 ms frames in voiced speech, over the speaker's own in the whole recording.",
+        evidence=Evidence(3.0, VOICE), plausible=(-20, 20),
     ),
     _level(
         "level_noise_p10", "dB", "p10", "10th percentile of the level of 10 ms frames outside speech, re full scale.",
@@ -209,6 +215,11 @@ _TALK = (
     _timing(
         "speech_articulation_rate", "syllables/s", "rate", "Syllable nuclei per second of speech, pauses left out.",
         "articulation_rate", evidence=Evidence(5.0, SPEECH), plausible=(1, 9), how=_BY_PEAKS,
+    ),
+    _timing(
+        "speech_syllables_npvi", "1", "mean",
+        "Mean difference of successive intervals between syllable nuclei over their mean, times 100 (nPVI).",
+        "rhythm_npvi", evidence=Evidence(10.0, SPEECH), plausible=(10, 120), how=("intensity_peaks", _RHYTHM),
     ),
     _timing(
         "speech_voiced_rate", "1/s", "rate", "Voiced stretches per second of speech.",

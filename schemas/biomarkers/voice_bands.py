@@ -5,7 +5,7 @@ from __future__ import annotations
 _WHOLE, _WIDE = 7000.0, 5000.0
 _NEEDS_HZ: tuple[tuple[tuple[str, ...], float], ...] = (
     (("loudness_", "egemaps_loudness", "voice_flux", "voice_mfcc", "egemaps_mfcc"), _WHOLE),
-    (("voice_alpha", "voice_hammarberg", "voice_cpp", "voice_formant"), _WIDE),
+    (("voice_alpha", "voice_hammarberg", "voice_cpp", "voice_gne", "voice_formant"), _WIDE),
     (("egemaps_alpha", "egemaps_hammarberg", "egemaps_flux", "egemaps_f1_", "egemaps_f2_", "egemaps_f3_"), _WIDE),
     (("egemaps_h1_a3",), _WIDE),
 )

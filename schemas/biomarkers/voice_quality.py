@@ -11,6 +11,8 @@ _PRAAT = "https://www.fon.hum.uva.nl/praat/manual/Voice.html"
 _BOERSMA = "https://www.fon.hum.uva.nl/paul/papers/Proceedings_1993.pdf"
 _CPP = "doi:10.1016/j.jvoice.2014.06.015"
 _CYCLES = "cycles by waveform matching, periods .1 to 20 ms, period factor 1.3, amplitude factor 1.6"
+_GNE = "https://www.ingentaconnect.com/content/dav/aaua/1997/00000083/00000004"
+_KLATT = "doi:10.1121/1.398894"
 _STATISTICS = {"mean": "Mean", "sd": "Standard deviation", "p50": "Median"}
 _THREE_SECONDS = Evidence(3.0, VOICE)
 
@@ -50,7 +52,7 @@ VOICE_QUALITY: tuple[Biomarker, ...] = (
     _cycles("shimmer_apq5", "%", f"{_AWAY_TOP} five over the mean", (0, 20), "apq5Shimmer"),
     _cycles("shimmer_apq11", "%", f"{_AWAY_TOP} eleven over the mean", (0, 30), "apq11Shimmer"),
     _cycles("shimmer_dda", "%", "Three times the three-point amplitude perturbation", (0, 60), "ddaShimmer"),
-    _frames("hnr_mean", "dB", "harmonics-to-noise ratio, by cross-correlation of neighbouring periods", "HNR",
+    _frames("hnr_mean", "dB", "harmonics-to-noise ratio, by cross-correlation of neighbouring pieces", "HNR",
             "voice_hnr",
             plausible=(-5, 40), how=("cross_correlation", _BOERSMA)),
     _frames("hnr_sd", "dB", "harmonics-to-noise ratio", plausible=(0, 20), how=("cross_correlation", _BOERSMA)),
@@ -59,6 +61,10 @@ VOICE_QUALITY: tuple[Biomarker, ...] = (
             plausible=(2, 30), how=("cepstrum", _CPP)),
     _frames("cpp_sd", "dB", "cepstral peak prominence, smoothed over .5 ms and 20 ms", plausible=(0, 15),
             how=("cepstrum", _CPP)),
+    _frames("gne_mean", "1", "glottal-to-noise excitation ratio, bands of 1 kHz at least 500 Hz apart", "voice_gne",
+            plausible=(0.3, 1), how=("envelope_correlation", _GNE)),
+    _frames("h1h2_mean", "dB", "level of the first harmonic over that of the second, formants not taken out",
+            "voice_h1h2", plausible=(-25, 30), how=("spectrum_50ms", _KLATT)),
 )  # fmt: skip
 
 _FORMANTS = {1: (200.0, 1200.0), 2: (600.0, 3000.0), 3: (1500.0, 4000.0), 4: (2400.0, 5300.0)}

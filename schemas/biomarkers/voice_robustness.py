@@ -8,8 +8,10 @@ _MOVED: dict[str, tuple[str, str, str, str]] = {
     "f0_st": (".02", ".10", ".13", "0"),
     "voice_jitter": (".01", ".10", ".14", "0"),
     "voice_shimmer": (".05", ".13", ".41", "0"),
-    "voice_hnr": ("1.3", "3.5", "1.0", "0"),
+    "voice_hnr": ("1.2", "3.3", "1.0", "0"),
     "voice_cpp": (".21", ".82", ".41", "0"),
+    "voice_gne": (".10", ".18", ".08", "0"),
+    "voice_h1h2": (".06", ".31", ".65", "0"),
     "voice_formant": (".09", ".13", ".01", "0"),
     "voice_alpha": ("3.4", "7.4", "2.0", "0"),
     "voice_mfcc": ("5.9", "8.6", "1.5", "0"),
@@ -17,8 +19,9 @@ _MOVED: dict[str, tuple[str, str, str, str]] = {
     "speech_share": (".01", ".01", ".01", "0"),
     "speech_pause": (".02", ".07", ".02", "0"),
     "speech_articulation": (".03", ".07", ".02", "0"),
-    "egemaps_f0": (".05", ".23", ".18", ".16"),
-    "egemaps_loudness": (".16", ".33", ".10", ".78"),
+    "speech_syllables_npvi": ("1.5", "3.1", "1.0", "0"),
+    "egemaps_f0": (".04", ".22", ".18", ".13"),
+    "egemaps_loudness": (".17", ".34", ".10", ".78"),
     "egemaps_mfcc": ("6.5", "7.6", ".5", "0"),
 }
 _ABSOLUTE = frozenset({"dB", "1", "st"})

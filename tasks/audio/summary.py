@@ -22,7 +22,14 @@ from cueflow.tasks.audio.quality.pitch import speaker_range
 from cueflow.tasks.audio.signal.level import POWER_FLOOR
 from cueflow.tasks.audio.signal.stream import FRAME_S, HOP
 from cueflow.tasks.audio.signal.vad import runs
-from cueflow.tasks.audio.talk.timing import Flags, Talk, lengths_s, syllable_nuclei, turns_and_pauses
+from cueflow.tasks.audio.talk.timing import (
+    Flags,
+    Talk,
+    lengths_s,
+    pairwise_variability,
+    syllable_nuclei,
+    turns_and_pauses,
+)
 from cueflow.tasks.audio.tracks import Tracks
 
 F64 = NDArray[np.float64]
@@ -33,7 +40,7 @@ HUM_MIN_DB = 20.0  # of speech over hum: below, hum counts as noise of the voice
 SNR_MIN_DB = 20.0  # below, measures of the voice's own noise are marked: white noise 20 dB down costs 3.4 dB of HNR
 _CLIP_HURTS = ("level_speech", "level_snr", "loudness_", "voice_shimmer", "voice_hnr", "voice_cpp",
                "egemaps_loudness", "egemaps_shimmer", "egemaps_hnr", "egemaps_level")  # fmt: skip
-_NOISE_HURTS = ("voice_jitter", "voice_shimmer", "voice_hnr", "voice_cpp",
+_NOISE_HURTS = ("voice_jitter", "voice_shimmer", "voice_hnr", "voice_cpp", "voice_gne",
                 "egemaps_jitter", "egemaps_shimmer", "egemaps_hnr")  # fmt: skip
 _RESTS = frozenset({voice.SPEECH, VOICE, voice.TURNS, voice.PAUSES, voice.STRETCHES})
 _SEMITONE_REFERENCE_HZ = 27.5
@@ -44,7 +51,8 @@ class View:
     """The frames of one window: `used` may be used, `speech` and `voice` are among them, `talk` is found in them.
 
     `silent` are those in which nobody speaks, the speaker of this view or another one;
-    `f0_range` is the speaker's pitch floor and ceiling over the whole recording: frames beyond are errors, not voice.
+    `f0_range` is the speaker's pitch floor and ceiling over the whole recording: frames beyond are errors, not voice;
+    `usual_db` is the speaker's median level in voiced speech over the whole recording.
     """
 
     tracks: Tracks
@@ -55,6 +63,7 @@ class View:
     talk: Talk
     cycles_used: Flags
     f0_range: tuple[float, float]
+    usual_db: float
 
 
 def view_of(tracks: Tracks, speech: Flags, used: Flags, *, others: Flags, pause_min_s: float) -> View:
@@ -79,7 +88,9 @@ def view_of(tracks: Tracks, speech: Flags, used: Flags, *, others: Flags, pause_
     f0 = tracks.frames.f0_hz
     f0_range = speaker_range(f0[speech & np.isfinite(f0)])
     with np.errstate(invalid="ignore"):
-        voiced = spoken & (f0 >= f0_range[0]) & (f0 <= f0_range[1])
+        plausible = (f0 >= f0_range[0]) & (f0 <= f0_range[1])
+    voiced = spoken & plausible
+    usual_db = _median_level(tracks.frames.power[speech & plausible])
     turns, pauses = turns_and_pauses(speech, used, others=others, pause_min_s=pause_min_s)
     nuclei = syllable_nuclei(tracks.frames.power, voiced)
     marks = tracks.cycles.times_s
@@ -87,7 +98,7 @@ def view_of(tracks: Tracks, speech: Flags, used: Flags, *, others: Flags, pause_
     # the NaN between two chunks stays: it is what keeps periods from reaching over the seam
     kept = ~np.isfinite(marks) | voiced[np.clip(frame, 0, len(voiced) - 1)]
     talk = Talk(turns, pauses, tuple(runs(voiced)), nuclei)
-    return View(tracks, used, used & ~spoken & ~others, spoken, voiced, talk, kept, f0_range)
+    return View(tracks, used, used & ~spoken & ~others, spoken, voiced, talk, kept, f0_range, usual_db)
 
 
 def evidence_of(view: View) -> dict[str, float]:
@@ -289,12 +300,17 @@ def _level_values(view: View) -> dict[str, float]:
     return {
         "level_speech_mean": float(_decibels(np.asarray([speech]))[0]),
         "level_speech_sd": _sd(level[view.voice]),
+        "level_speech_relative": _median_level(power[view.voice]) - view.usual_db,
         "level_noise_p10": float(_decibels(np.asarray([np.quantile(silent, 0.1)]))[0]) if len(silent) else float("nan"),
         "level_snr": float(10 * np.log10(max(speech - noise, POWER_FLOOR) / max(noise, POWER_FLOOR)))
         if np.isfinite(speech) and len(silent)
         else float("nan"),
         "level_clipped_share": _mean(view.tracks.frames.clipped[view.used]) / HOP,
     }
+
+
+def _median_level(power: NDArray[np.floating]) -> float:
+    return float(np.median(_decibels(power.astype(np.float64)))) if len(power) else float("nan")
 
 
 def _decibels(power: F64) -> F64:
@@ -324,6 +340,7 @@ def _talk_values(view: View) -> dict[str, float]:
         "speech_pause_max": float(pauses.max()) if len(pauses) else float("nan"),
         "speech_syllables_rate": _per(nuclei, observed),
         "speech_articulation_rate": _per(nuclei, spoken),
+        "speech_syllables_npvi": pairwise_variability(talk.nuclei, talk.turns),
         "speech_voiced_rate": _per(float(len(stretches)), spoken),
         "speech_voiced_mean": _mean(stretches),
         "speech_voiced_sd": _sd(stretches),
@@ -355,6 +372,8 @@ def _frame_values(view: View) -> dict[str, float]:
     for name, track in (("hnr", frames.hnr_db), ("cpp", frames.cpp_db)):
         chosen = track[voiced]
         out |= {f"voice_{name}_mean": _mean(chosen), f"voice_{name}_sd": _sd(chosen)}
+    out["voice_gne_mean"] = _mean(frames.gne[voiced & np.isfinite(frames.gne)])
+    out["voice_h1h2_mean"] = _mean(frames.h1_h2_db[voiced])
     for i in range(frames.formants_hz.shape[1]):
         formant = frames.formants_hz[voiced, i]
         found = formant[np.isfinite(formant)]

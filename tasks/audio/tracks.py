@@ -15,6 +15,7 @@ from cueflow.schemas.reasons import Reason
 from cueflow.tasks.audio.geneva.frames import LowLevel, low_level
 from cueflow.tasks.audio.quality.cepstrum import peak_prominence
 from cueflow.tasks.audio.quality.formants import formant_tracks
+from cueflow.tasks.audio.quality.glottal import first_harmonics, glottal_to_noise
 from cueflow.tasks.audio.quality.harmonicity import harmonicity
 from cueflow.tasks.audio.quality.periods import Cycles, find_cycles
 from cueflow.tasks.audio.quality.pitch import track_pitch
@@ -44,8 +45,9 @@ class VoiceModels:
 class FrameTracks:
     """Tracks of n frames.
 
-    `power` re full scale²; `clipped` samples in the frame; `f0_hz`, `hnr_db`, `cpp_db` (n,) and `formants_hz` (n, 4),
-    NaN where unvoiced.
+    `power` re full scale²; `clipped` samples in the frame; `f0_hz`, `hnr_db`, `cpp_db`, `h1_h2_db` (n,) and
+    `formants_hz` (n, 4), NaN where unvoiced; `gne` (n,) the glottal-to-noise excitation
+    ratio of every second voiced frame, else NaN.
     """
 
     power: F32
@@ -53,6 +55,8 @@ class FrameTracks:
     f0_hz: F32
     hnr_db: F32
     cpp_db: F32
+    h1_h2_db: F32
+    gne: F32
     formants_hz: F32
 
 
@@ -162,8 +166,10 @@ def _frame_tracks(chunk: Chunk, *, floor_hz: float, ceiling_hz: float, peak: flo
         power=frame_power(chunk.core, n_frames=n),
         clipped=clipped_samples(chunk.raw, n_frames=n),
         f0_hz=pitch.f0_hz,
-        hnr_db=harmonicity(chunk.samples, pitch.f0_hz, floor_hz=floor_hz),
+        hnr_db=harmonicity(chunk.samples, voiced, floor_hz=floor_hz),
         cpp_db=peak_prominence(chunk.samples, voiced),
+        h1_h2_db=first_harmonics(chunk.samples, pitch.f0_hz),
+        gne=glottal_to_noise(chunk.samples, voiced),
         formants_hz=formant_tracks(chunk.samples, voiced),
     )
     return tracks, Cycles(marks.times_s + chunk.first_frame * FRAME_S, marks.amplitude)

@@ -129,6 +129,17 @@ def test_a_quieter_recording_differs_in_level_only(talk, voice_models, found):
     assert quiet["level_speech_mean"].value == pytest.approx(loud["level_speech_mean"].value - 26.02, abs=0.3)
 
 
+def test_a_louder_phase_stands_above_the_speakers_own_level(talk, voice_models):
+    louder = talk.copy()
+    louder[: 7 * RATE] *= 2.0
+    phases = (Window(100.0, 107.0, "task"),)
+    plain, raised = (analyse(x, voice_models, start_s=100.0, phases=phases) for x in (talk, louder))
+    both = [values(result, "task")["level_speech_relative"].value for result in (plain, raised)]
+    usual = [float(values(result)["level_speech_relative"].value) for result in (plain, raised)]
+    assert usual == [0.0, 0.0]
+    assert 3.0 < both[1] - both[0] <= 6.1  # 6 dB, less what it raises the whole recording's median by
+
+
 def test_phases_are_measured_apart(talk, voice_models):
     phases = (Window(103.5, 107.0, "task"), Window(120.0, 160.0, "rest"), Window(500.0, 600.0, "later"))
     result = analyse(talk, voice_models, start_s=100.0, phases=phases)

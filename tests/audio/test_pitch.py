@@ -9,6 +9,7 @@ import pytest
 
 from cueflow.tasks.audio.quality.cepstrum import peak_prominence
 from cueflow.tasks.audio.quality.formants import burg, formant_tracks, resonances
+from cueflow.tasks.audio.quality.glottal import first_harmonics, glottal_to_noise
 from cueflow.tasks.audio.quality.harmonicity import harmonicity
 from cueflow.tasks.audio.quality.pitch import PathCosts, best_path, speaker_range, track_pitch
 from cueflow.tasks.audio.signal.stream import chunks
@@ -105,14 +106,47 @@ def test_harmonicity_is_the_ratio_that_was_mixed(ratio_db):
     noise = np.random.default_rng(4).standard_normal(len(t))
     noise *= np.sqrt(np.mean(tone**2) / np.mean(noise**2)) * 10 ** (-ratio_db / 20)
     chunk = chunk_of(0.05 * (tone + noise))
-    known = np.full(chunk.n_frames, 160.0, dtype=np.float32)
-    found = harmonicity(chunk.samples, known, floor_hz=75.0)[5:-5]
+    found = harmonicity(chunk.samples, np.ones(chunk.n_frames, dtype=bool), floor_hz=75.0)[5:-5]
     assert float(np.median(found)) == pytest.approx(ratio_db, abs=1.0)
 
 
 def test_harmonicity_of_unvoiced_frames_is_missing():
     chunk = chunk_of(np.zeros(RATE))
-    assert np.isnan(harmonicity(chunk.samples, np.full(100, np.nan, dtype=np.float32), floor_hz=60.0)).all()
+    assert np.isnan(harmonicity(chunk.samples, np.zeros(100, dtype=bool), floor_hz=60.0)).all()
+
+
+def test_excitation_tells_pulses_from_turbulence():
+    from scipy.signal import lfilter
+
+    pulses = np.zeros(2 * RATE)
+    pulses[:: RATE // 125] = 1.0
+    tract = np.poly(
+        [r for f in (700, 1200, 2600, 3500) for r in np.exp(-0.02 + 2j * np.pi * f / RATE * np.array([1, -1]))]
+    )
+    voice, breath = (
+        lfilter([1.0], tract.real, x) for x in (pulses, np.random.default_rng(5).standard_normal(2 * RATE))
+    )
+    found = []
+    for share in (0.0, 0.3, 0.6, 1.0):
+        chunk = chunk_of(0.05 * ((1 - share) * voice / voice.std() + share * breath / breath.std()))
+        gne = glottal_to_noise(chunk.samples, np.ones(chunk.n_frames, dtype=bool))
+        assert np.isnan(gne[1::2]).all()
+        found.append(np.nanmean(gne[10:-10]))
+    assert found[0] > 0.98
+    assert found[-1] < 0.6
+    assert np.all(np.diff(found) < 0)
+
+
+def test_first_harmonic_over_the_second():
+    t = np.arange(RATE) / RATE
+    chunk = chunk_of(
+        0.1 * np.sin(2 * np.pi * 150 * t) + 0.05 * np.sin(2 * np.pi * 300 * t + 1) + 0.08 * np.sin(2 * np.pi * 450 * t)
+    )
+    f0 = np.full(chunk.n_frames, 151.0, dtype=np.float32)
+    f0[:10] = np.nan
+    found = first_harmonics(chunk.samples, f0)
+    assert np.isnan(found[:10]).all()
+    assert np.median(found[10:-5]) == pytest.approx(20 * np.log10(2), abs=0.15)
 
 
 def test_cepstral_peak_falls_with_breathiness():

@@ -8,7 +8,7 @@ import pytest
 from cueflow.schemas.errors import ModelError
 from cueflow.schemas.reasons import Reason
 from cueflow.tasks.audio.signal.vad import Leveller, VoiceDetector, on_frames, runs, speech_frames
-from cueflow.tasks.audio.talk.timing import lengths_s, syllable_nuclei, turns_and_pauses
+from cueflow.tasks.audio.talk.timing import lengths_s, pairwise_variability, syllable_nuclei, turns_and_pauses
 
 RATE = 16_000
 
@@ -119,3 +119,13 @@ def test_detector_without_its_network(tmp_path):
 
 def test_frames_beyond_the_last_window_are_silence():
     assert on_frames(np.empty(0, dtype=np.float32), 5).tolist() == [0.0] * 5
+
+
+def test_rhythm_of_even_and_of_alternating_syllables():
+    even = np.arange(0, 400, 20)
+    assert pairwise_variability(even, ((0, 400),)) == 0.0
+    uneven = np.cumsum([0, 10, 30, 10, 30, 10])  # every pair differs by 20 around 20
+    assert pairwise_variability(uneven, ((0, 400),)) == pytest.approx(100.0)
+    # A pair does not reach from one stretch into the next: the first has 10 and 30, the second one interval alone.
+    assert pairwise_variability(uneven, ((0, 41), (41, 400))) == pytest.approx(100.0)
+    assert np.isnan(pairwise_variability(uneven[:2], ((0, 400),)))

@@ -96,6 +96,34 @@ def syllable_nuclei(power: NDArray[np.float32], voice: Flags) -> NDArray[np.int6
     return np.asarray(peaks[voice[peaks]], dtype=np.int64)
 
 
+def pairwise_variability(nuclei: NDArray[np.int64], turns: Spans) -> float:
+    """Normalised pairwise variability index (nPVI) of the intervals between syllable nuclei.
+
+    Parameters
+    ----------
+    nuclei : ndarray of int, shape (k,)
+        Frames of syllable nuclei.
+    turns : tuple of tuple of int
+        Half-open spans of frames; no interval and no pair of intervals reaches from one into another.
+
+    Returns
+    -------
+    float
+        100 times the mean difference of successive intervals over their mean: 0 where all are the same; NaN without a
+        pair.
+
+    References
+    ----------
+    Low, Grabe and Nolan (2000), doi:10.1177/00238309000430040301, there of vowels' durations.
+    """
+    away: list[NDArray[np.float64]] = []
+    for first, last in turns:
+        lengths = np.diff(nuclei[(nuclei >= first) & (nuclei < last)]).astype(np.float64)
+        away.append(2.0 * np.abs(np.diff(lengths)) / (lengths[:-1] + lengths[1:]))
+    found = np.concatenate([*away, np.empty(0)])
+    return 100.0 * float(found.mean()) if len(found) else float("nan")
+
+
 def lengths_s(spans: Spans) -> NDArray[np.float64]:
     """Durations of spans.
 
