@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cueflow import __version__
-from cueflow.cli import actions, dataset, erasing, fusion, models, serve, sharing, tables
+from cueflow.cli import actions, contours, dataset, erasing, fusion, models, serve, sharing, tables
 from cueflow.cli.console import USAGE, fail
 from cueflow.schemas.errors import CueflowError
 
@@ -26,6 +26,7 @@ dataset.add_to(app)
 tables.add_to(app)
 sharing.add_to(app)
 erasing.add_to(app)
+contours.add_to(app)
 serve.add_to(app)
 app.add_typer(models.app, name="models")
 app.add_typer(fusion.app, name="fusion")

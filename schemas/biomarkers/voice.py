@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cueflow.schemas.biomarkers.base import Biomarker, Evidence, SeriesSpec
-from cueflow.schemas.biomarkers.voice_egemaps import EGEMAPS
+from cueflow.schemas.biomarkers.voice_egemaps import EGEMAPS, EGEMAPS_SERIES
 from cueflow.schemas.biomarkers.voice_quality import VOICE, VOICE_QUALITY, VOICE_SPECTRUM
 from cueflow.schemas.biomarkers.voice_robustness import robustness_of
 from cueflow.schemas.biomarkers.voice_turns import VOICE_TURNS
@@ -270,4 +270,5 @@ SERIES: tuple[SeriesSpec, ...] = (
     SeriesSpec("voice_loudness", "audio", "a.u.", "Mean auditory loudness, uncalibrated."),
     SeriesSpec("voice_level", "audio", "dB", "Level of the mean power, re full scale."),
     SeriesSpec("voice_hnr", "audio", "dB", "Mean harmonics-to-noise ratio of the voiced frames of speech."),
+    *EGEMAPS_SERIES,
 )

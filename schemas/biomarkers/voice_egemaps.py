@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from cueflow.schemas.biomarkers.base import Biomarker, Evidence
+from cueflow.schemas.biomarkers.base import Biomarker, Evidence, SeriesSpec
 
 _SOURCE = "doi:10.1109/TAFFC.2015.2457417"
 _SPEECH, _VOICE = Evidence(3.0, "s of speech"), Evidence(3.0, "s of voice")
@@ -121,14 +121,14 @@ _UNVOICED_LENGTH = _Track("unvoiced_length", "", "s", "length of unvoiced stretc
 _LEVEL = _Track("level", "", "dB", "mean power in speech, re full scale; uncalibrated", (-80.0, 0.0), _SPEECH)
 _SD = "Standard deviation"
 
+_FORMANTS = (*_formant(1, (50.0, 1500.0)), *_formant(2, (500.0, 3500.0)), *_formant(3, (1000.0, 4500.0)))
+
 EGEMAPS: tuple[Biomarker, ...] = (
     *_contour(_PITCH),
     *_contour(_LOUDNESS),
     *(b for track in (_SPECTRAL[-1], *_CEPSTRA) for b in _moments(_plain(track))),
     *(b for track in _QUALITY for b in _moments(replace(track, published=f"{track.published}_sma3nz"))),
-    *(b for track in _formant(1, (50.0, 1500.0)) for b in _moments(track)),
-    *(b for track in _formant(2, (500.0, 3500.0)) for b in _moments(track)),
-    *(b for track in _formant(3, (1000.0, 4500.0)) for b in _moments(track)),
+    *(b for track in _FORMANTS for b in _moments(track)),
     *(b for track in (*_SPECTRAL, *_CEPSTRA) for b in _moments(_voiced(track))),
     *(_one(_unvoiced(track), "mean", "_amean", "Mean") for track in _SPECTRAL),
     _one(_PEAKS, "rate", "loudnessPeaksPerSec", "Number"),
@@ -138,4 +138,16 @@ EGEMAPS: tuple[Biomarker, ...] = (
     _one(_UNVOICED_LENGTH, "mean", "MeanUnvoicedSegmentLength", "Mean"),
     _one(_UNVOICED_LENGTH, "sd", "StddevUnvoicedSegmentLength", _SD),
     _one(_LEVEL, "equivalent", "equivalentSoundLevel_dBp", "Level"),
+)
+
+
+def _second(track: _Track, frames: str) -> SeriesSpec:
+    what = track.what.split(";")[0].removesuffix(", voiced frames")
+    return SeriesSpec(f"egemaps_{track.name}", "audio", track.unit, f"Mean over {frames} of the {what}.")
+
+
+# The 25 low-level descriptors in the published order: one value per second here, every 10 ms in `cueflow contours`.
+EGEMAPS_SERIES: tuple[SeriesSpec, ...] = (
+    *(_second(track, "frames of speech") for track in (_LOUDNESS, *_SPECTRAL, *_CEPSTRA)),
+    *(_second(track, "voiced frames of speech") for track in (_PITCH, *_QUALITY, *_FORMANTS)),
 )

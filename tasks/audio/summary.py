@@ -16,7 +16,8 @@ from cueflow.schemas.biomarkers.voice_egemaps import EGEMAPS
 from cueflow.schemas.biomarkers.voice_quality import VOICE
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Measure, Window
-from cueflow.tasks.audio.geneva.functionals import contours, cycle_tracks, functionals
+from cueflow.tasks.audio.geneva.contours import contours, cycle_tracks
+from cueflow.tasks.audio.geneva.functionals import functionals
 from cueflow.tasks.audio.quality import perturbation as pb
 from cueflow.tasks.audio.quality.pitch import speaker_range
 from cueflow.tasks.audio.signal.level import POWER_FLOOR

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cueflow.tasks.audio.geneva.contours import contours, cycle_tracks
 from cueflow.tasks.audio.geneva.frames import low_level
-from cueflow.tasks.audio.geneva.functionals import contours, cycle_tracks, egemaps, functionals
+from cueflow.tasks.audio.geneva.functionals import egemaps, functionals
 from cueflow.tasks.audio.geneva.slopes import turning_points
 from cueflow.tasks.audio.quality.periods import Cycles
 
@@ -159,3 +160,34 @@ def test_near_opensmile(agreement):
     assert len(high) >= 69  # of 88; the others are listed with the reason in docs/methods/voice.md
     assert len(both) >= 65
     assert {f"{LOUD}_amean", f"{F0}_amean", "mfcc1V_sma3nz_amean", "F1frequency_sma3nz_amean"} <= both
+
+
+@pytest.mark.real
+@pytest.mark.slow
+@pytest.mark.parametrize("file", ["speech_diar/dev00.wav"])
+def test_contours_are_those_that_opensmile_writes(shared_data, tmp_path, file):
+    """16 kHz, the first 5 s, as a user gets them from the command; openSMILE's own frames beside."""
+    import polars as pl
+    import soundfile
+
+    from cueflow.flows.contours import write_contours
+
+    samples, rate = soundfile.read(shared_data / file, dtype="float32", frames=5 * 16_000)
+    soundfile.write(tmp_path / "part.wav", samples, rate, subtype="FLOAT")
+    done: list[float] = []
+    assert write_contours(tmp_path / "part.wav", tmp_path / "part.parquet", channel="", progress=done.append) >= 496
+    assert done[-1] == pytest.approx(1.0)
+    ours = pl.read_parquet(tmp_path / "part.parquet")
+    with (shared_data / "speech_reference" / "egemaps_v02_lld.csv").open(encoding="utf-8") as text:
+        theirs = [row for row in csv.DictReader(text) if row["file"] == file]
+    assert ours.columns == [name for name in theirs[0] if name != "file"]
+    assert np.allclose(ours["t_s"].to_numpy()[:496], np.arange(496) / 100.0)
+    for name in ours.columns[1:]:
+        truth = np.asarray([float(row[name]) for row in theirs])
+        found = ours[name].fill_null(0.0).to_numpy()[: len(truth)]
+        both = (truth != 0) & (found != 0) & (truth > -190) & (found > -190)
+        assert both.sum() > 100, name
+        if name.startswith(("logRel", "F1", "F2", "F3")):  # a root or a harmonic more or less decides single frames
+            assert np.median(np.abs(found[both] - truth[both])) < 0.05 * np.ptp(truth[both]), name
+        elif not name.startswith(("jitter", "shimmer")):  # other cycles than openSMILE's: docs/methods/voice.md
+            assert np.corrcoef(found[both], truth[both])[0, 1] > 0.95, name

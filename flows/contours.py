@@ -1,0 +1,58 @@
+"""Contours of a voice every 10 ms, as a file of its own: too much for the tables, and wanted for few recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from cueflow.schemas.config import AudioConfig
+from cueflow.storage.atomic import disk_errors, replace_bytes
+from cueflow.tasks.audio.tracks import measure_contours
+from cueflow.tasks.ingest.audio import audio_blocks, audio_start_s, probe_audio
+
+
+def write_contours(recording: Path, out: Path, *, channel: str, progress: Callable[[float], None]) -> int:
+    """Write the low-level descriptors of eGeMAPS of one recording.
+
+    Parameters
+    ----------
+    recording : Path
+        Any file with an audio track.
+    out : Path
+        Parquet file: `t_s` from the recording's first sample on, and a column for each contour under its published
+        name, as floats; null where a contour of voiced frames has no value.
+    channel : str
+        `left`, `right` or a number from 0 on; empty: the mean of all.
+    progress : callable
+        Told the share done.
+
+    Returns
+    -------
+    int
+        Frames written.
+
+    Notes
+    -----
+    StreamError is raised where the file cannot be read or holds no sound, TablesError or DiskFullError where the disk
+    does not take the result.
+    """
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    length, config = probe_audio(recording).duration_s or float("inf"), AudioConfig()
+    found = measure_contours(
+        audio_blocks(recording, channel=channel),
+        f0_floor_hz=config.f0_floor_hz,
+        f0_ceiling_hz=config.f0_ceiling_hz,
+        progress=lambda seconds: progress(min(seconds / length, 1.0)),
+    )
+    frames = len(next(iter(found.values())))
+    columns = {"t_s": pa.array(audio_start_s(recording) + np.arange(frames) / 100.0)}
+    for name, values in found.items():
+        columns[name] = pa.array(values.astype(np.float32), mask=(values == 0) if name.endswith("nz") else None)
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table(columns), sink, compression="zstd")
+    with disk_errors("writing the contours"):
+        replace_bytes(out, bytes(sink.getvalue()))
+    return frames
