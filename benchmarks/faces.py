@@ -1,10 +1,11 @@
 """Head angles on rendered rotations, and events of the face on simulated videos, against known truth.
 
-python benchmarks/faces.py angles                       # a face turned in space by known angles
+python benchmarks/faces.py angles                       # faces turned in space by known angles
 python benchmarks/faces.py events [SESSIONS] [MINUTES]  # default 4 sessions of 1 minute, at 25 and at 60 frames/s
 
-The rendered face is the simulator's portrait on a mesh: depth of the landmarks, perspective of a camera about two arm
-lengths away. Truth of the events is the simulator's plan; thresholds for nods were once set on its sessions.
+The rendered faces are the simulator's portrait and those of photographs beside the checkout on a mesh: depth of the
+landmarks, perspective of a camera about two arm lengths away. Half of them chose the points that the pose is fitted to.
+Truth of the events is the simulator's plan; thresholds for nods were once set on its sessions.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -29,7 +30,7 @@ from cueflow.tasks.simulate.cohort import simulate
 from cueflow.tasks.simulate.effects import Effects
 from cueflow.tasks.simulate.portrait import load_picture
 from cueflow.tasks.video.analyse import Place, analyse_video
-from cueflow.tasks.video.face.finder import FaceSearch
+from cueflow.tasks.video.face.finder import FaceSearch, Square, ideal_square, image_of, squares
 from cueflow.tasks.video.face.geometry import head_angles, rotation_between
 
 Picture = NDArray[np.uint8]
@@ -39,6 +40,14 @@ OVAL = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379
         150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)  # fmt: skip
 KINDS = ("blink", "nod", "shake", "smile")
 NEAR_S = 0.3
+NEAR_DEG = 3.0
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+PICTURES = ("video_face/*.jpg", "image_gesture/mp_*/*.jpg", "video_face/*face.m*", "video_rppg/*.mp4",
+            "video_blink/*.mp4", "video_gesture/*.mp4", "video_action/*makeup.avi")  # fmt: skip
+LEAST_PX, AHEAD_DEG = 60, 20.0  # smallest face that is rendered, and how far it may be turned in its picture
+CONDITIONS = (("as above", AWAY, 1.0), ("camera 2.5 face heights away", 2.5, 1.0),
+              ("camera 8 face heights away", 8.0, 1.0), ("a face as deep by .85", AWAY, 0.85),
+              ("a face as deep by 1.15", AWAY, 1.15))  # fmt: skip
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -53,23 +62,98 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def angles() -> None:
-    """Turn the face about each axis and compare."""
+    """Turn every face about each axis and compare; `MediaPipe` is its own facial transformation matrix."""
     turns = [("yaw", a) for a in (-30, -20, -10, 10, 20, 30)] + [
         (axis, a) for axis in ("pitch", "roll") for a in (-20, -10, 10, 20)
     ]
-    with FaceSearch(video_models().landmarker) as search:
-        mesh = Mesh(load_picture()[:, :, ::-1], search)
-        rest = _pose(search, mesh.turned(np.eye(3)))
-        print(heading("Head angles on a rendered face"))
-        print("| turned | degrees | found | whole error, degrees |\n|---|---|---|---|")
-        errors = []
+    with FaceSearch(video_models().landmarker) as search, Matrix() as matrix:
+        meshes = [Mesh(picture, search) for picture in faces(search)]
+        print(heading(f"Head angles on {len(meshes)} rendered faces"))
+        print(
+            "| turned | degrees | found, median | error, mean | 95 % of errors below | within 3° |"
+            " whole error, median | MediaPipe, median | MediaPipe's error, mean | the portrait |\n|---|---|---|---|---|---|---|---|---|---|"
+        )
         for axis, degrees in turns:
-            turn = rotation(axis, degrees)
-            pose = _pose(search, mesh.turned(turn))
-            found = head_angles(pose @ rest.T)[("pitch", "yaw", "roll").index(axis)]
-            errors.append(rotation_between(turn @ rest, pose))
-            print(f"| {axis} | {degrees} | {found:.1f} | {errors[-1]:.1f} |")
-    print(f"\nMean {np.mean(errors):.1f}, largest {np.max(errors):.1f} degrees.\n")
+            _print_turn(meshes, axis, degrees, search=search, matrix=matrix)
+        print("\nYaw of 20 degrees to either side, median over the faces, and mean error:\n")
+        for name, away, depth in CONDITIONS:
+            found = np.array([m.found(search, ("yaw", d), away=away, depth=depth) for m in meshes for d in (-20, 20)])
+            found = np.abs(found[np.isfinite(found[:, 0]), 0])
+            print(f"- {name}: {np.median(found):.1f}, {np.mean(np.abs(found - 20)):.1f}")
+    print()
+
+
+def _print_turn(meshes: Sequence[Mesh], axis: str, degrees: float, *, search: FaceSearch, matrix: Matrix) -> None:
+    ours = np.array([m.found(search, (axis, degrees)) for m in meshes])
+    theirs = np.array([m.found(matrix, (axis, degrees))[0] for m in meshes])
+    both = np.isfinite(ours[:, 0]) & np.isfinite(theirs)  # a face that is not found has no angle
+    errors, others = np.abs(ours[both, 0] - degrees), np.abs(theirs[both] - degrees)
+    print(
+        f"| {axis} | {degrees} | {np.median(ours[both, 0]):.1f} | {errors.mean():.1f} | {np.quantile(errors, 0.95):.1f}"
+        f" | {np.mean(errors <= NEAR_DEG):.2f} of {both.sum()} | {np.median(ours[both, 1]):.1f}"
+        f" | {np.median(theirs[both]):.1f} | {others.mean():.1f} | {ours[0, 0]:.1f} |"
+    )
+
+
+def faces(search: FaceSearch) -> list[Picture]:
+    """The simulator's portrait, then the faces of the photographs and clips beside the checkout, all of one size."""
+    import cv2
+
+    found = [load_picture()[:, :, 2::-1]]
+    for path in sorted(p for pattern in PICTURES for p in SHARED.glob(pattern)):
+        film = cv2.VideoCapture(str(path))
+        film.set(cv2.CAP_PROP_POS_FRAMES, 5 if path.suffix != ".jpg" else 0)
+        read, picture = film.read()
+        if read:
+            found += _faces_in(np.ascontiguousarray(picture[:, :, ::-1]), search)
+    return found
+
+
+def _faces_in(picture: Picture, search: FaceSearch) -> list[Picture]:
+    """Squares around the faces that are large enough and look about ahead."""
+    import cv2
+
+    height, width = picture.shape[:2]
+    found: list[Picture] = []
+    places: list[FloatArray] = []
+    for square in squares(height, width):
+        face = search.inside(square, picture)
+        face = face and search.inside(ideal_square(face.points, height, width), picture)
+        if face is None or np.max(np.abs(head_angles(face.pose)[:2])) > AHEAD_DEG:
+            continue
+        tall, middle = float(np.ptp(face.points[:, 1])), face.points[:, :2].mean(axis=0)
+        if tall < LEAST_PX or any(np.linalg.norm(middle - place) < LEAST_PX for place in places):
+            continue
+        places.append(middle)
+        side = round(2.6 * tall)
+        cut = Square(*(round(v - side / 2) for v in middle), side).of(picture)
+        cut = np.asarray(cv2.resize(cut, (780, 780), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+        if search.anywhere(cut, tries=None) is not None:
+            found.append(cut)
+    return found
+
+
+class Matrix:
+    """MediaPipe's own fit of its metric face model, to compare with; use it in a `with` statement."""
+
+    def __enter__(self) -> Self:
+        from mediapipe.tasks.python import BaseOptions, vision
+
+        self._landmarker = vision.FaceLandmarker.create_from_options(
+            vision.FaceLandmarkerOptions(
+                base_options=BaseOptions(model_asset_path=str(video_models().landmarker)),
+                output_facial_transformation_matrixes=True,
+            )
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._landmarker.close()
+
+    def pose(self, picture: Picture) -> FloatArray | None:
+        """Rotation of the face, None where none is found."""
+        found = self._landmarker.detect(image_of(picture)).facial_transformation_matrixes
+        return found[0][:3, :3] / np.linalg.norm(found[0][:3, 0]) if found else None
 
 
 def rotation(axis: str, degrees: float) -> FloatArray:
@@ -82,11 +166,11 @@ def rotation(axis: str, degrees: float) -> FloatArray:
     }[axis]
 
 
-def _pose(search: FaceSearch, picture: Picture) -> FloatArray:
+def _pose(search: FaceSearch | Matrix, picture: Picture) -> FloatArray | None:
+    if isinstance(search, Matrix):
+        return search.pose(picture)
     face = search.anywhere(picture, tries=None)
-    if face is None:
-        raise SystemExit("no face is found in a rendered picture")
-    return face.pose
+    return None if face is None else face.pose
 
 
 class Mesh:
@@ -96,6 +180,7 @@ class Mesh:
         from scipy.spatial import Delaunay
 
         self._portrait = np.ascontiguousarray(portrait)
+        self._rest: dict[tuple[str, float, float], FloatArray | None] = {}
         face = search.anywhere(self._portrait, tries=None)
         if face is None:
             raise SystemExit("no face is found in the portrait")
@@ -112,13 +197,28 @@ class Mesh:
         centre = np.array([*middle, float(every[:, 2].mean())])
         self._space = (every - centre) * np.array([1.0, -1.0, 1.0]) / size
 
-    def turned(self, turn: FloatArray) -> Picture:
-        """The face turned in space, seen by the camera."""
+    def found(
+        self, search: FaceSearch | Matrix, turn: tuple[str, float], *, away: float = AWAY, depth: float = 1.0
+    ) -> tuple[float, float]:
+        """Angle found about the axis it was turned about, against the face at rest, and the whole rotation's error."""
+        axis, degrees = turn
+        as_seen = (type(search).__name__, away, depth)
+        if as_seen not in self._rest:
+            self._rest[as_seen] = _pose(search, self.turned(np.eye(3), away=away, depth=depth))
+        rest = self._rest[as_seen]
+        pose = _pose(search, self.turned(rotation(axis, degrees), away=away, depth=depth))
+        if rest is None or pose is None:
+            return float("nan"), float("nan")
+        about = head_angles(pose @ rest.T)[("pitch", "yaw", "roll").index(axis)]
+        return float(about), rotation_between(rotation(axis, degrees) @ rest, pose)
+
+    def turned(self, turn: FloatArray, *, away: float, depth: float) -> Picture:
+        """The face, as deep as said, turned in space, seen by the camera."""
         import cv2
 
         side = 640
-        space = self._space @ turn.T
-        scale = 0.45 * side * AWAY / (AWAY - space[:, 2])
+        space = self._space * np.array([1.0, 1.0, depth]) @ turn.T
+        scale = 0.45 * side * away / (away - space[:, 2])
         shown = (np.column_stack([space[:, 0], -space[:, 1]]) * scale[:, None] + side / 2).astype(np.float32)
         canvas = np.full((side, side, 3), 128, np.uint8)
         for triangle in sorted(self._triangles, key=lambda t: space[t, 2].mean()):

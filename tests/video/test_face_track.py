@@ -11,6 +11,7 @@ from cueflow.tasks.video.episodes import episodes
 from cueflow.tasks.video.face import geometry as geometry
 from cueflow.tasks.video.face.finder import Face, Square, ideal_square, squares
 from cueflow.tasks.video.face.measures import face_event_rows, face_measures, find_events
+from cueflow.tasks.video.face.pose import MODEL_CM, STIFF, head_rotation
 from cueflow.tasks.video.face.track import COLUMNS, FaceTrack, TrackBuilder
 from cueflow.tasks.video.face.units import UNITS
 
@@ -62,6 +63,24 @@ def test_angle_between_poses_is_that_of_one_rotation():
     assert geometry.rotation_between(turn(5, 6, 7), turn(5, 6, 7)) == pytest.approx(0, abs=1e-5)
 
 
+def test_the_pose_is_that_of_the_stiff_points_whatever_the_rest_does():
+    points = mesh() * (1, -1, -1)
+    points[list(STIFF)] = 7 * np.array(list(MODEL_CM.values())) @ turn(12, 20, -8).T * (1, -1, -1) + (300, 200, 50)
+    assert head_angles_of(points) == pytest.approx([12, 20, -8])
+
+
+def test_a_misplaced_point_turns_the_pose_little():
+    points = np.zeros((478, 3))
+    points[list(STIFF)] = np.array(list(MODEL_CM.values())) * (1, -1, -1)
+    points[geometry.NOSE_TIP, 0] += 0.5  # half a centimetre
+    assert np.abs(head_angles_of(points)).max() < 1
+
+
+def test_stiff_points_do_not_move_with_mouth_brows_or_lids():
+    moving = {*geometry.LIPS, *geometry.BROWS, *geometry.EYE_LEFT[1:3], *geometry.EYE_RIGHT[1:3]}
+    assert not moving & set(STIFF)
+
+
 def test_head_movement_is_no_expression():
     face = mesh()
     elsewhere = 1.3 * face @ turn(10, 20, 5).T + (30, -12, 4)
@@ -71,7 +90,7 @@ def test_head_movement_is_no_expression():
 def test_a_moving_mouth_moves_the_lower_face_only():
     face = mesh()
     spoken = face.copy()
-    lower_only = sorted(set(geometry.LOWER) - set(geometry.STIFF))
+    lower_only = sorted(set(geometry.LOWER) - set(STIFF))
     spoken[lower_only, 1] += 3
     upper, lower, lips, brows, both = geometry.moved(spoken, face)
     assert upper == pytest.approx(0, abs=1e-9)
@@ -100,6 +119,10 @@ def test_a_mirrored_face_has_no_asymmetry_and_a_drooping_mouth_has():
     face[291, 1] += 8
     expected = 8 / len(geometry.MIRRORED["mouth"]) / geometry.inter_ocular(face)
     assert geometry.asymmetry(face) == pytest.approx({"mouth": expected, "eye": 0, "brow": 0}, rel=1e-6, abs=1e-9)
+
+
+def head_angles_of(points):
+    return geometry.head_angles(head_rotation(points))
 
 
 # crop

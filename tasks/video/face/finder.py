@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cueflow.schemas.errors import ModelError
 from cueflow.schemas.results import FloatArray
+from cueflow.tasks.video.face.pose import head_rotation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,8 +51,8 @@ class Face:
     """A face in one frame.
 
     `points` (478, 3): landmarks in pixels of the frame, depth on the same scale; `pose` (3, 3): rotation of the head
-    against the camera (x right, y up, z towards the camera); `shapes`: expression scores, 0 to 1, of all 52 blendshapes
-    by name.
+    against the line of sight (x right, y up, z towards the camera); `shapes`: expression scores, 0 to 1, of all 52
+    blendshapes by name.
     """
 
     points: FloatArray
@@ -272,7 +273,6 @@ def open_landmarker(model: Path, mode: str) -> Any:  # noqa: ANN401 - MediaPipe 
         running_mode=vision.RunningMode[mode],
         num_faces=1,
         output_face_blendshapes=True,
-        output_facial_transformation_matrixes=True,
     )
     try:
         return vision.FaceLandmarker.create_from_options(options)
@@ -307,12 +307,6 @@ def _face(result: Any, square: Square) -> Face | None:  # noqa: ANN401
     points[:, 1] += square.top
     return Face(
         points=points,
-        pose=_rotation(np.asarray(result.facial_transformation_matrixes[0], dtype=np.float64)),
+        pose=head_rotation(points),
         shapes={c.category_name: float(c.score) for c in result.face_blendshapes[0]},
     )
-
-
-def _rotation(matrix: FloatArray) -> FloatArray:
-    """The rotation nearest to the upper left of a transformation with scale."""
-    left, _, right = np.linalg.svd(matrix[:3, :3])
-    return np.asarray(left @ np.diag([1.0, 1.0, np.sign(np.linalg.det(left @ right))]) @ right)

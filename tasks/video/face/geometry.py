@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from cueflow.schemas.results import FloatArray
+from cueflow.tasks.video.face.pose import STIFF, similarity
 
 # indices into the 478-point mesh of MediaPipe; "right" is the person's right
 EYE_RIGHT, EYE_LEFT = (33, 160, 158, 133, 153, 144), (263, 387, 385, 362, 380, 373)
 LIP_UPPER, LIP_LOWER, NOSE_TIP = 13, 14, 4
-STIFF = (168, 6, 197, 195, 5, 4, 33, 133, 263, 362, 127, 356, 234, 454, 10, 151, 9, 109, 338, 67, 297)
 UPPER = (70, 63, 105, 66, 107, 300, 293, 334, 296, 336, 159, 145, 386, 374, 160, 144, 387, 373, 158, 153, 385, 380)
 LOWER = (61, 291, 0, 17, 13, 14, 37, 267, 84, 314, 39, 269, 181, 405, 40, 270, 91, 321, 152, 148, 377, 205, 425)
 LIPS = (61, 291, 0, 17, 13, 14, 37, 267, 84, 314, 39, 269, 181, 405, 40, 270, 91, 321)
@@ -134,12 +134,8 @@ def aligned(points: FloatArray, reference: FloatArray) -> FloatArray:
     Umeyama (1991), doi:10.1109/34.88573
     """
     stiff = list(STIFF)
-    a, b = points[stiff], reference[stiff]
-    a0, b0 = a.mean(axis=0), b.mean(axis=0)
-    left, values, right = np.linalg.svd((b - b0).T @ (a - a0))
-    sign = np.array([1.0, 1.0, np.sign(np.linalg.det(left @ right))])
-    scale = float((values * sign).sum() / ((a - a0) ** 2).sum())
-    turned: FloatArray = scale * (points - a0) @ (left @ np.diag(sign) @ right).T + b0
+    turn, scale = similarity(points[stiff], reference[stiff])
+    turned: FloatArray = scale * (points - points[stiff].mean(axis=0)) @ turn.T + reference[stiff].mean(axis=0)
     return turned
 
 
