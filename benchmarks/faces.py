@@ -4,7 +4,7 @@ python benchmarks/faces.py angles                       # faces turned in space 
 python benchmarks/faces.py events [SESSIONS] [MINUTES]  # default 4 sessions of 1 minute, at 25 and at 60 frames/s
 
 The rendered faces are the simulator's portrait and those of photographs beside the checkout on a mesh: depth of the
-landmarks, perspective of a camera about two arm lengths away. Half of them chose the points that the pose is fitted to.
+landmarks, perspective of a camera about two arm lengths away. Some of them chose the points that the pose is fitted to.
 Truth of the events is the simulator's plan; thresholds for nods were once set on its sessions.
 """
 
@@ -71,7 +71,8 @@ def angles() -> None:
         print(heading(f"Head angles on {len(meshes)} rendered faces"))
         print(
             "| turned | degrees | found, median | error, mean | 95 % of errors below | within 3° |"
-            " whole error, median | MediaPipe, median | MediaPipe's error, mean | the portrait |\n|---|---|---|---|---|---|---|---|---|---|"
+            " whole error, median | MediaPipe, median | MediaPipe's error, mean | the portrait |"
+            "\n|---|---|---|---|---|---|---|---|---|---|"
         )
         for axis, degrees in turns:
             _print_turn(meshes, axis, degrees, search=search, matrix=matrix)

@@ -1,4 +1,4 @@
-"""A head that turns: displacement fields of a bulged head over still shoulders, added up per frame."""
+"""A head that turns in space over still shoulders: displacement fields from its depth, added up per frame."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from cueflow.schemas.results import FloatArray
 from cueflow.tasks.simulate.portrait import Image, Map
 
 _CENTRE = (264.0, 228.0)
-_RADII = (108.0, 140.0)
-_BULGE, _PIVOT = 105.0, 45.0
-"""Depth of the face before its outline, and of the outline before the axis it turns about, in portrait pixels."""
-_PITCH_GAIN, _YAW_GAIN = 1.15, 2.0
-"""So that a face landmarker's pose agrees with the angle asked for, between -12 and 12 degrees."""
+_FRONT, _ROUND, _LEAST = 150.0, 194.0 / 149.0**2, 20.0
+"""Depth of the face before the axis it turns about, how much it falls off to the ears, and its least depth."""
+_NOSE, _NOSE_AT, _NOSE_WIDE, _NOSE_ABOVE, _NOSE_BELOW = 35.0, (267.0, 243.0), 21.0, 32.0, 11.0
+"""Height of the nose before it, its tip, and how far it reaches."""
+_TOP, _SKULL, _CHIN, _NECK = 133.0, 110.0, 330.0, 375.0
+"""Of the forehead, of the skull's vault above it, of what turns with the head, and of what stays."""
 _CHEST_RISE = 2.5
 
 
@@ -55,16 +56,16 @@ class Head:
         down += self.top
         across += self.left
         self.mirrored = mirrored
-        # before the bulge's edge the slope must be finite, or the warp folds
-        inside = np.clip(
-            1.0 - ((across - _CENTRE[0]) / _RADII[0]) ** 2 - ((down - _CENTRE[1]) / _RADII[1]) ** 2, 0.0, 1.0
-        )
-        head = np.clip((365.0 - down) / 70.0, 0.0, 1.0)
+        head = np.clip((_NECK - down) / (_NECK - _CHIN), 0.0, 1.0)
         weight = head * head * (3.0 - 2.0 * head)
-        depth = (_BULGE * inside + _PIVOT) * weight
+        depth = _depth(across, down) * weight
         foot = self.top + rows / scale
         self._home = (across.astype(np.float32), down.astype(np.float32))
-        self._depth = depth.astype(np.float32)
+        self._depth: Map = depth.astype(np.float32)
+        self._scale = scale
+        self._flat = tuple(
+            ((to - at) * weight).astype(np.float32) for to, at in zip((across, down), _CENTRE, strict=True)
+        )
         self._roll = (((down - 330.0) * weight).astype(np.float32), ((across - _CENTRE[0]) * weight).astype(np.float32))
         self._lean = ((across - _CENTRE[0]).astype(np.float32), (down - foot).astype(np.float32))
         self._chest = (_CHEST_RISE * (1.0 - weight) * np.clip((down - 320.0) / 80.0, 0.0, 1.0)).astype(np.float32)
@@ -94,15 +95,23 @@ class Head:
         import cv2
 
         side = -1.0 if self.mirrored else 1.0
-        yaw, pitch, roll = np.sin(np.deg2rad([side * pose.yaw_deg, pose.pitch_deg, side * pose.roll_deg]))
-        yaw, pitch = _YAW_GAIN * yaw, _PITCH_GAIN * pitch
+        turns = np.deg2rad([side * pose.yaw_deg, pose.pitch_deg, side * pose.roll_deg])
+        yaw, pitch, roll = np.sin(turns)
+        shorter_x, shorter_y = 1.0 / np.cos(turns[:2]) - 1.0
         shrink = 1.0 / (1.0 + pose.lean) - 1.0
+        depth = self._depth_seen(yaw, pitch)
         at_x, at_y = self._home
-        for amount, field_x in ((-yaw, self._depth), (roll, self._roll[0]), (shrink, self._lean[0])):
+        for amount, field_x in (
+            (-yaw, depth),
+            (shorter_x, self._flat[0]),
+            (roll, self._roll[0]),
+            (shrink, self._lean[0]),
+        ):
             if amount:
                 at_x = cv2.scaleAdd(field_x, float(amount), at_x)
         for amount, field_y in (
-            (-pitch, self._depth),
+            (-pitch, depth),
+            (shorter_y, self._flat[1]),
             (-roll, self._roll[1]),
             (shrink, self._lean[1]),
             (pose.breath, self._chest),
@@ -110,6 +119,25 @@ class Head:
             if amount:
                 at_y = cv2.scaleAdd(field_y, float(amount), at_y)
         return at_x, at_y
+
+    def _depth_seen(self, yaw: float, pitch: float) -> Map:
+        """Depth of what is seen at each place, once the head has turned by these sines."""
+        import cv2
+
+        if not yaw and not pitch:
+            return self._depth
+        at_x = (cv2.scaleAdd(self._depth, -float(yaw), self._home[0]) - self.left) * self._scale
+        at_y = (cv2.scaleAdd(self._depth, -float(pitch), self._home[1]) - self.top) * self._scale
+        return np.asarray(cv2.remap(self._depth, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+
+
+def _depth(across: FloatArray, down: FloatArray) -> FloatArray:
+    """Depth of the portrait's head before its axis: simple shapes, fitted to MediaPipe's canonical face laid on it."""
+    face = np.maximum(_FRONT - _ROUND * (across - _CENTRE[0]) ** 2, _LEAST)
+    tall = np.where(down < _NOSE_AT[1], _NOSE_ABOVE, _NOSE_BELOW)
+    nose = ((across - _NOSE_AT[0]) / _NOSE_WIDE) ** 2 + ((down - _NOSE_AT[1]) / tall) ** 2
+    above = np.clip((_TOP - down) / _SKULL, 0.0, 0.95)
+    return np.asarray(face * np.sqrt(1.0 - above**2) + _NOSE * np.exp(-nose))
 
 
 def sway(rng: np.random.Generator, times_s: FloatArray, deg: float) -> FloatArray:

@@ -14,10 +14,14 @@ import polars as pl
 import pytest
 
 from cueflow.tasks.simulate import Effects, simulate
-from cueflow.tasks.simulate.head import Pose
+from cueflow.tasks.simulate.head import _CENTRE as HEAD
+from cueflow.tasks.simulate.head import Head, Pose
+from cueflow.tasks.simulate.head import _depth as head_depth
 from cueflow.tasks.simulate.portrait import LEVELS, Mouth, draw_eyes, load_picture
 from cueflow.tasks.simulate.scene import Instant, Scene
 from cueflow.tasks.simulate.timeline import blink_closure, raised, swings
+from cueflow.tasks.video.face.geometry import head_angles
+from cueflow.tasks.video.face.pose import head_rotation
 
 ROOT = Path(__file__).resolve().parents[2]
 STILL = Instant(
@@ -87,6 +91,18 @@ def test_a_nod_moves_the_head_and_not_the_shoulders(scene):
     assert change[60:110, 120:200].mean() > 3
 
 
+@pytest.mark.parametrize(("yaw", "pitch"), [(10, 0), (-15, 0), (0, 10), (0, -12)])
+def test_a_turned_head_is_a_turned_surface(yaw, pitch):
+    """Where a point of the face lands: the rotation of its place and depth, whatever any landmarker says of it."""
+    head, turn = Head(scale=1.0, rows=640, mirrored=False), np.radians([yaw, pitch])
+    from_x, from_y = head._maps(Pose(pitch_deg=pitch, yaw_deg=yaw))
+    for place in ((267, 243), (207, 194), (322, 187), (267, 280), (264, 140), (190, 240)):  # nose, eyes, mouth, …
+        depth = float(head_depth(np.array(float(place[0])), np.array(float(place[1]))))
+        x, y = np.array(HEAD) + (np.array(place) - HEAD) * np.cos(turn) + depth * np.sin(turn)
+        at = round(y - head.top), round(x - head.left)
+        assert (from_x[at], from_y[at]) == pytest.approx(place, abs=6)  # it moved by up to 50
+
+
 def test_nobody_is_there_when_nobody_is_there(scene):
     still, empty = luma(scene, STILL), luma(scene, replace(STILL, present=False))
     assert np.abs(still - empty)[40:140, 130:190].mean() > 20
@@ -144,7 +160,7 @@ def test_sound_inside_the_video_starts_with_it(tmp_path):
 
 
 def readings(path: Path, model: Path) -> Iterator[tuple[float, dict[str, float], np.ndarray]]:
-    """Time, scores and rotation of the face in each frame where one is found."""
+    """Time, scores, and pitch, yaw and roll of the face in each frame where one is found."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import mediapipe as mp
@@ -153,7 +169,6 @@ def readings(path: Path, model: Path) -> Iterator[tuple[float, dict[str, float],
     options = vision.FaceLandmarkerOptions(
         base_options=BaseOptions(model_asset_path=str(model)),
         output_face_blendshapes=True,
-        output_facial_transformation_matrixes=True,
         running_mode=vision.RunningMode.VIDEO,
     )
     with vision.FaceLandmarker.create_from_options(options) as landmarker, av.open(str(path)) as file:
@@ -162,8 +177,10 @@ def readings(path: Path, model: Path) -> Iterator[tuple[float, dict[str, float],
             time = float(frame.pts * frame.time_base)
             found = landmarker.detect_for_video(image, round(1000 * time))
             scores = {c.category_name: c.score for c in found.face_blendshapes[0]} if found.face_blendshapes else {}
-            matrix = found.facial_transformation_matrixes[0] if scores else np.full((4, 4), np.nan)
-            yield time, scores, matrix[:3, :3]
+            if scores:
+                points = np.array([(p.x, p.y, p.z) for p in found.face_landmarks[0]])
+                angles = head_angles(head_rotation(points * (frame.width, frame.height, frame.width)))
+            yield time, scores, angles if scores else np.full(3, np.nan)
 
 
 @pytest.mark.slow
@@ -185,10 +202,7 @@ def test_the_face_landmarker_sees_what_truth_says(tmp_path):
     there = [(time, scores, turn) for time, scores, turn in seen if scores]
     assert len(there) > 0.95 * len(seen)
     times = np.array([time for time, _, _ in there])
-    turns = np.array([turn for _, _, turn in there])
-    turns /= np.linalg.norm(turns[:, :, :1], axis=1, keepdims=True)
-    pitch = np.degrees(np.arctan2(turns[:, 2, 1], turns[:, 2, 2]))
-    yaw = np.degrees(-np.arcsin(turns[:, 2, 0]))
+    pitch, yaw, _ = np.array([turn for _, _, turn in there]).T
 
     def mean(name: str) -> np.ndarray:
         return np.array([(scores[f"{name}Left"] + scores[f"{name}Right"]) / 2.0 for _, scores, _ in there])
