@@ -96,6 +96,10 @@ class AudioConfig(_Section):
     speakers: int = Field(
         default=0, ge=0, le=8, description="People in a recording of the room, where it is known; 0: estimated."
     )
+    recognise: bool = Field(
+        default=False,
+        description="Count English words in the sound itself; needs cueflow[words], takes .15 x real time.",
+    )
     role_rule: Literal["none", "patient_speaks_most", "clinician_speaks_first"] = Field(
         default="none", description="How two speakers of a room get their roles where no voice print tells them."
     )

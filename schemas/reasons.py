@@ -46,6 +46,7 @@ class Reason(StrEnum):
     HUM = "hum"
     OFFSET = "offset"
     NO_TRANSCRIPT = "no_transcript"
+    NO_RECOGNISER = "no_recogniser"
     FLAT_SIGNAL = "flat_signal"
     WRONG_SIGNAL = "wrong_signal"
     LEAD_INVERTED = "lead_inverted"
@@ -134,6 +135,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.HUM: "Mains hum is nearly as loud as the speech.",
     Reason.OFFSET: "The samples lie far off zero: the recorder is not in order.",
     Reason.NO_TRANSCRIPT: "There is no transcript beside the recording.",
+    Reason.NO_RECOGNISER: "Words were not looked for in the sound: audio.recognise is off.",
     Reason.FLAT_SIGNAL: "The signal does not change.",
     Reason.WRONG_SIGNAL: "The signal does not look like its modality: columns or leads may be swapped.",
     Reason.LEAD_INVERTED: "The waves of this lead point the wrong way for its name: two electrodes were exchanged. "

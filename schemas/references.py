@@ -285,5 +285,6 @@ WEIGHTS: dict[str, str] = {
     "face_identity": "https://jmlr.org/papers/v10/king09a.html",
     "silero_vad": "https://github.com/snakers4/silero-vad",
     "speaker_encoder": "arxiv:1710.10467",
+    "whisper_tiny_en": "arxiv:2212.04356",
     "dinov2_small": "arxiv:2304.07193",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ from cueflow.flows.work.compute import worker_processes
 from cueflow.flows.work.jobs import Outcome
 from cueflow.flows.work.limits import size
 from cueflow.flows.work.session import Execution, SessionOutcome, SessionWork
-from cueflow.flows.work.stages import MODELS, model_store
+from cueflow.flows.work.stages import model_store, models_of
 from cueflow.schemas.config import Config
+from cueflow.schemas.errors import ConfigError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.session import Dataset, Group
 from cueflow.storage.fingerprints import HashMemo, root_fingerprint
@@ -61,7 +63,7 @@ def process(
     loaded = chosen_sessions(whole, options.sessions)
     settings = options.settings()
     fuser = load_matching(options.fusion_model, options.groups) if options.fusion_model else None
-    _need_models(loaded, options.groups)
+    _need_models(loaded, options.groups, settings)
     store = TableStore(tables, loaded.name)
     ids = [s.session_id for s in whole.sessions]
     with store.writing(root_fingerprint=root_fingerprint(loaded.root), session_ids=ids, join=options.join):
@@ -124,9 +126,11 @@ def _record(plan: Plan, summary: RunSummary, *, granularity: str, seconds: float
     )
 
 
-def _need_models(dataset: Dataset, groups: frozenset[Group]) -> None:
+def _need_models(dataset: Dataset, groups: frozenset[Group], settings: Config) -> None:
     present = {stream.modality.group for session in dataset.sessions for stream in session.streams}
-    model_store().pull([name for group in sorted(present & groups) for name in MODELS[group]])
+    model_store().pull([name for group in sorted(present & groups) for name in models_of(group, settings)])
+    if settings.audio.recognise and Group.AUDIO in present & groups and find_spec("faster_whisper") is None:
+        raise ConfigError("audio.recognise needs another package: pip install 'cueflow[words]'.")
 
 
 def _tell(plan: Plan) -> None:

@@ -149,9 +149,15 @@ def _stream(job: StageJob, stream: Stream, *, progress: Progress) -> tuple[Strea
     return tuple(results) or (blank,)
 
 
+def models_of(group: Group, config: Config) -> tuple[str, ...]:
+    """Names of the weights that a stage loads."""
+    recogniser = ("whisper_tiny_en",) if group is Group.AUDIO and config.audio.recognise else ()
+    return MODELS[group] + recogniser
+
+
 def weights_hash(group: Group, config: Config) -> str:
     """Hashes of a stage's weights, as the lock file has them, and of the action model; empty for a stage without."""
-    hashes = [model_store().sha256(name) for name in MODELS[group]]
+    hashes = [model_store().sha256(name) for name in models_of(group, config)]
     if group is Group.VIDEO and config.video.action_model:
         from cueflow.tasks.actions.files import model_digest
 
@@ -250,6 +256,13 @@ def _audio(job: StageJob, stream: Stream, path: Path, progress: Progress) -> Fin
     length = probe_audio(path).duration_s or float("inf")
     start_s = (stream.start_s or 0.0) + audio_start_s(path)
     utterances, no_words = _transcript(Path(job.dataset_root), stream.path, start_s)
+    recognised: tuple[Utterance, ...] | None = None
+    if job.config.audio.recognise:
+        from cueflow.tasks.audio.talk.recognise import recognise
+
+        recognised = recognise(
+            audio_blocks(path, channel=stream.channel), model_path("whisper_tiny_en"), start_s=start_s
+        )
     return analyse_audio(
         audio_blocks(path, channel=stream.channel),
         Setting(
@@ -259,6 +272,7 @@ def _audio(job: StageJob, stream: Stream, path: Path, progress: Progress) -> Fin
             exclusions=job.exclusions,
             utterances=utterances,
             no_words=no_words,
+            recognised=recognised,
         ),
         models=VoiceModels(model_path("silero_vad"), model_path("speaker_encoder")),
         config=job.config.audio,

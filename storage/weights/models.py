@@ -96,7 +96,7 @@ class ModelStore:
         Parameters
         ----------
         names : sequence of str, optional
-            Models of the lock file; None for all.
+            Models of the lock file; None for all but the optional ones.
         progress : callable, optional
             Told (model, source) before each try.
 
@@ -106,7 +106,7 @@ class ModelStore:
             Names of the models that had to be fetched. One that no source has, or only with another hash, is a
             `ModelError` that says what each source answered.
         """
-        models = [self._model(name) for name in (self._lock if names is None else names)]
+        models = self._named(names)
         with self._pulling:
             return tuple(m.name for m in models if not self._is_good(m) and self._fetch(m, progress or _quiet))
 
@@ -116,18 +116,25 @@ class ModelStore:
         Parameters
         ----------
         names : sequence of str, optional
-            Models of the lock file; None for all.
+            Models of the lock file; None for all but optional ones that are not here.
 
         Returns
         -------
         tuple of str
             Names of the models, all of them good. A missing or different file is a `ModelError`.
         """
-        models = [self._model(name) for name in (self._lock if names is None else names)]
+        models = self._named(names, here=True)
         self._checked.clear()
         for model in models:
             self._check(model)
         return tuple(m.name for m in models)
+
+    def _named(self, names: Sequence[str] | None, *, here: bool = False) -> tuple[LockedModel, ...]:
+        """Models by name; without names all but the optional ones, with `here` also those of them that are here."""
+        if names is not None:
+            return tuple(self._model(name) for name in names)
+        present = {entry.name for entry in self.list() if entry.present} if here else set()
+        return tuple(m for m in self._lock.values() if not m.optional or m.name in present)
 
     def path(self, name: str) -> Path:
         """Path of a model, fetched if it is not there, verified in any case.

@@ -31,7 +31,7 @@ from cueflow.tasks.audio.summary import (
 from cueflow.tasks.audio.talk.people import People, people_of
 from cueflow.tasks.audio.talk.speakers import find_speakers
 from cueflow.tasks.audio.talk.timing import Flags
-from cueflow.tasks.audio.talk.words import word_measures
+from cueflow.tasks.audio.talk.words import recognised_measure, spoken_in, word_measures
 from cueflow.tasks.audio.tracks import Tracks, VoiceModels, measure_tracks
 from cueflow.tasks.ingest.transcripts import Utterance
 from cueflow.tasks.windows import excluded, measuring_windows, per_second, within
@@ -45,7 +45,7 @@ class Setting:
 
     `start_s` is the session time of the first sample; `role` says whose recording it is; `phases` are those of the
     session; no measure may use the spans of `exclusions`; `utterances` are those of a transcript, on the session's
-    clock, `no_words` says why there are none.
+    clock, `no_words` says why there are none; `recognised` are those heard in the sound, None where nobody asked.
     """
 
     start_s: float = 0.0
@@ -54,6 +54,7 @@ class Setting:
     exclusions: Sequence[Exclusion] = ()
     utterances: Sequence[Utterance] = ()
     no_words: Reason | None = Reason.NO_TRANSCRIPT
+    recognised: Sequence[Utterance] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,11 @@ def analyse_audio(
     windows = measuring_windows(setting.start_s, end_s, setting.phases)
     own = people.own(speech)
     whole = scene.view(own, windows[0])
-    measures = (*_own_measures(scene, own, windows), *_speaker_measures(scene, windows), *_words(setting, windows))
+    measures = (
+        *_own_measures(scene, own, windows),
+        *_speaker_measures(scene, windows),
+        *_words(setting, scene, own, windows),
+    )
     snr = next(m.value for m in measures if m.biomarker == "level_snr")
     status, reason = _state(whole, people)
     return Findings(
@@ -172,10 +177,17 @@ def _state(whole: View, people: People) -> tuple[Status, Reason | None]:
     return Status.OK, None
 
 
-def _words(setting: Setting, windows: Sequence[Window]) -> list[Measure]:
+def _words(setting: Setting, scene: _Scene, own: Flags, windows: Sequence[Window]) -> list[Measure]:
     role = "" if setting.role is Role.ROOM else setting.role.value
+    heard = spoken_in(setting.recognised or (), own & scene.used, start_s=setting.start_s)
+    off = Reason.NO_RECOGNISER if setting.recognised is None else None
     return [
-        m for window in windows for m in word_measures(setting.utterances, window, role=role, reason=setting.no_words)
+        m
+        for window in windows
+        for m in (
+            *word_measures(setting.utterances, window, role=role, reason=setting.no_words),
+            recognised_measure(heard, window, reason=off),
+        )
     ]
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+
+import numpy as np
 import pytest
 
+import cueflow
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Window
-from cueflow.tasks.audio.talk.words import count_words, word_measures
+from cueflow.tasks.audio.talk.recognise import _pieces
+from cueflow.tasks.audio.talk.words import count_words, recognised_measure, spoken_in, word_measures
 from cueflow.tasks.ingest.transcripts import Utterance, read_transcript, transcript_beside
 
 VTT = """WEBVTT
@@ -73,6 +78,48 @@ def test_what_is_wrong_is_said(tmp_path, name, text, reason):
         read_transcript(tmp_path / name)
     assert caught.value.reason is reason
     assert "yes" not in caught.value.message
+
+
+def test_words_that_were_heard_count_where_their_speaker_speaks():
+    heard = [Utterance(10.0 + k, 11.0 + k, "", "one two three four") for k in range(10)]
+    speech = np.zeros(2000, dtype=bool)
+    speech[:650] = True  # session seconds 10 to 16.5
+    own = spoken_in(heard, speech, start_s=10.0)
+    assert [u.start_s for u in own] == [10.0 + k for k in range(7)]  # half of the seventh
+    rate = recognised_measure(own, Window(0, 60), reason=None)
+    assert (rate.value, rate.n_evidence) == (pytest.approx(240.0), 28)
+    off = recognised_measure((), Window(0, 60), reason=Reason.NO_RECOGNISER)
+    assert (off.value, off.reason) == (None, Reason.NO_RECOGNISER)
+
+
+@pytest.mark.parametrize("block", [16_000, 700_000])
+def test_pieces_for_the_network_are_cut_in_silences_and_lose_nothing(block):
+    noise = np.random.default_rng(0).normal(0, 0.1, 70 * 16_000).astype(np.float32)
+    for second in (25, 51):
+        noise[second * 16_000 : second * 16_000 + 8_000] *= 0.01
+    pieces = list(_pieces(noise[at : at + block] for at in range(0, len(noise), block)))
+    assert np.array_equal(np.concatenate([piece for _, piece in pieces]), noise)
+    assert [first for first, _ in pieces] == list(np.cumsum([0, *(len(piece) for _, piece in pieces[:-1])]))
+    assert all(len(piece) <= 28 * 16_000 for _, piece in pieces)
+    assert 25.0 < pieces[1][0] / 16_000 < 25.5
+    assert 51.0 < pieces[2][0] / 16_000 < 51.5
+
+
+@pytest.mark.slow
+@pytest.mark.real
+def test_words_of_sentences_that_were_read(shared_data, tmp_path):
+    """As a user asks for them: audio.recognise in a configuration, and the rate in the tables."""
+    dataset = tmp_path / "dataset"
+    dataset.mkdir()
+    shutil.copy(shared_data / "speech_asr" / "libri-1088-134315-0000.wav", dataset / "talk.wav")
+    (dataset / "manifest.csv").write_text("subject_id,session_id,modality,role,path\np1,s1,audio,patient,talk.wav\n")
+    (tmp_path / "words.toml").write_text("[audio]\nrecognise = true\n")
+    assert cueflow.run(dataset, tmp_path / "tables", config=tmp_path / "words.toml").exit_code == 0
+    rows = cueflow.open_tables(tmp_path / "tables").biomarkers
+    row = rows.filter(biomarker="speech_words_recognised_rate", phase="session").collect().row(0, named=True)
+    assert row["n_evidence"] == pytest.approx(52, abs=3)  # words of the two sentences
+    assert 150 < row["value"] < 260
+    assert "admiration" not in str(rows.collect().to_dicts())
 
 
 def test_hesitations_are_no_words():

@@ -310,7 +310,7 @@ class TestLockFile:
     def test_unconverted_members_and_their_models_have_one_hash(self):
         for model in locked_models().values():
             for source in model.sources:
-                if isinstance(source, WheelSource) and not source.convert:
+                if isinstance(source, WheelSource) and not source.convert and not source.member.endswith("/"):
                     assert (source.size, source.sha256) == (model.files[0].size, model.files[0].sha256)
                 if isinstance(source, UrlSource):
                     assert source.url.startswith("https://")
@@ -324,3 +324,22 @@ class TestLockFile:
         }
         with pytest.raises(ValueError, match="need a folder"):
             parse_model(row)
+
+
+def test_a_folder_of_a_package_and_weights_that_are_fetched_only_when_named(tmp_path, mirror):
+    files = {"model.bin": b"m" * 10, "words.txt": b"w" * 5}
+    model = LockedModel(
+        "words", "tests", "CC0", "us", "none", True, tuple(_file(n, d) for n, d in files.items()),
+        (WheelSource("small-pkg", "1.2", "pkg/model/"),), optional=True,
+    )  # fmt: skip
+    store = ModelStore(tmp_path / "store", lock={"words": model})
+    mirror({f"pkg/model/{name}": data for name, data in files.items()})
+    assert store.pull() == ()
+    assert store.verify() == ()
+    assert store.pull(["words"]) == ("words",)
+    assert store.verify() == ("words",)
+    assert {path.name: path.read_bytes() for path in store.path("words").iterdir()} == files
+    mirror({"pkg/model/model.bin": b"m" * 10, "pkg/model/words.txt": b"x" * 5})
+    (store.path("words") / "words.txt").write_bytes(b"other")
+    with pytest.raises(ModelError):
+        store.pull(["words"])

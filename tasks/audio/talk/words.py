@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from cueflow.schemas.biomarkers import voice
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Measure, Window
+from cueflow.tasks.audio.signal.stream import FRAME_S
+from cueflow.tasks.audio.talk.timing import Flags
 from cueflow.tasks.ingest.transcripts import Utterance
 
 # hesitations as transcribers write them in English, German, French, Spanish, Dutch and Italian
@@ -33,6 +35,58 @@ def count_words(texts: Sequence[str]) -> tuple[int, int]:
     return len(tokens) - filled, filled
 
 
+def spoken_in(utterances: Sequence[Utterance], speech: Flags, *, start_s: float) -> tuple[Utterance, ...]:
+    """Utterances of which at least half lies in speech.
+
+    Parameters
+    ----------
+    utterances : sequence of Utterance
+        On the session's clock.
+    speech : ndarray of bool, shape (n,)
+        Frames with the speech of whoever is asked for.
+    start_s : float
+        Session time of the first frame.
+
+    Returns
+    -------
+    tuple of Utterance
+    """
+    kept = []
+    for one in utterances:
+        first, last = (max(round((at - start_s) / FRAME_S), 0) for at in (one.start_s, one.end_s))
+        if last > first and speech[first:last].sum() >= (last - first) / 2.0:
+            kept.append(one)
+    return tuple(kept)
+
+
+def recognised_measure(utterances: Sequence[Utterance], window: Window, *, reason: Reason | None) -> Measure:
+    """Words per minute of recognised utterances whose middle lies in a window.
+
+    Parameters
+    ----------
+    utterances : sequence of Utterance
+        Of the person, on the session's clock.
+    window : Window
+        The window.
+    reason : Reason or None
+        Why nothing was recognised.
+
+    Returns
+    -------
+    Measure
+    """
+    own = _within(utterances, window)
+    words, _ = count_words([u.text for u in own])
+    minutes = sum(u.end_s - u.start_s for u in own) / 60.0
+    return voice.RECOGNISED.measure(
+        words / minutes if minutes > 0 else None, window, n_evidence=float(words), reason=reason
+    )
+
+
+def _within(utterances: Sequence[Utterance], window: Window) -> list[Utterance]:
+    return [u for u in utterances if window.start_s <= (u.start_s + u.end_s) / 2.0 < window.end_s]
+
+
 def word_measures(
     utterances: Sequence[Utterance], window: Window, *, role: str, reason: Reason | None
 ) -> tuple[Measure, ...]:
@@ -53,11 +107,7 @@ def word_measures(
     -------
     tuple of Measure
     """
-    own = [
-        u
-        for u in utterances
-        if (not role or u.role in {role, ""}) and window.start_s <= (u.start_s + u.end_s) / 2.0 < window.end_s
-    ]
+    own = [u for u in _within(utterances, window) if not role or u.role in {role, ""}]
     words, filled = count_words([u.text for u in own])
     minutes = sum(u.end_s - u.start_s for u in own) / 60.0
     values = {"speech_words_rate": words, "speech_filled_pause_rate": filled}
