@@ -254,6 +254,22 @@ def test_nods_and_shakes_are_told_apart(rate):
     assert [(s.start_s, s.end_s) for s in found.shakes] == [(pytest.approx(12, abs=0.1), pytest.approx(13, abs=0.1))]
 
 
+@pytest.mark.parametrize("rate", [25, 60])
+def test_a_nod_lasts_from_rest_to_rest(rate):
+    times = np.arange(10 * rate) / rate
+    part = np.clip((times - 5) / 1.25, 0, 1)
+    wave = 8 * np.sin(6 * np.pi * part) * np.sin(np.pi * np.clip(np.minimum(part, 1 - part) / 0.2, 0, 0.5)) ** 2
+    (nod,) = find_events(track(times, pitch=wave + 2 * np.sin(times))).nods
+    assert (nod.start_s, nod.end_s) == (pytest.approx(5, abs=0.08), pytest.approx(6.25, abs=0.08))
+
+
+def test_two_nods_one_after_the_other_stay_two():
+    times = np.arange(300) / 30
+    wave = sum(7 * np.sin(2 * np.pi * 2 * (times - at)) * ((times > at) & (times < at + 1)) for at in (3.0, 4.6))
+    first, second = find_events(track(times, pitch=wave)).nods
+    assert first.end_s < second.start_s
+
+
 def test_a_slow_turn_and_a_single_look_down_are_no_nods():
     times = np.arange(900) / 30
     slow = 15 * np.sin(2 * np.pi * times / 10)

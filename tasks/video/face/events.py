@@ -19,6 +19,11 @@ UNIT_HIGH, UNIT_LOW = 0.2, 0.1  # rise of a score over its resting level that is
 SWING_MIN_S, SWING_MAX_S = 0.03, 0.5  # the middle three fifths of one way of a nod
 SWING_ENDS = 0.2
 REST_MAX_S = 0.4  # between two swings of one nod
+STILL_DEG, STILL_S = (
+    1.0,
+    0.1,
+)  # a nod begins and ends where the angle changes by less within so much time on either side …
+TAIL_S = 0.3  # … at most so long before and after its swings
 NOD_DEG, SHAKE_DEG = 5.0, 5.0  # a blink tips the fitted pitch by up to 4 degrees
 
 
@@ -80,7 +85,7 @@ def oscillations(times_s: FloatArray, angle: FloatArray, other: FloatArray, *, a
 
     A swing is a change of at least `amplitude_deg` between two turning points whose middle part takes .04 to .5 s; two
     or more swings in a row, each in the other direction and without a long rest, and with less movement about the other
-    axis, are an oscillation.
+    axis, are an oscillation. It lasts from where the head leaves its rest to where it comes to rest.
 
     Parameters
     ----------
@@ -103,8 +108,27 @@ def oscillations(times_s: FloatArray, angle: FloatArray, other: FloatArray, *, a
             span = slice(first, last + 1)
             reach = float(np.ptp(angle[span]))
             if np.ptp(other[span]) < reach:
+                earliest = max(begin, found[-1].last + 1) if found else begin
+                first, last = _with_ends(times_s, angle, (first, last), (earliest, end))
                 found.append(Episode(first, last, float(times_s[first]), float(times_s[last]), reach, cut=False))
     return found
+
+
+def _with_ends(
+    times_s: FloatArray, angle: FloatArray, core: tuple[int, int], inside: tuple[int, int]
+) -> tuple[int, int]:
+    """The swings with their small beginning and end, inside a run of samples."""
+
+    def moves(i: int) -> bool:
+        low, high = np.searchsorted(times_s, times_s[i] + np.array([-STILL_S, STILL_S]) * (1 + 1e-6))
+        return bool(np.ptp(angle[max(low, inside[0]) : min(high, inside[1])]) >= STILL_DEG)
+
+    first, last = core
+    while first > inside[0] and times_s[core[0]] - times_s[first - 1] <= TAIL_S and moves(first - 1):
+        first -= 1
+    while last < inside[1] - 1 and times_s[last + 1] - times_s[core[1]] <= TAIL_S and moves(last + 1):
+        last += 1
+    return first, last
 
 
 def _turning_points(values: FloatArray, least: float) -> list[int]:
