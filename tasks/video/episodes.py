@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,6 +90,46 @@ def episodes(times_s: FloatArray, signal: FloatArray, *, high: float, low: float
                 stop = times_s[b - 1] if b == end else _crossing(times_s, signal, b - 1, level=low)
                 found.append(Episode(int(a), int(b - 1), float(start), float(stop), peak, a == begin or b == end))
     return found
+
+
+def to_rest(
+    times_s: FloatArray, signal: FloatArray, found: list[Episode], *, high: float, low: float, most_s: float
+) -> list[Episode]:
+    """Episodes with their ends moved to where their flanks, drawn on as straight lines, reach zero.
+
+    A low threshold alone would either cut the flanks off or join what follows closely.
+
+    Parameters
+    ----------
+    times_s, signal : ndarray, shape (n,)
+        As given to `episodes`.
+    found : list of Episode
+        What it gave; those that are cut stay as they are.
+    high, low : float
+        Its thresholds.
+    most_s : float
+        An end is moved by so much at most, and by half of the way to the next episode.
+
+    Returns
+    -------
+    list of Episode
+    """
+    moved: list[Episode] = []
+    for i, e in enumerate(found):
+        room = [
+            (e.start_s - found[i - 1].end_s) / 2 if i else np.inf,
+            (found[i + 1].start_s - e.end_s) / 2 if i + 1 < len(found) else np.inf,
+        ]
+        above = e.first + np.flatnonzero(signal[e.first : e.last + 1] > high)
+        if not e.cut:
+            flanks = (
+                _crossing(times_s, signal, int(above[0]) - 1, level=high) - e.start_s,
+                e.end_s - _crossing(times_s, signal, int(above[-1]), level=high),
+            )
+            before, after = (min(f * low / (high - low), most_s, r) for f, r in zip(flanks, room, strict=True))
+            e = replace(e, start_s=e.start_s - before, end_s=e.end_s + after)
+        moved.append(e)
+    return moved
 
 
 def _crossing(times_s: FloatArray, signal: FloatArray, index: int, *, level: float) -> float:

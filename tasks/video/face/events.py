@@ -7,9 +7,10 @@ from itertools import pairwise
 import numpy as np
 
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.video.episodes import Episode, baseline, episodes, runs
+from cueflow.tasks.video.episodes import Episode, baseline, episodes, runs, to_rest
 
 BLINK_HIGH, BLINK_LOW = 0.18, 0.08  # rise of the eye-closing score over its baseline: measured blinks peak at .4 to .75
+BLINK_FLANK_S, SMILE_FLANK_S = 0.1, 0.3  # the flanks below the lower threshold count with so much at most
 BLINK_MAX_S = 0.8  # longer is a closed eye, not a blink
 OPEN_QUANTILE = 0.75  # holds as long as the eyes are closed less than half of the time
 COMPLETE_EYE = 0.45  # the opening at the blink's deepest point, in open eyes: below is complete
@@ -40,7 +41,9 @@ def closures(times_s: FloatArray, score: FloatArray) -> list[Episode]:
     list of Episode
         A blink is one that is not cut and lasts at most `BLINK_MAX_S`.
     """
-    return episodes(times_s, score - baseline(times_s, score), high=BLINK_HIGH, low=BLINK_LOW)
+    rise = score - baseline(times_s, score)
+    found = episodes(times_s, rise, high=BLINK_HIGH, low=BLINK_LOW)
+    return to_rest(times_s, rise, found, high=BLINK_HIGH, low=BLINK_LOW, most_s=BLINK_FLANK_S)
 
 
 def is_blink(closure: Episode) -> bool:
@@ -77,7 +80,8 @@ def smiles(times_s: FloatArray, score: FloatArray) -> list[Episode]:
     -------
     list of Episode
     """
-    return [e for e in episodes(times_s, score, high=SMILE_HIGH, low=SMILE_LOW) if e.duration_s >= SMILE_MIN_S]
+    found = [e for e in episodes(times_s, score, high=SMILE_HIGH, low=SMILE_LOW) if e.duration_s >= SMILE_MIN_S]
+    return to_rest(times_s, score, found, high=SMILE_HIGH, low=SMILE_LOW, most_s=SMILE_FLANK_S)
 
 
 def oscillations(times_s: FloatArray, angle: FloatArray, other: FloatArray, *, amplitude_deg: float) -> list[Episode]:
