@@ -190,6 +190,26 @@ REFERENCES: dict[str, tuple[str, str, dict[str, str]]] = {
         "author": "Wan, Li and Wang, Quan and Papir, Alan and Lopez Moreno, Ignacio",
         "title": "Generalized End-to-End Loss for Speaker Verification", "year": "2017",
     }),
+    "arxiv:2212.04356": ("misc", "radford2023whisper", {
+        "author": "Radford, Alec and Kim, Jong Wook and Xu, Tao and Brockman, Greg and McLeavey, Christine and Sutskever, Ilya",
+        "title": "Robust Speech Recognition via Large-Scale Weak Supervision", "year": "2023",
+    }),
+    "doi:10.1177/00238309000430040301": ("article", "low2000rhythm", {
+        "author": "Low, Ee Ling and Grabe, Esther and Nolan, Francis",
+        "title": "Quantitative Characterizations of Speech Rhythm: Syllable-Timing in {Singapore English}",
+        "journal": "Language and Speech", "year": "2000", "volume": "43", "number": "4", "pages": "377--401",
+    }),
+    "doi:10.1121/1.398894": ("article", "klatt1990voice", {
+        "author": "Klatt, Dennis H. and Klatt, Laura C.",
+        "title": "Analysis, Synthesis, and Perception of Voice Quality Variations among Female and Male Talkers",
+        "journal": "The Journal of the Acoustical Society of America", "year": "1990", "volume": "87", "number": "2",
+        "pages": "820--857",
+    }),
+    "https://www.ingentaconnect.com/content/dav/aaua/1997/00000083/00000004": ("article", "michaelis1997gne", {
+        "author": "Michaelis, Dirk and Gramss, Tino and Strube, Hans Werner",
+        "title": "Glottal-to-Noise Excitation Ratio -- a New Measure for Describing Pathological Voices",
+        "journal": "Acustica", "year": "1997", "volume": "83", "number": "4", "pages": "700--706",
+    }),
     "doi:10.1016/j.jvoice.2014.06.015": ("article", "maryn2015praat", {
         "author": "Maryn, Youri and Weenink, David",
         "title": "Objective Dysphonia Measures in the Program {Praat}: Smoothed Cepstral Peak Prominence and Acoustic Voice "

@@ -151,9 +151,10 @@ class Biomarker:
 
 @dataclass(frozen=True, slots=True)
 class SeriesSpec:
-    """Declaration of a per-second column of the `windows` table."""
+    """Declaration of a per-second column of the `windows` table; `drawn`: whether a session's page has a lane for it."""
 
     name: str
     modality: str
     unit: str
     definition: str
+    drawn: bool = True

@@ -143,7 +143,7 @@ EGEMAPS: tuple[Biomarker, ...] = (
 
 def _second(track: _Track, frames: str) -> SeriesSpec:
     what = track.what.split(";")[0].removesuffix(", voiced frames")
-    return SeriesSpec(f"egemaps_{track.name}", "audio", track.unit, f"Mean over {frames} of the {what}.")
+    return SeriesSpec(f"egemaps_{track.name}", "audio", track.unit, f"Mean over {frames} of the {what}.", drawn=False)
 
 
 # The 25 low-level descriptors in the published order: one value per second here, every 10 ms in `cueflow contours`.

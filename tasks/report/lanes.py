@@ -102,7 +102,7 @@ def series_lanes(windows: pl.DataFrame, grid: Grid) -> dict[str, list[SeriesLane
     """
     lanes: dict[str, list[SeriesLane]] = {}
     for spec in SERIES.values():
-        if spec.name in windows.columns:
+        if spec.drawn and spec.name in windows.columns:
             binned = _by_role(windows, spec.name, grid)
             if binned:
                 lanes.setdefault(str(spec.modality), []).append(_series_lane(spec, binned, grid))
