@@ -151,7 +151,7 @@ class Biomarker:
 
 @dataclass(frozen=True, slots=True)
 class SeriesSpec:
-    """Declaration of a per-second column of the `windows` table; `drawn`: whether a session's page has a lane for it."""
+    """Declaration of a per-second column of the `windows` table; `drawn`: whether a session's page shows it."""
 
     name: str
     modality: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from cueflow.schemas.biomarkers import SERIES
 from cueflow.tasks.report.compared import compare
 from cueflow.tasks.report.download import MOST_PAGE, csv_download, without_largest
 from cueflow.tasks.report.explanation import explain
@@ -65,7 +66,7 @@ def session_page(  # noqa: PLR0913 - the tables of a session
     explained = explain(predictions, explanations, lanes)
     own = pl.DataFrame([{name: _plain(value) for name, value in session.items() if name not in _LONG}])
     tables = {
-        "session": own, "values": biomarkers, "events": events, "seconds": windows, "predictions": predictions,
+        "session": own, "values": biomarkers, "events": events, "seconds": _drawn(windows), "predictions": predictions,
         "explanation": explanations,
     }  # fmt: skip
     parts = {
@@ -86,6 +87,11 @@ def session_page(  # noqa: PLR0913 - the tables of a session
         downloads = without_largest(downloads)
         text = render("session.html", downloads=downloads, **parts)
     return text
+
+
+def _drawn(windows: pl.DataFrame) -> pl.DataFrame:
+    """Without the columns that have no lane: the tables hold them."""
+    return windows.drop([spec.name for spec in SERIES.values() if not spec.drawn], strict=False)
 
 
 def _plain(value: object) -> object:
