@@ -76,8 +76,8 @@ def test_slopes_of_a_triangle():
     assert values[f"{F0}_meanFallingSlope"] == pytest.approx((100.0 + 100.0 - 100.0) / 3)
     assert values[f"{F0}_stddevRisingSlope"] == pytest.approx(0.0, abs=1e-9)
     assert values["VoicedSegmentsPerSec"] == pytest.approx(1 / 0.98)
-    assert values["MeanVoicedSegmentLengthSec"] == pytest.approx(0.91)
-    assert values["MeanUnvoicedSegmentLength"] == pytest.approx(0.09)
+    assert values["MeanVoicedSegmentLengthSec"] == pytest.approx(0.90)  # from first to last frame
+    assert values["MeanUnvoicedSegmentLength"] == pytest.approx(0.06)  # the last two frames are not looked at
 
 
 @pytest.mark.parametrize(
@@ -107,8 +107,18 @@ def test_nothing_reaches_over_a_gap():
     keep = np.ones(100, dtype=bool)
     keep[40:60] = False
     values = of_track(np.full(100, 24.0))(keep)
-    assert values["MeanVoicedSegmentLengthSec"] == pytest.approx(0.4)
+    assert values["MeanVoicedSegmentLengthSec"] == pytest.approx((0.39 + 0.37) / 2)
     assert values["VoicedSegmentsPerSec"] == pytest.approx(2 / 0.78)
+
+
+def test_a_single_frame_is_no_stretch_of_its_own():
+    track = np.zeros(102)
+    track[10:30] = track[50] = track[60:70] = 24.0
+    track[64] = 0.0
+    values = of_track(track, n=102)()
+    assert values["VoicedSegmentsPerSec"] == pytest.approx(2 / 1.0)
+    assert values["MeanVoicedSegmentLengthSec"] == pytest.approx((0.19 + 0.09) / 2)
+    assert values["MeanUnvoicedSegmentLength"] == pytest.approx((0.09 + 0.29 + 0.29) / 3)
 
 
 def test_silence_has_no_voice_and_no_number_made_up():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from math import gcd
 
 import numpy as np
@@ -18,6 +20,7 @@ from cueflow.tasks.audio.signal.vad import runs
 F64 = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
+_SHORTEST = 2  # frames of a voiced or unvoiced stretch
 _F0, _LOUD = "F0semitoneFrom27.5Hz_sma3nz", "loudness_sma3"
 
 
@@ -106,9 +109,8 @@ def functionals(found: Contours, keep: Flags) -> dict[str, float]:
         out |= _moments(name, track[keep & (track != 0)])
     for name, track in found.unvoiced.items():
         out[f"{name}_amean"] = _mean(track[keep & (track != 0)])
-    voiced, unvoiced = _segments(found.f0, keep, voiced=1), _segments(found.f0, keep, voiced=0)
+    voiced, unvoiced, known = _segments(found.f0, spans)
     seconds = float(keep.sum()) * STEP_S
-    known = float((keep & np.isfinite(found.f0)).sum() - 2) * STEP_S
     out["loudnessPeaksPerSec"] = _per(slopes(loud, STEP_S).peaks, seconds)
     out["VoicedSegmentsPerSec"] = _per(len(voiced), known)
     out |= {"MeanVoicedSegmentLengthSec": _mean(voiced), "StddevVoicedSegmentLengthSec": _sd(voiced)}
@@ -151,6 +153,27 @@ def _per(count: float, seconds: float) -> float:
     return count / seconds if seconds > 0 else float("nan")
 
 
-def _segments(f0: F64, keep: Flags, *, voiced: int) -> F64:
-    inside = keep & ((f0 > 0) if voiced else (f0 == 0))
-    return np.asarray([last - first for first, last in runs(inside)], dtype=np.float64) * STEP_S
+def _segments(f0: F64, spans: Sequence[tuple[int, int]]) -> tuple[F64, F64, float]:
+    """Lengths of voiced and of unvoiced stretches and the time that was looked at, s; the last two frames are not.
+
+    A stretch lasts from its first frame to its last: one less than their number. A single frame belongs to the stretch
+    before it.
+    """
+    lengths: dict[bool, list[int]] = {True: [], False: []}
+    frames = 0
+    end = int(np.isfinite(f0).sum()) - 2
+    for first, last in spans:
+        part = f0[first : min(last, end)] > 0
+        edges = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(part)]
+        stretches: list[tuple[bool, int]] = []
+        for start, stop in pairwise(edges):
+            kind, count = bool(part[start]) if stop > start else False, stop - start
+            if stretches and (count < _SHORTEST or stretches[-1][0] == kind):
+                stretches[-1] = (stretches[-1][0], stretches[-1][1] + count)
+            elif count >= _SHORTEST:
+                stretches.append((kind, count))
+        frames += sum(count for _, count in stretches)
+        for kind, count in stretches:
+            lengths[kind].append(count - 1)
+    voiced, unvoiced = (np.asarray(lengths[kind], dtype=np.float64) * STEP_S for kind in (True, False))
+    return voiced, unvoiced, frames * STEP_S
