@@ -9,7 +9,8 @@ import pytest
 
 from cueflow.tasks.fusion.data.baseline import Baseline, Block, fit_scaler, own_references, subject_key, to_block
 from cueflow.tasks.fusion.data.features import Matrix
-from cueflow.tasks.fusion.judge.metrics import auprc, auroc, balanced_accuracy, calibration_error
+from cueflow.tasks.fusion.judge.bootstrap import RESAMPLES, bootstrap_ends, counted_figures
+from cueflow.tasks.fusion.judge.metrics import auprc, auroc, balanced_accuracy, calibration_error, figures
 from cueflow.tasks.fusion.learn.basis import KNOTS, column_groups, side_by_side
 from cueflow.tasks.fusion.learn.experts import BOOSTED_FROM, Candidate, candidates, fit_experts
 from cueflow.tasks.fusion.learn.folds import effective_weights, shuffle_by_subject, subject_folds, without
@@ -125,6 +126,29 @@ def test_figures_agree_with_scikit_learn(seed):
     assert auroc(score, y) == pytest.approx(metrics.roc_auc_score(y, score), abs=1e-12)
     assert auprc(score, y) == pytest.approx(metrics.average_precision_score(y, score), abs=1e-12)
     assert balanced_accuracy(score, y, 0.5) == pytest.approx(metrics.balanced_accuracy_score(y, score >= 0.5))
+
+
+@pytest.mark.parametrize("digits", [17, 1])
+def test_resamples_counted_have_the_figures_of_resamples_taken(digits):
+    rng = np.random.default_rng(8)
+    subjects = np.repeat(np.arange(23), rng.integers(1, 9, 23))
+    p = np.round(rng.random(subjects.size), digits)  # with one digit many scores are equal
+    y = (rng.random(p.size) < p).astype(float)
+    decision = np.full(p.size, 0.4)
+    again = np.random.default_rng(2)
+    draws = [again.integers(23, size=23) for _ in range(RESAMPLES)]
+    taken = [np.sort(np.concatenate([np.flatnonzero(subjects == who) for who in draw])) for draw in draws]
+    by_hand = [figures(p[rows], y[rows], decision[rows]) for rows in taken]
+    counts = np.stack([np.bincount(rows, minlength=p.size) for rows in taken]).astype(float)
+    counted = counted_figures(p, y, decision, counts)
+    ends = bootstrap_ends(p, y, decision, subjects=subjects, seed=2)
+    for name, values in counted.items():
+        one = np.array([made[name] for made in by_hand])
+        np.testing.assert_allclose(values, one, atol=1e-12)
+        np.testing.assert_allclose(ends[name], np.quantile(one, (0.025, 0.975)), atol=1e-12)
+    only = counted_figures(p, np.zeros(p.size), decision, counts[:3])
+    assert np.isnan(only["auroc"]).all()
+    assert np.isfinite(only["brier"]).all()
 
 
 def test_calibration_error_of_a_known_gap():

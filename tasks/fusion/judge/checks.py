@@ -9,7 +9,7 @@ import numpy as np
 
 from cueflow.tasks.fusion.data.features import FloatArray, IntArray
 from cueflow.tasks.fusion.judge.crossfit import QUICK_FOLDS, quick_auroc, splits_of
-from cueflow.tasks.fusion.judge.metrics import auroc, number
+from cueflow.tasks.fusion.judge.metrics import auroc, auroc_of_ranks, number, ranks
 from cueflow.tasks.fusion.learn.folds import shuffle_by_subject
 from cueflow.tasks.fusion.learn.pipeline import Problem, Settings
 
@@ -47,10 +47,9 @@ def permutation_null(
     """
     rng = np.random.default_rng(settings.seed)
     known = np.isfinite(score)
-    observed = auroc(score[known], problem.y[known])
-    shuffled = [
-        auroc(score[known], shuffle_by_subject(problem.y[known], problem.subjects[known], rng)) for _ in range(SHUFFLES)
-    ]
+    place, y, subjects = ranks(score[known]), problem.y[known], problem.subjects[known]
+    observed = auroc_of_ranks(place, y)
+    shuffled = [auroc_of_ranks(place, shuffle_by_subject(y, subjects, rng)) for _ in range(SHUFFLES)]
     found = []
     for r in range(refits):
         tell(r / max(refits, 1), f"shuffled labels {r + 1} of {refits}")

@@ -15,9 +15,10 @@ from cueflow.tasks.fusion.data.cohort import SUBJECTS_MIN, TOO_FEW, Comparison, 
 from cueflow.tasks.fusion.data.features import FloatArray, IntArray
 from cueflow.tasks.fusion.data.groups import group_of_sessions
 from cueflow.tasks.fusion.data.labels import Target
+from cueflow.tasks.fusion.judge.bootstrap import with_intervals
 from cueflow.tasks.fusion.judge.checks import REFITS, find_leaks, learning_curve, permutation_null
 from cueflow.tasks.fusion.judge.crossfit import DELETED, HeldOut, held_out, splits_of
-from cueflow.tasks.fusion.judge.metrics import auroc, brier, number, with_intervals
+from cueflow.tasks.fusion.judge.metrics import auroc, brier, number
 from cueflow.tasks.fusion.judge.tables import evaluation_table
 from cueflow.tasks.fusion.learn.linear import deviance, sigmoid
 from cueflow.tasks.fusion.learn.pipeline import KINDS, LEVEL, Problem, Progress, Settings

@@ -1,15 +1,12 @@
-"""Figures of merit, with intervals that resample persons, not sessions."""
+"""Figures of merit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 import numpy as np
 
-from cueflow.tasks.fusion.data.features import FloatArray, IntArray
+from cueflow.tasks.fusion.data.features import FloatArray
 
 BINS = 10
-RESAMPLES = 400
 NAMES = ("auroc", "auprc", "balanced_accuracy", "brier", "ece")
 
 
@@ -26,12 +23,42 @@ def auroc(score: FloatArray, y: FloatArray) -> float:
     float
         NaN with one class only.
     """
+    return auroc_of_ranks(ranks(score), y)
+
+
+def ranks(score: FloatArray) -> FloatArray:
+    """Places in rising order, from 1 on; equal scores share their mean place.
+
+    Parameters
+    ----------
+    score : ndarray, shape (n,)
+        Any.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
+    _, position, count = np.unique(score, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(count) - (count - 1) / 2)[position])
+
+
+def auroc_of_ranks(rank: FloatArray, y: FloatArray) -> float:
+    """The same of scores that are already ranked, for many labels of the same scores.
+
+    Parameters
+    ----------
+    rank, y : ndarray, shape (n,)
+        Ranks and 0/1 label.
+
+    Returns
+    -------
+    float
+        NaN with one class only.
+    """
     positive = float(y.sum())
     negative = y.size - positive
     if not positive or not negative:
         return float("nan")
-    _, position, count = np.unique(score, return_inverse=True, return_counts=True)
-    rank = (np.cumsum(count) - (count - 1) / 2)[position]
     return float((rank[y > 0].sum() - positive * (positive + 1) / 2) / (positive * negative))
 
 
@@ -134,72 +161,6 @@ def figures(probability: FloatArray, y: FloatArray, decision: FloatArray) -> dic
         "brier": brier(probability, y),
         "ece": calibration_error(probability, y),
     }
-
-
-def with_intervals(
-    probability: FloatArray, y: FloatArray, decision: FloatArray, *, subjects: IntArray, seed: int
-) -> dict[str, object]:
-    """The five figures, each with a 95 % interval from resampling subjects.
-
-    Parameters
-    ----------
-    probability, y, decision : ndarray, shape (n,)
-        Probability, 0/1 label, and the probability from which on the answer is "present".
-    subjects : ndarray, shape (n,)
-        Number of the subject of each session.
-    seed : int
-        Of the resampling.
-
-    Returns
-    -------
-    dict
-        Figures by name, `ci` with [low, high] by name, and `sessions`.
-    """
-    known = np.isfinite(probability)
-    probability, y, decision, subjects = probability[known], y[known], decision[known], subjects[known]
-    if not y.size:
-        return dict.fromkeys(NAMES) | {"ci": dict.fromkeys(NAMES), "sessions": 0}
-    spread = resample(lambda rows: figures(probability[rows], y[rows], decision[rows]), subjects, seed=seed)
-    point = figures(probability, y, decision)
-    return {name: number(value) for name, value in point.items()} | {"ci": spread, "sessions": int(y.size)}
-
-
-def resample(
-    measure: Callable[[IntArray], Mapping[str, float]], subjects: IntArray, *, seed: int, times: int = RESAMPLES
-) -> dict[str, list[float] | None]:
-    """95 % intervals of figures under resampling of subjects with replacement.
-
-    Parameters
-    ----------
-    measure : callable
-        Figures of a choice of sessions.
-    subjects : ndarray, shape (n,)
-        Number of the subject of each session.
-    seed : int
-        Of the resampling.
-    times : int, optional
-        How often.
-
-    Returns
-    -------
-    dict
-        [low, high] by name, None where a figure is undefined.
-    """
-    rng = np.random.default_rng(seed)
-    order = np.argsort(subjects, kind="stable")
-    people, start = np.unique(subjects[order], return_index=True)
-    mine = np.split(order, start[1:])
-    found: dict[str, list[float]] = {}
-    for _ in range(times):
-        rows = np.concatenate([mine[i] for i in rng.integers(people.size, size=people.size)])
-        for name, value in measure(rows).items():
-            found.setdefault(name, []).append(value)
-    return {name: _ends(np.array(values)) for name, values in found.items()}
-
-
-def _ends(values: FloatArray) -> list[float] | None:
-    values = values[np.isfinite(values)]
-    return [float(v) for v in np.quantile(values, (0.025, 0.975))] if values.size else None
 
 
 def number(value: float) -> float | None:
