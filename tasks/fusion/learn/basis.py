@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cueflow.tasks.fusion.data.baseline import Block
 from cueflow.tasks.fusion.data.features import FloatArray, IntArray
 from cueflow.tasks.fusion.learn.experts import curve
-from cueflow.tasks.fusion.learn.posterior import Groups
+from cueflow.tasks.fusion.learn.places import Groups
 
 if TYPE_CHECKING:
     from cueflow.tasks.fusion.learn.pipeline import Part
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 LEADING = 6  # biomarkers of each modality that may also have steps, and pairs with those of others
 PAIRS_MAX = 150
 SELDOM, RARE = 0.3, 0.5  # belief that all values, bends or steps of a modality, or all pairs of two, say nothing
-FLAT = 0.05  # how far most steps are believed to be none
-KNOTS = np.array([NormalDist().inv_cdf(k / 9) for k in range(1, 9)])
+KNOTS = np.array([NormalDist().inv_cdf(k / 20) for k in range(1, 20)])
 CURVE_MEAN = 1 / np.sqrt(2)
 _ABOVE = np.array([1 - NormalDist().cdf(knot) for knot in KNOTS])
 
@@ -83,17 +82,17 @@ def column_groups(parts: Sequence[Part]) -> Groups:
     Returns
     -------
     Groups
-        Of steps and pairs few have an effect, before any data.
+        Of pairs few have an effect, before any data; of steps two of one biomarker, at places that are not known.
     """
-    sizes, few, nothing = [], [], []
+    sizes: list[int] = []
     for part in parts:
         p = part.importance.size
         sizes += [p, p, min(p, LEADING) * KNOTS.size]
-        few += [1.0, 1.0, FLAT * sizes[-1]]
-        nothing += [SELDOM] * 3
     paired = [min(part.importance.size, _paired(len(parts))) for part in parts]
     pairs = [one * other for one, other in combinations(paired, 2)]
-    return Groups(np.array(sizes + pairs), np.array(nothing + [RARE] * len(pairs)), np.array(few + pairs, dtype=float))
+    nothing, few = [SELDOM] * len(sizes) + [RARE] * len(pairs), [1] * len(sizes) + pairs
+    among = [1, 1, KNOTS.size] * len(parts) + [1] * len(pairs)
+    return Groups(np.array(sizes + pairs), np.array(nothing), np.array(few, dtype=float), np.array(among))
 
 
 def leading(part: Part, most: int) -> IntArray:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cueflow.tasks.fusion.data.features import FloatArray, IntArray
+from cueflow.tasks.fusion.learn.places import Groups, Places
 
 SESSIONS_MAX = 5000
 DRAWS, BURN, SWEEPS = 150, 40, 3
@@ -19,19 +20,6 @@ START = SCALES[SCALES.size // 2]
 SMALL = 0.03  # of its group's scale: an effect that is as good as none
 TERMS = 60
 _TERM = (np.arange(1, TERMS + 1) - 0.5) ** 2
-
-
-@dataclass(frozen=True, slots=True)
-class Groups:
-    """Groups of columns, one after the other, of `size` (k,) columns each.
-
-    `nothing` (k,) is the belief that a group says next to nothing, `few` (k,) how many columns without an effect are
-    expected beside one that has one.
-    """
-
-    size: IntArray
-    nothing: FloatArray
-    few: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +75,8 @@ class _State:
 class _Data:
     """Sessions in order of persons: design (n, p + 1), what is hidden (n, p), labels − ½, persons, their starts.
 
-    `group` (p,) is the number of each column's group, `belief` (k, scales) the log-belief in each scale.
+    `group` (p,) is the number of each column's group, `belief` (k, scales) the log-belief in each scale; columns that
+    have places are overwritten when they move (`places`).
     """
 
     design: FloatArray
@@ -98,6 +87,7 @@ class _Data:
     group: IntArray
     belief: FloatArray
     few: FloatArray
+    places: Places
 
     def by_person(self, values: FloatArray) -> FloatArray:
         """Sums over the sessions of each person."""
@@ -161,7 +151,7 @@ def fit_posterior(
         for _ in range(SWEEPS):
             _sweep(data, state, weighed, rng)
         if turn >= BURN:
-            effects.append(state.beta.copy())
+            effects.append(data.places.spread_out(state.beta))
             shifts.append(state.shift)
     return Posterior(np.stack(effects), np.array(shifts), usual)
 
@@ -190,9 +180,11 @@ def _ordered(seen: tuple[FloatArray, FloatArray], y: FloatArray, subjects: IntAr
     order = np.argsort(subjects, kind="stable")
     _, start, person = np.unique(subjects[order], return_index=True, return_inverse=True)
     kept, gone = seen[0][order], seen[1][order]
-    design = np.hstack([np.ones((order.size, 1)), kept])
-    group = np.repeat(np.arange(groups.size.size), groups.size)
-    return _Data(design, gone, y[order] - 0.5, person, start, group, before_data(groups.nothing), groups.few)
+    places = Places.of(groups, kept, gone)
+    design = np.hstack([np.ones((order.size, 1)), kept[:, places.column]])
+    group = np.repeat(np.arange(groups.size.size), groups.size)[places.column]
+    belief = before_data(groups.nothing)
+    return _Data(design, gone[:, places.column], y[order] - 0.5, person, start, group, belief, groups.few, places)
 
 
 def _polya_gamma(log_odds: FloatArray, rng: np.random.Generator) -> FloatArray:
@@ -205,6 +197,7 @@ def _polya_gamma(log_odds: FloatArray, rng: np.random.Generator) -> FloatArray:
 def _weigh(data: _Data, state: _State, rng: np.random.Generator) -> _Weighed:
     """Draw the sessions' weights; their products serve for several sweeps, for they cost more than all the rest."""
     weight = _polya_gamma(data.design @ state.beta + state.own[data.person] + state.hidden, rng)
+    _move(data, state, weight, rng)
     gram = None
     if data.half.size >= data.design.shape[1]:
         root = data.design.astype(np.float32) * np.sqrt(weight, dtype=np.float32)[:, None]  # what comes is far rougher
@@ -316,6 +309,27 @@ def _draw_there(data: _Data, state: _State, rng: np.random.Generator) -> None:
     size = np.bincount(data.group)
     count = np.bincount(data.group, weights=state.there)
     state.share = rng.beta(1 + count, data.few + size - count)
+
+
+def _move(data: _Data, state: _State, weight: FloatArray, rng: np.random.Generator) -> None:
+    """Draw anew where each column that has places lies, whether it has an effect there, and which."""
+    places = data.places
+    left = data.half - weight * (data.design @ state.beta + state.own[data.person] + state.hidden)
+    for c, values in zip(places.moving, places.values, strict=True):
+        left += weight * data.design[:, 1 + c] * state.beta[1 + c]
+        precision, pull = values**2 @ weight, values @ left
+        share, scale = np.clip(state.share[data.group[c]], 1e-9, 1 - 1e-9), state.scale[data.group[c]]
+        size = scale * np.array([[1.0], [SMALL]])
+        fit = 0.5 * pull**2 / (precision + size**-2) - 0.5 * np.log1p(precision * size**2)
+        fit += np.log([[share], [1 - share]])
+        reached = np.cumsum(np.exp(fit - fit.max()))
+        found = int(np.searchsorted(reached, rng.random() * reached[-1]).clip(max=reached.size - 1))
+        none, k = divmod(found, pull.size)
+        state.there[c] = not none
+        total = precision[k] + size[none, 0] ** -2
+        state.beta[1 + c] = pull[k] / total + rng.normal() / np.sqrt(total)
+        data.design[:, 1 + c], data.gone[:, c] = values[k], places.move(c, k)
+        left -= weight * values[k] * state.beta[1 + c]
 
 
 def _draw_scales(data: _Data, state: _State, rng: np.random.Generator) -> None:
