@@ -41,7 +41,7 @@ from cueflow.tasks.fusion.learn.linear import deviance, sigmoid
 from cueflow.tasks.fusion.learn.pipeline import Problem, Settings, early_problem, fit_parts, fit_pipeline
 from cueflow.tasks.fusion.store.model import FusionModel
 
-FRESH = 500  # first seed of the cohorts that nothing was chosen on
+FRESH = 3000  # first seed of the cohorts that nothing was chosen on
 STRONG = {"video": 1.6, "audio": 1.2, "ecg": 0.8}
 ONE = {"video": 2.0, "audio": 0.0, "ecg": 0.0, "eda": 0.0}
 CONDITIONS: dict[str, dict[str, object]] = {

@@ -7,12 +7,14 @@ import pytest
 
 from cueflow.tasks.fusion.learn import posterior
 from cueflow.tasks.fusion.learn.linear import sigmoid
-from cueflow.tasks.fusion.learn.posterior import Groups, Posterior, fit_posterior
+from cueflow.tasks.fusion.learn.mixing import effective_draws
+from cueflow.tasks.fusion.learn.places import Groups, Places
+from cueflow.tasks.fusion.learn.posterior import Posterior, fit_posterior
 from cueflow.tasks.fusion.learn.spread import interval_ends
 
 
 def _one_group(columns: int, *, few: float = 1.0) -> Groups:
-    return Groups(np.array([columns]), np.array([0.1]), np.array([few]))
+    return Groups(np.array([columns]), np.array([0.1]), np.array([few]), np.array([1]))
 
 
 @pytest.fixture
@@ -21,9 +23,10 @@ def chain():
     n, p = 10, 12
     design = np.hstack([np.ones((n, 1)), rng.normal(size=(n, p))])
     half, person = rng.integers(0, 2, n) - 0.5, np.repeat(np.arange(5), 2)
-    data = posterior._Data(
-        design, np.zeros((n, p)), half, person, np.arange(0, n, 2), np.zeros(p, int), np.zeros((1, 15)), np.ones(1)
-    )
+    gone, groups = np.zeros((n, p)), _one_group(p)
+    places = Places.of(groups, design[:, 1:], gone)
+    beliefs = np.zeros((1, 15)), np.ones(1)
+    data = posterior._Data(design, gone, half, person, np.arange(0, n, 2), np.zeros(p, int), *beliefs, places)
     there = np.arange(p) % 3 > 0
     state = posterior._State(np.zeros(p + 1), np.zeros(5), np.zeros(n), np.array([0.3]), there, np.ones(1), 0.8)
     weight, pull = rng.uniform(0.05, 0.25, n), rng.normal(size=n)
@@ -124,3 +127,44 @@ def test_a_bad_recording_hides_no_more_than_a_good_one_would_have_shown():
     truth = state @ np.array([1.5, -1.0, 0.0])
     inside = (low <= truth) & (truth <= high)
     assert 0.8 < inside[trust[:, 0] < 1].mean() < 0.97
+
+
+def test_the_place_of_a_step_is_found_and_its_doubt_kept():
+    rng = np.random.default_rng(7)
+    x = rng.normal(size=(500, 2))
+    y = (rng.random(500) < sigmoid(3.0 * (x[:, 0] > 0.5) - 1.0)).astype(float)
+    knots = np.linspace(-1.5, 1.5, 13)  # 0.5 is the ninth
+    steps = (x[:, :, None] > knots).reshape(500, -1).astype(float)
+    groups = Groups(np.array([26]), np.array([0.3]), np.array([1.0]), np.array([13]))
+    found = fit_posterior((steps, 0 * steps), y, np.repeat(np.arange(100), 5), groups=groups)
+    assert (np.count_nonzero(found.effects[:, 1:14], axis=1) <= 2).all()
+    curve = (knots[:, None] >= knots).astype(float) @ found.effects[:, 1:14].T  # just above each knot
+    assert (curve[8:] - curve[6]).mean() == pytest.approx(3.0, abs=0.7)
+    assert np.abs(curve[:6] - curve[0]).mean() < 0.5
+    other = (knots[:, None] >= knots).astype(float) @ found.effects[:, 14:].T
+    assert np.abs(other).mean() < 0.4
+
+
+def test_an_effect_held_at_next_to_nothing_is_found_again():
+    rng = np.random.default_rng(9)
+    x = rng.normal(size=(300, 3))
+    y = (rng.random(300) < sigmoid(2.0 * x[:, 1])).astype(float)
+    groups = _one_group(3)
+    data = posterior._ordered((x, 0 * x), y, np.arange(300), groups)
+    state = posterior._State(
+        np.zeros(4), np.zeros(300), np.zeros(300), np.array([1.0]), np.zeros(3, dtype=bool), np.array([0.05]), 0.0
+    )
+    for _ in range(60):
+        posterior._redraw(data, state, posterior._polya_gamma(data.design @ state.beta, rng), rng)
+    assert state.there.tolist() == [False, True, False]
+    assert state.beta[2] == pytest.approx(2.0, abs=0.6)
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.6, 0.9])
+def test_effective_draws_of_a_chain_with_known_memory(rho):
+    rng = np.random.default_rng(0)
+    chain = np.zeros((4000, 40))
+    for t in range(1, 4000):
+        chain[t] = rho * chain[t - 1] + rng.normal(size=40)
+    assert effective_draws(chain).mean() == pytest.approx(4000 * (1 - rho) / (1 + rho), rel=0.1)
+    assert effective_draws(np.ones((50, 1))) == [50]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,21 +31,25 @@ class Groups:
 class Places:
     """Where columns lie that have places: of all P columns, a chain only holds p at a time.
 
-    `column` (p,) is which of all columns each of them is at present; `moving` which of them have places, `first` the
-    first place of each and `values` what it would hold (places, n) there; `gone` (n, P) how far that is missing.
+    `column` (p,) is which of all columns each of them is at present; `first` the first place of those that have places,
+    and `values` what they would hold (places, n) there; `gone` (n, P) how far that is missing.
     """
 
     column: IntArray
-    moving: IntArray
-    first: IntArray
-    values: Sequence[FloatArray]
+    first: Mapping[int, int]
+    values: Mapping[int, FloatArray]
     gone: FloatArray
+
+    @property
+    def moving(self) -> IntArray:
+        """The columns that have places."""
+        return np.array(list(self.first), dtype=np.int64)
 
     @classmethod
     def of(cls, groups: Groups, kept: FloatArray, gone: FloatArray) -> Places:
         """Of all columns (n, P); those with places start evenly spread over them."""
         column: list[int] = []
-        moving, first, values = [], [], []
+        first, values = {}, {}
         ends = np.cumsum(groups.size)
         for end, size, among in zip(ends, groups.size, groups.among, strict=True):
             if among == 1:
@@ -54,15 +58,13 @@ class Places:
             for start in range(end - size, end, among):
                 own = np.ascontiguousarray(kept[:, start : start + among].T)
                 for slot in range(SLOTS):
-                    moving.append(len(column))
-                    first.append(start)
-                    values.append(own)
+                    first[len(column)], values[len(column)] = start, own
                     column.append(start + (slot + 1) * among // (SLOTS + 1))
-        return cls(np.array(column), np.array(moving, dtype=int), np.array(first, dtype=int), values, gone)
+        return cls(np.array(column), first, values, gone)
 
     def move(self, c: int, k: int) -> FloatArray:
         """Put column c to its place k, and say how far what it holds there is missing (n,)."""
-        self.column[c] = k + self.first[np.searchsorted(self.moving, c)]
+        self.column[c] = self.first[c] + k
         return self.gone[:, self.column[c]]
 
     def spread_out(self, beta: FloatArray) -> FloatArray:

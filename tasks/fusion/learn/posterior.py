@@ -8,16 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cueflow.tasks.fusion.data.features import FloatArray, IntArray
+from cueflow.tasks.fusion.learn.mixing import effective_draws
 from cueflow.tasks.fusion.learn.places import Groups, Places
 
 SESSIONS_MAX = 5000
 DRAWS, BURN, SWEEPS = 150, 40, 3
+ENOUGH, MORE, TURNS_MAX = 40, 50, 4 * DRAWS
+PROBES = 50  # sessions whose log-odds tell how well the chain moves
 SHIFTS = np.arange(0.0, 3.05, 0.1)
 NO_SHIFT = 0.9  # belief, before any data, that persons do not differ
 SHIFT_SCALE = 0.7
 SCALES = 0.005 * 1.5 ** np.arange(15)
 START = SCALES[SCALES.size // 2]
 SMALL = 0.03  # of its group's scale: an effect that is as good as none
+PARTS = 8  # columns whose effect is drawn by itself: one in so many a turn
 TERMS = 60
 _TERM = (np.arange(1, TERMS + 1) - 0.5) ** 2
 
@@ -109,7 +113,9 @@ def fit_posterior(
 ) -> Posterior:
     """Sample a logistic model with a shift for each person and groups of columns that learn how large effects are.
 
-    Within a group some effects are next to nothing; how many is learned too. The chain starts from a fixed seed.
+    Within a group some effects are next to nothing; how many is learned too. The chain starts from a fixed seed, and
+    goes on until the log-odds of half of the sessions were as good as drawn independently `ENOUGH` times, or for
+    `TURNS_MAX` turns.
 
     Parameters
     ----------
@@ -145,15 +151,23 @@ def fit_posterior(
         share=np.full(k, 0.5),
         shift=0.0,
     )
-    effects, shifts = [], []
-    for turn in range(BURN + DRAWS):
-        weighed = _weigh(data, state, rng)
-        for _ in range(SWEEPS):
-            _sweep(data, state, weighed, rng)
-        if turn >= BURN:
+    effects: list[FloatArray] = []
+    shifts: list[float] = []
+    said: list[FloatArray] = []
+    some = np.unique(np.linspace(0, y.size - 1, PROBES).astype(int))
+    while len(shifts) < TURNS_MAX:
+        for _ in range(MORE if shifts else BURN + DRAWS):
+            weighed = _weigh(data, state, rng)
+            for _ in range(SWEEPS):
+                _sweep(data, state, weighed, rng)
             effects.append(data.places.spread_out(state.beta))
             shifts.append(state.shift)
-    return Posterior(np.stack(effects), np.array(shifts), usual)
+            said.append(data.design[some] @ state.beta)
+        burn = max(BURN, len(shifts) // 4)
+        if np.median(effective_draws(np.stack(said[burn:]))) >= ENOUGH:
+            break
+    kept_turns = np.linspace(burn, len(shifts) - 1, DRAWS).round().astype(int)
+    return Posterior(np.stack(effects)[kept_turns], np.array(shifts)[kept_turns], usual)
 
 
 def some_persons(subjects: IntArray) -> IntArray:
@@ -197,7 +211,7 @@ def _polya_gamma(log_odds: FloatArray, rng: np.random.Generator) -> FloatArray:
 def _weigh(data: _Data, state: _State, rng: np.random.Generator) -> _Weighed:
     """Draw the sessions' weights; their products serve for several sweeps, for they cost more than all the rest."""
     weight = _polya_gamma(data.design @ state.beta + state.own[data.person] + state.hidden, rng)
-    _move(data, state, weight, rng)
+    _redraw(data, state, weight, rng)
     gram = None
     if data.half.size >= data.design.shape[1]:
         root = data.design.astype(np.float32) * np.sqrt(weight, dtype=np.float32)[:, None]  # what comes is far rougher
@@ -311,13 +325,23 @@ def _draw_there(data: _Data, state: _State, rng: np.random.Generator) -> None:
     state.share = rng.beta(1 + count, data.few + size - count)
 
 
-def _move(data: _Data, state: _State, weight: FloatArray, rng: np.random.Generator) -> None:
-    """Draw anew where each column that has places lies, whether it has an effect there, and which."""
+def _redraw(data: _Data, state: _State, weight: FloatArray, rng: np.random.Generator) -> None:
+    """Draw anew, for each column that has places and some others, where it lies, whether it has an effect, and which.
+
+    Its size integrated out: by turns, an effect held at next to nothing would hardly ever be found to be more.
+    """
     places = data.places
+    weights: dict[int, FloatArray] = {}  # of all places, which the columns of one biomarker share
     left = data.half - weight * (data.design @ state.beta + state.own[data.person] + state.hidden)
-    for c, values in zip(places.moving, places.values, strict=True):
+    fixed = np.delete(np.arange(data.group.size), places.moving)
+    for c in (*places.moving, *rng.choice(fixed, size=-(-fixed.size // PARTS), replace=False)):
         left += weight * data.design[:, 1 + c] * state.beta[1 + c]
-        precision, pull = values**2 @ weight, values @ left
+        values = places.values[c] if c in places.values else data.design[:, 1 + c][None, :]
+        at = places.first.get(c, -1)
+        precision = weights[at] if at in weights else values**2 @ weight
+        if at >= 0:
+            weights[at] = precision
+        pull = values @ left
         share, scale = np.clip(state.share[data.group[c]], 1e-9, 1 - 1e-9), state.scale[data.group[c]]
         size = scale * np.array([[1.0], [SMALL]])
         fit = 0.5 * pull**2 / (precision + size**-2) - 0.5 * np.log1p(precision * size**2)
@@ -328,8 +352,9 @@ def _move(data: _Data, state: _State, weight: FloatArray, rng: np.random.Generat
         state.there[c] = not none
         total = precision[k] + size[none, 0] ** -2
         state.beta[1 + c] = pull[k] / total + rng.normal() / np.sqrt(total)
-        data.design[:, 1 + c], data.gone[:, c] = values[k], places.move(c, k)
         left -= weight * values[k] * state.beta[1 + c]
+        if c in places.values:
+            data.design[:, 1 + c], data.gone[:, c] = values[k], places.move(c, k)
 
 
 def _draw_scales(data: _Data, state: _State, rng: np.random.Generator) -> None:
