@@ -21,6 +21,8 @@ from cueflow.tasks.fusion import (
     save_model,
     train,
 )
+from cueflow.tasks.fusion.answer.explain import EventLink
+from cueflow.tasks.fusion.answer.words import _event_lines
 from cueflow.tasks.fusion.learn.linear import sigmoid
 
 
@@ -195,6 +197,15 @@ def test_answers_without_a_modality_are_those_of_the_session_without_it(model, c
     for entry in explain(model, cohort.frame, p.session_id).without:
         (said,) = predict(model, mine.filter(pl.col("modality") != entry.modality))
         assert entry.probability == pytest.approx(float(sigmoid(np.array([said.log_odds]))[0]), abs=1e-9)
+
+
+def test_events_behind_several_biomarkers_are_listed_once():
+    beats = [EventLink("ppg", name, "pulse", "normal", t, t) for name in ("rate", "gap") for t in (1.84, 2.6)]
+    said = _event_lines((*beats, EventLink("audio", "pitch", "turn", "patient", 3.0, 5.0)))
+    assert said == [
+        "first events pulse/normal at 1.8, 2.6 s (rate, gap)",
+        "first events turn/patient at 3.0 to 5.0 s (pitch)",
+    ]
 
 
 def test_explanations_read_well_and_are_json(model, cohort, predictions):

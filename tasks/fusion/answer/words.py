@@ -11,7 +11,7 @@ from cueflow.tasks.fusion.data.baseline import Baseline
 
 if TYPE_CHECKING:
     from cueflow.tasks.fusion.answer.counterfactual import Change
-    from cueflow.tasks.fusion.answer.explain import Explanation, Without
+    from cueflow.tasks.fusion.answer.explain import EventLink, Explanation, Without
     from cueflow.tasks.fusion.answer.over_time import Step, VisitChange
     from cueflow.tasks.fusion.store.model import FusionModel
 
@@ -176,11 +176,21 @@ def explain_text(explanation: Explanation) -> str:
     for entry in explanation.without:
         said = "nothing left" if entry.probability is None else f"probability {entry.probability:.3f}"
         lines.append(f"without {entry.modality}: {said}")
-    lines += [
-        f"event {e.kind}/{e.label} at {e.start_s:.1f} to {e.end_s:.1f} s ({e.biomarker})" for e in explanation.events
-    ]
+    lines += _event_lines(explanation.events)
     lines += [_step_line(step) for step in explanation.trajectory]
     return "\n".join(lines) + "\n"
+
+
+def _event_lines(events: tuple[EventLink, ...]) -> list[str]:
+    """The first events of each biomarker; one line for all biomarkers that the same events are behind."""
+    when: dict[tuple[str, str], list[str]] = {}
+    for e in events:
+        place = f"{e.start_s:.1f}" if e.end_s - e.start_s < 0.1 else f"{e.start_s:.1f} to {e.end_s:.1f}"
+        when.setdefault((f"{e.kind}/{e.label}", e.biomarker), []).append(place)
+    of: dict[tuple[str, str], list[str]] = {}
+    for (kind, biomarker), places in when.items():
+        of.setdefault((kind, ", ".join(places)), []).append(biomarker)
+    return [f"first events {kind} at {at} s ({', '.join(names)})" for (kind, at), names in of.items()]
 
 
 def _span(row: Contribution) -> str:

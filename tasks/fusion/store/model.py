@@ -24,7 +24,7 @@ from cueflow.tasks.fusion.learn.stability import Refit
 from cueflow.tasks.fusion.learn.weights import Fusion, PatternWeights, Platt, Shrinkage
 
 FORMAT = "cueflow-fusion"
-VERSION = 4
+VERSION = 5
 _POSTERIOR = ("effects", "shifts", "usual")
 
 
