@@ -20,10 +20,8 @@ UNIT_HIGH, UNIT_LOW = 0.2, 0.1  # rise of a score over its resting level that is
 SWING_MIN_S, SWING_MAX_S = 0.03, 0.5  # the middle three fifths of one way of a nod
 SWING_ENDS = 0.2
 REST_MAX_S = 0.4  # between two swings of one nod
-STILL_DEG, STILL_S = (
-    1.0,
-    0.1,
-)  # a nod begins and ends where the angle changes by less within so much time on either side …
+# a nod begins and ends where the angle changes by less within so much time on either side …
+STILL_DEG, STILL_S = 1.0, 0.07
 TAIL_S = 0.3  # … at most so long before and after its swings
 NOD_DEG, SHAKE_DEG = 5.0, 5.0  # a blink tips the fitted pitch by up to 4 degrees
 
@@ -122,10 +120,13 @@ def _with_ends(
     times_s: FloatArray, angle: FloatArray, core: tuple[int, int], inside: tuple[int, int]
 ) -> tuple[int, int]:
     """The swings with their small beginning and end, inside a run of samples."""
+    times, angles = times_s[inside[0] : inside[1]], angle[inside[0] : inside[1]]
 
     def moves(i: int) -> bool:
-        low, high = np.searchsorted(times_s, times_s[i] + np.array([-STILL_S, STILL_S]) * (1 + 1e-6))
-        return bool(np.ptp(angle[max(low, inside[0]) : min(high, inside[1])]) >= STILL_DEG)
+        edges = times_s[i] + np.array([-STILL_S, STILL_S])
+        low, high = np.searchsorted(times, edges)
+        seen = np.concatenate([np.interp(edges, times, angles), angles[low:high]])  # alike at every frame rate
+        return bool(np.ptp(seen) >= STILL_DEG)
 
     first, last = core
     while first > inside[0] and times_s[core[0]] - times_s[first - 1] <= TAIL_S and moves(first - 1):
