@@ -66,6 +66,7 @@ class Reason(StrEnum):
     FILE_EMPTY = "file_empty"
     FILE_TRUNCATED = "file_truncated"
     FILE_UNREADABLE = "file_unreadable"
+    HEADER_WRONG = "header_wrong"
     FORMAT_UNKNOWN = "format_unknown"
     NO_VIDEO_FRAMES = "no_video_frames"
     NO_AUDIO_SAMPLES = "no_audio_samples"
@@ -148,6 +149,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.FILE_EMPTY: "The file is empty.",
     Reason.FILE_TRUNCATED: "The file ends before its header says.",
     Reason.FILE_UNREADABLE: "The file cannot be decoded.",
+    Reason.HEADER_WRONG: "The file holds more than its header says.",
     Reason.FORMAT_UNKNOWN: "The file format is not one that cueflow reads.",
     Reason.NO_PARTNER: "The other recording that the measure needs is not there.",
     Reason.UNSYNCHRONISED: "The recorders' clocks are not known well enough against each other.",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
-from cueflow.tasks.ingest.container import decoded_frames, duration_of, opened, promised_s
+from cueflow.tasks.ingest.container import decoded_frames, duration_of, opened, promised_s, unread_bytes
 
 Block = NDArray[np.float32]
 WHOLE_SHARE = 0.9  # a file whose sound ends before this share of what its header says is cut, not just rounded
@@ -49,7 +49,7 @@ def probe_audio(path: Path) -> AudioInfo:
     ------
     StreamError
         NO_AUDIO_SAMPLES if there is no track, or the header says that it is empty; FILE_EMPTY, FILE_TRUNCATED or
-        FILE_UNREADABLE if the file does not open.
+        FILE_UNREADABLE if the file does not open; HEADER_WRONG for a WAV file with much more than its header says.
     """
     with opened(path) as container:
         track = _track(container)
@@ -57,6 +57,9 @@ def probe_audio(path: Path) -> AudioInfo:
         if context.sample_rate <= 0 or (container.format.name in {"wav", "w64"} and not duration):
             raise StreamError("the file holds no audio samples: record again", reason=Reason.NO_AUDIO_SAMPLES)
         _need_whole(duration or 0.0, promised_s(path, container, track))
+        if unread_bytes(path) > (1.0 - WHOLE_SHARE) * path.stat().st_size:
+            message = "the file holds more sound than its header says: export it again"
+            raise StreamError(message, reason=Reason.HEADER_WRONG)
         return AudioInfo(context.sample_rate, context.channels, duration, context.codec.canonical_name)
 
 

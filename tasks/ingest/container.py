@@ -131,6 +131,34 @@ def _riff_share(head: bytes, size: int) -> float:
     return max(size - 8, 1) / said
 
 
+def unread_bytes(path: Path) -> int:
+    """Bytes of a WAV file after its last chunk that no header speaks of; 0 for any other file.
+
+    A recorder that died, or a tool that joined files, leaves a header that says less than there is; FFmpeg reads that.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    int
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if file.read(12)[:4] != b"RIFF":
+            return 0
+        place = 12
+        while place + 8 <= size:
+            file.seek(place)
+            name, length = file.read(4), int.from_bytes(file.read(4), "little")
+            if not all(32 <= byte < 127 for byte in name):
+                return size - place
+            place += 8 + length + length % 2
+    return 0
+
+
 def _tagged(text: str) -> float | None:
     parts = text.split(":")
     if len(parts) != 3 or not text.replace(":", "").replace(".", "", 1).isdigit():

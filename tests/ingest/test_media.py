@@ -269,6 +269,20 @@ def test_a_file_that_lacks_its_last_bit_is_read(media, tmp_path):
     assert len(whole(cut(media / "a.wav", tmp_path / "a.wav", share=0.95))) / 16000 == pytest.approx(1.9, abs=0.01)
 
 
+def test_a_header_that_says_less_than_there_is_is_told(media, tmp_path):
+    data = bytearray((media / "a.wav").read_bytes())
+    place = data.find(b"data") + 4
+    data[place : place + 4] = (4000).to_bytes(4, "little")
+    (tmp_path / "less.wav").write_bytes(data)
+    with pytest.raises(StreamError, match="more sound than its header says") as caught:
+        probe_audio(tmp_path / "less.wav")
+    assert caught.value.reason is Reason.HEADER_WRONG
+    (tmp_path / "tags.wav").write_bytes(
+        (media / "a.wav").read_bytes() + b"LIST" + (5000).to_bytes(4, "little") + b"\0" * 5000
+    )
+    assert probe_audio(tmp_path / "tags.wav").duration_s == pytest.approx(2.0, abs=0.01)
+
+
 @pytest.mark.real
 def test_a_broken_wav_is_refused(shared_data):
     expect(
