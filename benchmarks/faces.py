@@ -4,7 +4,7 @@ python benchmarks/faces.py angles                       # faces turned in space 
 python benchmarks/faces.py events [SESSIONS] [MINUTES]  # default 4 sessions of 1 minute, at 25 and at 60 frames/s
 
 The rendered faces are the simulator's portrait and those of photographs beside the checkout on a mesh: depth of the
-landmarks, perspective of a camera about two arm lengths away. Some of them chose the points that the pose is fitted to.
+landmarks, perspective of a camera about two arm lengths away. The points of the pose were chosen with these in view.
 Truth of the events is the simulator's plan; thresholds for nods were once set on its sessions.
 """
 
