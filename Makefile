@@ -24,7 +24,7 @@ check: install  ## Lint, format, types and the fast tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -m "not slow and not real" --durations=10
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not real" --durations=10
 
 style: install  ## Format the code and apply safe fixes
 	$(BIN)/ruff check --fix .
