@@ -80,7 +80,7 @@ BIOMARKERS: tuple[Biomarker, ...] = (
         unit="IOD", plausible=(0, 0.6),
     ),
     _face(
-        "face_smile_rate", "Smiles per minute of visible face: spans of at least .3 s with a raised smile score.",
+        "face_smile_rate", "Smiles per minute of visible face: spans of at least .5 s with a raised smile score.",
         unit="1/min", plausible=(0, 30), evidence=_RATE, aliases=("smile_rate",),
     ),
     _face(

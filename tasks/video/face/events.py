@@ -14,7 +14,8 @@ BLINK_FLANK_S, SMILE_FLANK_S = 0.1, 0.3  # the flanks below the lower threshold 
 BLINK_MAX_S = 0.8  # longer is a closed eye, not a blink
 OPEN_QUANTILE = 0.75  # holds as long as the eyes are closed less than half of the time
 COMPLETE_EYE = 0.45  # the opening at the blink's deepest point, in open eyes: below is complete
-SMILE_HIGH, SMILE_LOW, SMILE_MIN_S = 0.4, 0.25, 0.3
+# smiles that are felt last .66 s or more (Ekman and Friesen 1982); what a blink does to the score is shorter
+SMILE_HIGH, SMILE_LOW, SMILE_MIN_S = 0.4, 0.25, 0.5
 SMILE_EYES = 0.1  # rise of the squint over its resting level during a smile: the eyes take part
 UNIT_HIGH, UNIT_LOW = 0.2, 0.1  # rise of a score over its resting level that is an activation
 SWING_MIN_S, SWING_MAX_S = 0.03, 0.5  # the middle three fifths of one way of a nod
