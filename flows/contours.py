@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cueflow.schemas.config import AudioConfig
 from cueflow.storage.atomic import disk_errors, replace_bytes
+from cueflow.tasks.audio.signal.stream import FRAME_S
 from cueflow.tasks.audio.tracks import measure_contours
 from cueflow.tasks.ingest.audio import audio_blocks, audio_start_s, probe_audio
 
@@ -19,8 +20,8 @@ def write_contours(recording: Path, out: Path, *, channel: str, progress: Callab
     recording : Path
         Any file with an audio track.
     out : Path
-        Parquet file: `t_s` from the recording's first sample on, and a column for each contour under its published
-        name, as floats; null where a contour of voiced frames has no value.
+        Parquet file: `t_s` on the file's clock (a video's sound may start late), and a column for each contour under its
+        published name, as floats; null where a contour of voiced frames has no value.
     channel : str
         `left`, `right` or a number from 0 on; empty: the mean of all.
     progress : callable
@@ -48,7 +49,7 @@ def write_contours(recording: Path, out: Path, *, channel: str, progress: Callab
         progress=lambda seconds: progress(min(seconds / length, 1.0)),
     )
     frames = len(next(iter(found.values())))
-    columns = {"t_s": pa.array(audio_start_s(recording) + np.arange(frames) / 100.0)}
+    columns = {"t_s": pa.array(audio_start_s(recording) + np.arange(frames) * FRAME_S)}
     for name, values in found.items():
         columns[name] = pa.array(values.astype(np.float32), mask=(values == 0) if name.endswith("nz") else None)
     sink = pa.BufferOutputStream()

@@ -98,7 +98,7 @@ class AudioConfig(_Section):
     )
     recognise: bool = Field(
         default=False,
-        description="Count English words in the sound itself; needs cueflow[words], takes .15 x real time.",
+        description="Count English words in the sound itself; needs cueflow[words] and a second pass over it.",
     )
     role_rule: Literal["none", "patient_speaks_most", "clinician_speaks_first"] = Field(
         default="none", description="How two speakers of a room get their roles where no voice print tells them."

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,6 @@ from cueflow.flows.work.limits import size
 from cueflow.flows.work.session import Execution, SessionOutcome, SessionWork
 from cueflow.flows.work.stages import model_store, models_of
 from cueflow.schemas.config import Config
-from cueflow.schemas.errors import ConfigError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.session import Dataset, Group
 from cueflow.storage.fingerprints import HashMemo, root_fingerprint
@@ -35,6 +33,7 @@ from cueflow.storage.layout import worker_log
 from cueflow.storage.records.runs import recorded_run
 from cueflow.storage.rows import Stamp
 from cueflow.storage.tables import TableStore
+from cueflow.tasks.audio.talk.recognise import need_library
 from cueflow.tasks.ingest.dataset import read_dataset
 
 
@@ -128,9 +127,9 @@ def _record(plan: Plan, summary: RunSummary, *, granularity: str, seconds: float
 
 def _need_models(dataset: Dataset, groups: frozenset[Group], settings: Config) -> None:
     present = {stream.modality.group for session in dataset.sessions for stream in session.streams}
+    if settings.audio.recognise and Group.AUDIO in present & groups:
+        need_library()
     model_store().pull([name for group in sorted(present & groups) for name in models_of(group, settings)])
-    if settings.audio.recognise and Group.AUDIO in present & groups and find_spec("faster_whisper") is None:
-        raise ConfigError("audio.recognise needs another package: pip install 'cueflow[words]'.")
 
 
 def _tell(plan: Plan) -> None:

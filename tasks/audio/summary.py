@@ -38,7 +38,9 @@ F64 = NDArray[np.float64]
 CLIPPED_SHARE_MAX = 0.001  # of the samples in speech: from here on, what depends on the waveform's tops is marked
 OFFSET_MAX = 0.1  # of full scale: beyond, the recorder is not in order and half a wave may be cut
 HUM_MIN_DB = 20.0  # of speech over hum: below, hum counts as noise of the voice
-SNR_MIN_DB = 20.0  # below, measures of the voice's own noise are marked: white noise 20 dB down costs 3.4 dB of HNR
+SNR_MIN_DB = (
+    20.0  # below, measures of the voice's own noise are marked: white noise 20 dB down costs up to 2.9 dB of HNR
+)
 _CLIP_HURTS = ("level_speech", "level_snr", "loudness_", "voice_shimmer", "voice_hnr", "voice_cpp",
                "egemaps_loudness", "egemaps_shimmer", "egemaps_hnr", "egemaps_level")  # fmt: skip
 _NOISE_HURTS = ("voice_jitter", "voice_shimmer", "voice_hnr", "voice_cpp", "voice_gne",

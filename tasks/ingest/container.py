@@ -147,12 +147,15 @@ def unread_bytes(path: Path) -> int:
     """
     size = path.stat().st_size
     with path.open("rb") as file:
-        if file.read(12)[:4] != b"RIFF":
+        head = file.read(12)
+        if head[:4] != b"RIFF" or head[8:] != b"WAVE":
             return 0
         place = 12
         while place + 8 <= size:
             file.seek(place)
             name, length = file.read(4), int.from_bytes(file.read(4), "little")
+            if name == b"data" and not length:
+                return 0  # a recorder that wrote to a pipe: FFmpeg reads to the end
             if not all(32 <= byte < 127 for byte in name):
                 return size - place
             place += 8 + length + length % 2

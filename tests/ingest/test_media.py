@@ -13,6 +13,7 @@ import soundfile as sf
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
 from cueflow.tasks.ingest.audio import audio_blocks, audio_start_s, probe_audio
+from cueflow.tasks.ingest.container import unread_bytes
 from cueflow.tasks.ingest.video import probe_video
 
 TONE_HZ = 440.0
@@ -277,6 +278,13 @@ def test_a_header_that_says_less_than_there_is_is_told(media, tmp_path):
     with pytest.raises(StreamError, match="more sound than its header says") as caught:
         probe_audio(tmp_path / "less.wav")
     assert caught.value.reason is Reason.HEADER_WRONG
+    data[place : place + 4] = bytes(4)  # written to a pipe: the length was not known, and all of it is read
+    (tmp_path / "pipe.wav").write_bytes(data)
+    assert probe_audio(tmp_path / "pipe.wav").duration_s == pytest.approx(2.0, abs=0.01)
+    assert unread_bytes(media / "a.mp4") == 0
+    video = bytearray(b"RIFF" + (4000).to_bytes(4, "little") + b"AVI " + b"LIST" + bytes(4) + b"\x00\xff" * 2000)
+    (tmp_path / "a.avi").write_bytes(video)
+    assert unread_bytes(tmp_path / "a.avi") == 0
     (tmp_path / "tags.wav").write_bytes(
         (media / "a.wav").read_bytes() + b"LIST" + (5000).to_bytes(4, "little") + b"\0" * 5000
     )

@@ -1,7 +1,7 @@
 """Peaks of a contour and how steeply it rises and falls between them, by the rules that openSMILE's values follow.
 
 The rules were found by trying which of them give openSMILE 2.6.0's four values of slope and its count of peaks over
-the loudness of the reference's 33 segments: with these, all five come out in 32 (docs/methods/voice.md).
+the loudness of the reference's segments (`python benchmarks/egemaps_agreement.py DATA`: r 1.000 for all five).
 """
 
 from __future__ import annotations

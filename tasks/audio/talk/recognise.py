@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,18 @@ from cueflow.tasks.ingest.transcripts import Utterance
 F32 = NDArray[np.float32]
 
 _LONGEST_S, _SEARCHED_S = 28.0, 8.0  # the network hears 30 s; a piece is cut at the quietest place of its last seconds
+
+
+def need_library() -> None:
+    """Raise where the library of the recogniser is not installed.
+
+    Raises
+    ------
+    ConfigError
+        Says how to install it.
+    """
+    if find_spec("faster_whisper") is None:
+        raise ConfigError("audio.recognise needs another package: pip install 'cueflow[words]'.")
 
 
 def recognise(blocks: Iterable[F32], model: Path, *, start_s: float) -> tuple[Utterance, ...]:
@@ -34,19 +47,17 @@ def recognise(blocks: Iterable[F32], model: Path, *, start_s: float) -> tuple[Ut
     tuple of Utterance
         On the session's clock, of nobody in particular. The network leaves most filled pauses out.
 
-    Raises
-    ------
-    ConfigError
-        If the library is not installed.
+    Notes
+    -----
+    ConfigError is raised where the library is not installed.
 
     References
     ----------
     Radford et al. (2023), Robust speech recognition via large-scale weak supervision, arxiv:2212.04356
     """
-    try:
-        from faster_whisper import WhisperModel
-    except ImportError as error:
-        raise ConfigError("audio.recognise needs another package: pip install 'cueflow[words]'.") from error
+    need_library()
+    from faster_whisper import WhisperModel
+
     network = WhisperModel(str(model), device="cpu", compute_type="int8", cpu_threads=1, local_files_only=True)
     found: list[Utterance] = []
     for first, piece in _pieces(blocks):
