@@ -20,7 +20,7 @@ def write_contours(recording: Path, out: Path, *, channel: str, progress: Callab
     recording : Path
         Any file with an audio track.
     out : Path
-        Parquet file: `t_s` on the file's clock (a video's sound may start late), and a column for each contour under its
+        Parquet file: `t_s` on the file's clock (a video's sound may start late), a column for each contour under its
         published name, as floats; null where a contour of voiced frames has no value.
     channel : str
         `left`, `right` or a number from 0 on; empty: the mean of all.
