@@ -1,12 +1,13 @@
 """Error, drift, coverage and refusals of the clock estimates of a run, on recordings whose clocks are known.
 
-python benchmarks/clock.py [REPEATS [NAME …]]    # of half an hour a fourth, of an hour a twelfth of them
+python benchmarks/clock.py [DRAWS [ROW …]] [--first SEED]    # rows: beats, beats-30, beats-30-jump, …; all without
 python benchmarks/clock.py leads                 # how far the main waves of two leads lie apart
-python benchmarks/clock.py chance [REPEATS]      # how far what is shared stands above chance, and what is not
+python benchmarks/clock.py chance [DRAWS]        # how far what is shared stands above chance, and what is not
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -26,8 +27,6 @@ from cueflow.tasks.simulate.plan import Clock
 Pair = tuple[Recorder, Recorder]
 RATE = 8000
 POWER_HZ, HAND_HZ = 1000.0, 200.0
-DRAWN = {1800.0: 4, 3600.0: 12}
-"""Of what takes long, one of so many is drawn."""
 NEAR_S = 30.0  # around a jump, whose moment is found less exactly than its size; between marks it is not known at all
 
 
@@ -232,14 +231,12 @@ def placed(pair: Pair) -> Offset | None:
     return min(compare(*pair).places, key=lambda place: place.uncertainty_s, default=None)
 
 
-def report(name: str, trial: Trial, duration_s: float, repeats: int, *, jumps: bool) -> None:
+def report(name: str, trial: Trial, minutes: float, seeds: range, *, jumps: bool) -> None:
     """Print one row of the table."""
-    errors, drifts, widths, spent = [], [], [], 0.0
-    some = max(repeats // 5, 1)
-    strangers = sum(
-        placed(trial(np.random.default_rng([8, seed]), duration_s, None)) is not None for seed in range(some)
-    )
-    for seed in range(repeats):
+    errors, drifts, widths, spent, duration_s = [], [], [], 0.0, 60.0 * minutes
+    some = seeds[: max(len(seeds) // 5, 1)]
+    strangers = sum(placed(trial(np.random.default_rng([8, seed]), duration_s, None)) is not None for seed in some)
+    for seed in seeds:
         rng = np.random.default_rng([7, seed])
         clock = drawn(rng, duration_s, jumps=jumps)
         pair = trial(rng, duration_s, clock)
@@ -252,9 +249,9 @@ def report(name: str, trial: Trial, duration_s: float, repeats: int, *, jumps: b
         drifts.append(abs(found.drift_ppm - clock.clock.drift_ppm))
         widths.append(found.uncertainty_s)
     print("| " + " | ".join(
-        (name, "yes" if jumps else "no", f"{duration_s / 60:g}", f"{len(errors)}/{repeats}", f"{strangers}/{some}",
-         *_figures(np.array(errors), np.array(widths), np.array(drifts if duration_s > 300 else [])),
-         f"{spent / repeats:.2f}")
+        (name, "yes" if jumps else "no", f"{minutes:g}", f"{len(errors)}/{len(seeds)}", f"{strangers}/{len(some)}",
+         *_figures(np.array(errors), np.array(widths), np.array(drifts if minutes > 5 else [])),
+         f"{spent / len(seeds):.2f}")
     ) + " |", flush=True)  # fmt: skip
 
 
@@ -353,27 +350,34 @@ def main(arguments: Sequence[str]) -> None:
         return leads()
     if arguments[:1] == ["chance"]:
         return chance(int(arguments[1]) if arguments[1:] else 12)
-    repeats = int(arguments[0]) if arguments else 20
-    print(heading("Clocks"))
+    known = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    known.add_argument("draws", nargs="?", type=int, default=20)
+    known.add_argument("rows", nargs="*")
+    known.add_argument("--first", type=int, default=0, help="seed of the first draw; below 1000 for choosing constants")
+    said = known.parse_args(arguments)
+    seeds = range(said.first, said.first + said.draws)
+    print(heading(f"Clocks, seeds {seeds[0]} to {seeds[-1]}"))
     print("| shared | jump | min | placed | strangers | error, ms | 95 % below | drift error, ppm | 95 % below | "
           "stated ±, ms | covers, % | over 0.25 s | s |")  # fmt: skip
     print("|---|---|---|---|---|---|---|---|---|---|---|---|---|")
-    rows: tuple[tuple[str, Trial, tuple[float, ...]], ...] = (
-        ("beats", beats, (300, 1800, 3600)),
-        ("beats and pulse", pulses, (300, 1800, 3600)),
-        ("marks", marks, (1800, 3600)),
-        ("triggers", triggers, (1800, 3600)),
-        ("sound", sound, (300, 1800, 3600)),
-        ("movement", movement, (600, 1800, 3600)),
-    )
-    for name, trial, lengths in rows:
-        for duration_s in lengths if not arguments[1:] or name in arguments[1:] else ():
-            quick = trial in (marks, triggers)
-            draws = repeats if quick else max(repeats // DRAWN.get(duration_s, 1), 1)
-            report(name, trial, duration_s, draws, jumps=False)
-            if duration_s >= 1800:
-                report(name, trial, duration_s, draws, jumps=True)
+    for name, (trial, lengths) in TRIALS.items():
+        for minutes in lengths:
+            for jumps in (False, True) if minutes >= 30 else (False,):
+                names = {name, f"{name}-{minutes}", f"{name}-{minutes}-jump" if jumps else f"{name}-{minutes}-no"}
+                if not said.rows or names & set(said.rows):
+                    report(name, trial, minutes, seeds, jumps=jumps)
     return None
+
+
+TRIALS: dict[str, tuple[Trial, tuple[int, ...]]] = {
+    "beats": (beats, (5, 30, 60)),
+    "pulse": (pulses, (5, 30, 60)),
+    "marks": (marks, (30, 60)),
+    "triggers": (triggers, (30, 60)),
+    "sound": (sound, (5, 30, 60)),
+    "movement": (movement, (10, 30, 60)),
+}
+"""What two recorders share, and the lengths in minutes."""
 
 
 if __name__ == "__main__":

@@ -285,7 +285,13 @@ def _shared(reference: Recorder, other: Recorder, around_s: float | None) -> Ite
         if whose is seer or Role.ROOM in {whose, seer}:
             yield _by_movement(seen, felt, far), True
     if len(reference.marks_s) and len(other.marks_s):
-        yield marks_offset(reference.marks_s, other.marks_s, within_s=far, extent_s=other.span), True
+        yield _by_marks(reference, other, far), True
+
+
+def _by_marks(reference: Recorder, other: Recorder, within_s: float) -> Offset | None:
+    known_s = reference.span if reference.span[1] > reference.span[0] else None  # events.csv has none
+    spans = (other.span, known_s)
+    return marks_offset(reference.marks_s, other.marks_s, within_s=within_s, extents_s=spans)
 
 
 def _by_sound(reference: Track, other: Track, within_s: float) -> Offset | None:

@@ -334,7 +334,7 @@ def test_marks_find_a_jump_between_them():
     ours = pressed(1)
     cut_s = float(ours[5] + ours[6]) / 2
     local = np.where(ours < cut_s, ours - 4.0, ours - 4.0 - 2.5)
-    found = marks_offset(ours, local, extent_s=(0.0, 1790.0))
+    found = marks_offset(ours, local, extents_s=((0.0, 1790.0), None))
     assert found is not None
     ((at_s, by_s),) = found.jumps
     assert local[5] < at_s < local[6]
@@ -342,15 +342,46 @@ def test_marks_find_a_jump_between_them():
     np.testing.assert_allclose(found.at(local), ours, atol=0.01)
 
 
-def test_marks_with_a_jump_that_few_of_them_show_place_nothing():
+def test_two_marks_beside_a_jump_show_it_and_one_places_nothing():
     ours = pressed(2)
     whole = marks_offset(ours, ours - 4.0)
     assert whole is not None
     assert not whole.jumps
-    for last in (1, 2):  # of twelve, these lie elsewhere
-        assert marks_offset(ours, np.r_[ours[:-last] - 4.0, ours[-last:] - 6.5]) is None
+    assert marks_offset(ours, np.r_[ours[:-1] - 4.0, ours[-1:] - 6.5]) is None
+    for local in (np.r_[ours[:-2] - 4.0, ours[-2:] - 6.5], np.r_[ours[:2] - 4.0, ours[2:] - 6.5]):
+        found = marks_offset(ours, local)
+        assert found is not None
+        assert found.jumps[0][1] == pytest.approx(2.5, abs=0.01)
+        np.testing.assert_allclose(found.at(local), ours, atol=0.01)
+    assert marks_offset(ours, np.r_[ours[:-2] - 4.0, ours[-2] - 6.5, ours[-1] - 7.5]) is None  # not as far apart
     assert marks_offset(ours, ours[:-2] - 4.0) is not None  # these were not pressed
     assert marks_offset(ours[:-1], np.r_[ours - 4.0, 1795.0]) is not None  # and this one only on one of them
+
+
+def test_marks_place_nothing_where_a_jump_may_hide():
+    ours = pressed(3, 20)
+    there_and_back = ours - 4.0 - 2.5 * ((ours > ours[8]) & (ours < ours[12]))
+    assert marks_offset(ours, there_and_back) is None
+    whole = ((0.0, 1790.0), (0.0, 1800.0))
+    assert marks_offset(ours, ours - 4.0, extents_s=whole) is not None
+    early, late = ours[ours < 1100.0], ours[ours > 700.0]
+    assert marks_offset(early, early - 4.0, extents_s=whole) is None
+    assert marks_offset(late, late - 4.0, extents_s=whole) is None
+    assert marks_offset(late, late - 4.0, extents_s=((-9000.0, 9000.0), (650.0, 1800.0))) is not None
+
+
+def test_a_step_too_small_to_part_marks_is_found_in_their_line():
+    ours = pressed(4, 16)
+    late = np.random.default_rng(4).normal(0.0, 0.005, 16)
+    found = marks_offset(ours, ours - 4.0 - 0.2 * (ours > ours[8]) + late)
+    assert found is not None
+    ((at_s, by_s),) = found.jumps
+    assert ours[8] - 5.0 < at_s < ours[9] - 4.0
+    assert by_s == pytest.approx(0.2, abs=0.02)
+    straight = marks_offset(ours, ours / (1 + 80e-6) - 4.0 + late)
+    assert straight is not None
+    assert not straight.jumps
+    assert marks_offset(ours, ours - 4.0 - 0.2 * (ours == ours[-1]) + late) is None
 
 
 # ---- strokes
