@@ -141,8 +141,8 @@ SENTENCES: dict[Reason, str] = {
     Reason.WRONG_SIGNAL: "The signal does not look like its modality: columns or leads may be swapped.",
     Reason.LEAD_INVERTED: "The waves of this lead point the wrong way for its name: two electrodes were exchanged. "
     "Beats and their times stay.",
-    Reason.LEADS_MISNAMED: "Lead II is not the sum of I and III, though another of the three is: two names were "
-    "exchanged, or one lead is inverted. Beats and their times stay.",
+    Reason.LEADS_MISNAMED: "The leads of this file do not fit each other under their names, but would under others: "
+    "two names or electrodes were exchanged, or one lead is inverted. Beats and their times stay.",
     Reason.NO_STREAM: "The session has no recording of this modality.",
     Reason.NOT_REQUESTED: "This modality was left out of the run.",
     Reason.FILE_MISSING: "The file is not there.",

@@ -254,9 +254,9 @@ class SessionWork:
         if self.elsewhere:
             message = f"{', '.join(self.elsewhere)}: {Reason.SPANS_ELSEWHERE.sentence}"
             return "degraded", Reason.SPANS_ELSEWHERE, message
-        if empty := [r for r in self.results if _holds_nothing(r)]:
-            reason = empty[0].reason or Reason.FEW_EVIDENCE
-            named = dict.fromkeys(f"{r.modality}: {(r.reason or reason).sentence}" for r in empty)
+        if odd := [r for r in self.results if _to_look_at(r)]:
+            reason = odd[0].reason or Reason.FEW_EVIDENCE
+            named = dict.fromkeys(f"{r.modality}: {(r.reason or reason).sentence}" for r in odd)
             return "degraded", reason, "; ".join(named)
         return "ok", None, ""
 
@@ -269,11 +269,15 @@ class SessionWork:
         return states
 
 
-_UNUSABLE = frozenset({Reason.PICTURE_TOO_DARK, Reason.PICTURE_TOO_SMALL, Reason.PICTURE_UPSIDE_DOWN})
+_MISTAKEN = frozenset({
+    Reason.PICTURE_TOO_DARK, Reason.PICTURE_TOO_SMALL, Reason.PICTURE_UPSIDE_DOWN,
+    Reason.WRONG_SIGNAL, Reason.LEAD_INVERTED, Reason.LEADS_MISNAMED,
+})  # fmt: skip
+"""Something went wrong when it was recorded or declared, and somebody has to look."""
 
 
-def _holds_nothing(result: StreamResult) -> bool:
-    """Whether a recording was read and nothing of it can be used: a few samples, a flat line, silence."""
+def _to_look_at(result: StreamResult) -> bool:
+    """Whether nothing of a recording can be used (a few samples, a flat line, silence), or it is mistaken."""
     found = result.findings
     if found is None or found.status is Status.OK:
         return False
@@ -281,7 +285,7 @@ def _holds_nothing(result: StreamResult) -> bool:
     brief = found.status is Status.TOO_SHORT and found.end_s - found.start_s < HOLLOW_S
     return (
         brief
-        or found.reason in _UNUSABLE
+        or found.reason in _MISTAKEN
         or (found.coverage == 0 and not moves and found.reason is not Reason.LOW_COVERAGE)
     )
 

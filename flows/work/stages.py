@@ -347,14 +347,16 @@ def _axes(job: StageJob, stream: Stream, path: Path, signal: Recorded) -> tuple[
 
 
 def _leads(job: StageJob, stream: Stream, path: Path, signal: Recorded) -> Leads:
-    """Which lead an electrocardiogram is, and I, II and III of its file where the session names them all."""
-    from cueflow.tasks.physiology.heart.leads import Leads, lead_of, limb_of
+    """Which lead an electrocardiogram is, and the others of its file where the session names them."""
+    from cueflow.tasks.physiology.heart.leads import Leads, alike, fellows, lead_of
 
     name = lead_of(stream.channel) if stream.modality is Modality.ECG else ""
     same = [s for s in job.streams if (s.modality, s.role, s.path) == (stream.modality, stream.role, stream.path)]
-    if not name or not {"i", "ii", "iii"} <= {lead_of(s.channel) for s in same}:
+    others = {lead: s for s in same if (lead := lead_of(s.channel)) in fellows(name)}
+    if not name or len(others) < 3:
         return Leads(name)
     try:
-        return Leads(name, limb_of([(s.channel, signal if s is stream else _opened(job, s, path)) for s in same]))
+        beside = {lead: signal if s is stream else _opened(job, s, path) for lead, s in others.items()}
+        return Leads(name, beside if alike(beside) else {})
     except StreamError:  # the other lead says so itself
         return Leads(name)

@@ -16,7 +16,7 @@ from cueflow.schemas.results import FloatArray
 from cueflow.schemas.session import Modality, Stream
 from cueflow.tasks.ingest.raw import Query, pick
 from cueflow.tasks.ingest.signals import check_rate, reader_for
-from cueflow.tasks.ingest.tabular.stamps import TimeColumn, in_seconds, measured_rate, time_column
+from cueflow.tasks.ingest.tabular.stamps import TimeColumn, in_seconds, measured_rate, need_order, time_column
 from cueflow.tasks.ingest.tabular.text import HEAD_BYTES, Layout, as_number, cells_of, decoded, head_of, layout_of
 from cueflow.tasks.ingest.units import agreed_unit, conversion
 from cueflow.tasks.physiology.needs import need_rate
@@ -170,7 +170,14 @@ def _first_rate(file: Any, name: str, stamps: TimeColumn) -> float | None:  # no
     if batch is None or not (pa.types.is_floating(batch.column(0).type) or pa.types.is_integer(batch.column(0).type)):
         return None  # dates: only the reader turns them into seconds
     times = np.asarray(batch.column(0).drop_null().to_numpy(zero_copy_only=False), dtype=np.float64)
-    return measured_rate(in_seconds(times, stamps.scale))
+    return _rate_of(in_seconds(times, stamps.scale))
+
+
+def _rate_of(times_s: FloatArray) -> float | None:
+    """Rate of the first stamps; they are in order, or the recording is refused."""
+    times_s = times_s[np.isfinite(times_s)]
+    need_order(times_s)
+    return measured_rate(times_s)
 
 
 def _span(metadata: Any, stamps: TimeColumn) -> float | None:  # noqa: ANN401 - pyarrow is not typed here
@@ -202,7 +209,7 @@ def _text(path: Path, stream: Stream) -> SignalHeader:
     if len(first) and len(last):
         ends = in_seconds(np.concatenate([first[:1], last[-1:]]), stamps.scale)
         duration = float(ends[1] - ends[0])
-    rate = measured_rate(in_seconds(first, stamps.scale)) if len(first) else None
+    rate = _rate_of(in_seconds(first, stamps.scale)) if len(first) else None
     return SignalHeader(rate or stream.sampling_rate, duration, len(layout.names), "table with time stamps", timed=True)
 
 

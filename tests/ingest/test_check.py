@@ -88,6 +88,17 @@ def test_headers_show_trouble(root, row, reason, message):
     assert [p.reason for p in session.problems] == [reason, Reason.NO_USABLE_STREAM]
 
 
+def test_stamps_that_run_backwards_are_found_before_the_run(root):
+    (root / "back.csv").write_text("time_s,ecg\n0,1\n0.5,2\n0.1,3\n0.2,1\n")
+    pl.DataFrame({"time_s": [0.0, 0.5, 0.1], "ecg": [1.0, 2.0, 3.0]}).write_parquet(root / "back.parquet")
+    for path in ("back.csv", "back.parquet"):
+        (session,) = check(root, f"S,P,ecg,{path},,ecg,")
+        problem = session.streams[0].problem
+        assert problem is not None
+        assert problem.reason is Reason.TIME_NOT_INCREASING
+        assert "run backwards at sample 3" in problem.message
+
+
 def test_dates_are_time_stamps_too(root):
     rows = "".join(f"2024-05-01T12:00:00.{ms:03d},1\n" for ms in range(0, 1000, 4))
     (root / "dates.csv").write_text("timestamp,ecg\n" + rows)

@@ -9,7 +9,8 @@ from cueflow.schemas.config import PhysiologyConfig
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Signal
 from cueflow.tasks.physiology.analyse import analyse_physiology
-from cueflow.tasks.physiology.heart.leads import Leads, lead_of, limb_of, misnamed, waves_of
+from cueflow.tasks.physiology.heart.exchanged import CHEST, chest_misnamed, limb_misnamed
+from cueflow.tasks.physiology.heart.leads import Leads, alike, lead_of, waves_of
 from cueflow.tasks.simulate.heart import ecg_wave
 
 RATE = 250.0
@@ -26,10 +27,10 @@ def wave(*, seed=0, p=1.0, qrs=1.0, t=1.0):
     return sign * whole
 
 
-def state(values, name, limb=()):
+def state(values, name, beside=None):
     signal = Signal(values, np.arange(len(values)) / RATE, RATE, "mV")
     found = analyse_physiology(
-        "ecg", signal, phases=(), exclusions=(), config=PhysiologyConfig(), leads=Leads(name, limb)
+        "ecg", signal, phases=(), exclusions=(), config=PhysiologyConfig(), leads=Leads(name, beside or {})
     )
     rate = next(m for m in found.measures if m.biomarker == "hr_mean")
     assert rate.status is Status.OK  # beats and their times stay
@@ -44,7 +45,10 @@ def state(values, name, limb=()):
         ("ECG I", "i"),
         ("lead_III", "iii"),
         ("aVR", "avr"),
-        ("V1", ""),
+        ("V1", "v1"),
+        ("ECG V6", "v6"),
+        ("V7", ""),
+        ("-aVR", ""),
         ("ecg", ""),
         ("", ""),
     ],
@@ -82,6 +86,10 @@ def limb(rng):
 
 def test_names_that_were_exchanged_break_einthoven_s_law():
     one, two, three = limb(np.random.default_rng(1))
+
+    def misnamed(i, ii, iii, **others):
+        return limb_misnamed({"i": i, "ii": ii, "iii": iii, **others})
+
     assert not misnamed(one, two, three)
     assert misnamed(two, one, three)
     assert misnamed(one, three, two)
@@ -89,7 +97,54 @@ def test_names_that_were_exchanged_break_einthoven_s_law():
     other = np.random.default_rng(2).normal(0.0, 1.0, len(one))
     assert not misnamed(one, other, three)  # no names would fit: three recordings of something else
     assert not misnamed(*np.zeros((3, 100)))
+    assert not limb_misnamed({"i": one, "ii": three})
     signals = [Signal(v, np.arange(len(v)) / RATE, RATE, "mV") for v in (one, three, two)]
-    found = limb_of(list(zip(("I", "II", "III"), signals, strict=True)))
+    found = dict(zip(("i", "ii", "iii"), signals, strict=True))
     assert state(one, "i", found) == (Status.LOW_QUALITY, Reason.LEADS_MISNAMED)
-    assert limb_of([("I", signals[0]), ("II", signals[1])]) == ()
+    assert not alike({**found, "avr": Signal(one[:-1], np.arange(len(one) - 1) / RATE, RATE, "mV")})
+
+
+def test_exchanged_i_and_iii_are_told_by_the_augmented_leads():
+    one, two, three = limb(np.random.default_rng(3))
+    avr, avl, avf = -(one + two) / 2, (one - three) / 2, (two + three) / 2
+    assert not limb_misnamed({"i": three, "ii": two, "iii": one})
+    right = {"i": one, "ii": two, "iii": three, "avr": avr, "avl": avl, "avf": avf}
+    assert not limb_misnamed(right)
+    assert limb_misnamed({**right, "i": three, "iii": one})
+    assert limb_misnamed({"i": three, "ii": two, "iii": one, "avl": avl})
+    assert limb_misnamed({**right, "avr": -avr})
+    assert limb_misnamed({**right, "avl": avf, "avf": avl})
+
+
+# Dower et al. (1980): what V1 to V6 see of the heart's dipole (left, down, back)
+DOWER = np.array([[-.515, .157, -.917], [.044, .164, -1.387], [.882, .098, -1.277],
+                  [1.213, .127, -.601], [1.125, .127, -.086], [.831, .076, .230]])  # fmt: skip
+
+
+def chest(seed):
+    """Six chest leads of a loop of QRS that begins to the front and right and ends to the back, and a T wave."""
+    rng = np.random.default_rng(seed)
+    at = np.arange(0.0, 60.0, 1 / RATE) % 0.8
+    septum, wall, base = (
+        ((-0.15, 0.1, -0.2), 0.20, 0.008),
+        ((1.1, 0.7, 0.3), 0.22, 0.012),
+        ((0.2, 0.1, 0.7), 0.25, 0.01),
+    )
+    bells = (septum, wall, base, ((0.3, 0.2, -0.15), 0.5, 0.05))
+    dipole = sum(np.outer(np.exp(-0.5 * ((at - t) / w) ** 2), size) for size, t, w in bells)
+    leads = dipole @ (DOWER * np.exp(rng.normal(0.0, 0.1, (6, 1)))).T
+    return dict(zip(CHEST, (leads + rng.normal(0.0, 0.02, leads.shape)).T, strict=True))
+
+
+def test_chest_leads_that_lie_in_another_order():
+    for seed in range(3):
+        leads = chest(seed)
+        assert not chest_misnamed(leads)
+        assert not chest_misnamed(dict(zip(leads, [*leads.values()][::-1], strict=True)))  # as short a way
+        for one, other in (("v1", "v5"), ("v2", "v5"), ("v2", "v6")):
+            assert chest_misnamed({**leads, one: leads[other], other: leads[one]})
+    assert not chest_misnamed({name: leads[name] for name in CHEST[:5]})
+    signals = {k: Signal(v, np.arange(len(v)) / RATE, RATE, "mV") for k, v in leads.items()}
+    wrong = {**signals, "v1": signals["v5"], "v5": signals["v1"]}
+    assert state(leads["v4"], "v4", signals) == (Status.OK, None)
+    assert state(leads["v4"], "v4", wrong) == (Status.LOW_QUALITY, Reason.LEADS_MISNAMED)

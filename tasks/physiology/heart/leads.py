@@ -1,10 +1,10 @@
-"""Leads by their names: electrodes that were exchanged, and limb leads that do not fit each other."""
+"""Leads by their names: waves that point the wrong way, and leads of a file that do not fit each other."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,8 +12,9 @@ from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import FloatArray, Recorded
 from cueflow.tasks.physiology.filters import bandpass
 from cueflow.tasks.physiology.heart.ecg import SHAPE_BAND_HZ, complexes, lead_sign
+from cueflow.tasks.physiology.heart.exchanged import AUGMENTED, CHEST, LIMB, chest_misnamed, limb_misnamed
 
-_NAME = re.compile(r"(?:ecg|ekg|lead|ml)*(i{1,3}|av[rlf])")
+_NAME = re.compile(r"(?:ecg|ekg|lead|ml)*(i{1,3}|av[rlf]|v[1-6])")
 _UPRIGHT = {"i": 1.0, "ii": 1.0, "avr": -1.0}
 """Which way P wave, main wave and T wave point in a lead where they all point one way in almost everybody."""
 _P_S, _T_S = (-0.24, -0.06), (0.12, 0.42)  # around the R peak
@@ -21,34 +22,33 @@ _T_SHARE = 0.5  # of an interval, where that ends earlier
 _SMALLEST = (0.03, 0.06)  # P and T wave as shares of the main wave: less is flat
 _FEWEST = 10  # beats
 _LOOK_S = 300.0
-_FITS, _DIFFERS = 0.05, 0.25  # power of what is left over of I + III - II, as a share of the leads' mean power
 
 
 @dataclass(frozen=True, slots=True)
 class Leads:
-    """Name of a lead, and I, II and III of its file, where they are all there."""
+    """Name of a lead, and the leads of its file, by name, that can be held against each other."""
 
     name: str = ""
-    limb: tuple[Recorded, ...] = ()
+    beside: Mapping[str, Recorded] = field(default_factory=dict)
 
 
 NO_LEADS = Leads()
 
 
 def lead_of(channel: str) -> str:
-    """The limb lead that a channel is called after.
+    """The lead that a channel is called after.
 
     Parameters
     ----------
     channel : str
-        As the manifest names it: I, II, III, aVR, aVL, aVF, also MLII, ECG II, lead_I.
+        As the manifest names it: I, II, III, aVR, aVL, aVF, V1 to V6, also MLII, ECG II, lead_I.
 
     Returns
     -------
     str
-        In small letters; empty for any other name.
+        In small letters; empty for any other name, and for -aVR, which is upside down on purpose.
     """
-    found = _NAME.fullmatch("".join(c for c in channel.casefold() if c.isalnum()))
+    found = None if "-avr" in channel.casefold() else _NAME.fullmatch("".join(filter(str.isalnum, channel.casefold())))
     return found[1] if found else ""
 
 
@@ -67,11 +67,11 @@ def leads_odd(values: FloatArray, sampling_rate: float, leads: Leads) -> Reason 
     Returns
     -------
     Reason or None
-        LEADS_MISNAMED where I + III is not II (Einthoven's law) and another one of the three is the sum of the others;
-        LEAD_INVERTED where the main wave of I or II points down, or that of aVR up, and so does what is seen of P and T
-        wave: two electrodes were exchanged. One of the three alone may point the wrong way in a sick heart.
+        LEADS_MISNAMED where the leads of the file would fit each other under other names; LEAD_INVERTED where the main
+        wave of I or II points down, or that of aVR up, and so does what is seen of P and T wave: two electrodes were
+        exchanged. One of the three alone may point the wrong way in a sick heart.
     """
-    if len(leads.limb) == 3 and misnamed(*(_start(lead) for lead in leads.limb)):
+    if _misnamed(leads):
         return Reason.LEADS_MISNAMED
     upright = _UPRIGHT.get(leads.name)
     if upright is None:
@@ -80,27 +80,21 @@ def leads_odd(values: FloatArray, sampling_rate: float, leads: Leads) -> Reason 
     return Reason.LEAD_INVERTED if main < 0 and min(p, t) < 0 and max(p, t) <= 0 else None
 
 
-def misnamed(one: FloatArray, two: FloatArray, three: FloatArray) -> bool:
-    """Whether leads I, II and III cannot have these names, though other ones would fit.
+def _misnamed(leads: Leads) -> bool:
+    starts = {name: _start(lead) for name, lead in leads.beside.items()}
+    if leads.name not in CHEST:
+        return limb_misnamed(starts)
+    rates = {name: lead.sampling_rate for name, lead in leads.beside.items()}
+    return chest_misnamed({name: _level(values, rates[name]) for name, values in starts.items()})
 
-    Parameters
-    ----------
-    one, two, three : ndarray, shape (n,)
-        The leads, sample by sample; NaN where one is missing.
 
-    Returns
-    -------
-    bool
-        True where the second is not the sum of the other two and one of these is: two names were exchanged, or one lead
-        is inverted. Exchanged I and III fit as well, and are not noticed.
-    """
-    leads = np.stack([lead - np.nanmedian(lead) for lead in (one, two, three)])
-    leads = leads[:, np.isfinite(leads).all(axis=0)]
-    power = float(np.mean(leads**2)) if leads.size else 0.0
-    if not power > 0:
-        return False
-    left = [float(np.mean((leads.sum(axis=0) - 2 * leads[k]) ** 2)) / power for k in range(3)]
-    return left[1] > _DIFFERS and min(left) < _FITS
+def _level(values: FloatArray, sampling_rate: float) -> FloatArray:
+    """A lead without slow changes, which electrodes do not share; NaN where one is missing."""
+    known = np.isfinite(values)
+    if not known.any():
+        return values
+    shape = bandpass(np.where(known, values, np.median(values[known])), sampling_rate, *SHAPE_BAND_HZ)
+    return np.where(known, shape, np.nan)
 
 
 def waves_of(values: FloatArray, sampling_rate: float) -> tuple[float, float, float]:
@@ -150,19 +144,31 @@ def _start(lead: Recorded) -> FloatArray:
     return lead.part(0, min(lead.n, round(_LOOK_S * lead.sampling_rate))).values
 
 
-def limb_of(found: Sequence[tuple[str, Recorded]]) -> tuple[Recorded, ...]:
-    """I, II and III of a file.
+def fellows(name: str) -> tuple[str, ...]:
+    """Names of the leads that a lead can be held against, its own among them: those at the limbs, or at the chest.
 
     Parameters
     ----------
-    found : sequence of (str, Signal or LongSignal)
-        Channels of one file and their signals.
+    name : str
+        As `lead_of` gives it.
 
     Returns
     -------
-    tuple
-        Empty where one of the three is missing, or they differ in rate or length.
+    tuple of str
     """
-    by_name = {lead_of(channel): signal for channel, signal in found}
-    limb = tuple(by_name[name] for name in ("i", "ii", "iii") if name in by_name)
-    return limb if len(limb) == 3 and len({(s.n, s.sampling_rate) for s in limb}) == 1 else ()
+    return CHEST if name in CHEST else (*LIMB, *AUGMENTED)
+
+
+def alike(leads: Mapping[str, Recorded]) -> bool:
+    """Whether leads can be held against each other sample by sample.
+
+    Parameters
+    ----------
+    leads : mapping
+        Name to what was recorded.
+
+    Returns
+    -------
+    bool
+    """
+    return len({(lead.n, lead.sampling_rate) for lead in leads.values()}) == 1
