@@ -44,6 +44,10 @@ def written(tmp_path):
         ):
             lines = [f"{t:.2f},{v:.4f}" for t, v in zip(at, wave, strict=True)]
             (root / f"{name}.csv").write_text(f"time_s,{name}\n" + "\n".join(lines) + "\n")
+        leads = [
+            f"{t:.2f},{v:.4f},{0.6 * v:.4f},{0.4 * v:.4f}" for t, v in zip(fine, ecg_wave(fine, beats), strict=True)
+        ]
+        (root / "leads.csv").write_text("time_s,I,II,III\n" + "\n".join(leads) + "\n")
         wrist = [
             f"{t:.2f},{0.6 + 1e-5 * (k % 2)},{1e-5 * (k % 3)},{0.8 + (0.5 if k % 2 else 0.0)}"
             for k, t in enumerate(times)
@@ -67,6 +71,22 @@ def written(tmp_path):
         return outcome, work.tables["biomarkers"].to_pylist(), work.aligned.sync
 
     return run
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        (["respiration,ecg.csv,0,,"], Reason.WRONG_SIGNAL),
+        (["ecg,leads.csv,0,mV,I", "ecg,leads.csv,0,mV,II", "ecg,leads.csv,0,mV,III"], Reason.LEADS_MISNAMED),
+        (["ecg,leads.csv,0,mV,II", "eda,eda.csv,0,uS,"], None),
+    ],
+)
+def test_a_signal_that_is_another_one_makes_the_session_degraded(written, rows, reason):
+    outcome, measures, _ = written(rows)
+    assert (outcome.status, outcome.reason) == ("degraded" if reason else "ok", reason)
+    assert (reason.sentence if reason else "") in outcome.message
+    beats = {m["channel"] for m in measures if m["biomarker"] == "hr_mean" and m["status"] == "ok"}
+    assert beats == {row.split(",")[-1] for row in rows if row.startswith("ecg")}
 
 
 def test_a_recorder_that_stands_an_hour_early_makes_the_session_degraded(written):
