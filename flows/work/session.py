@@ -271,7 +271,7 @@ class SessionWork:
 
 _MISTAKEN = frozenset({
     Reason.PICTURE_TOO_DARK, Reason.PICTURE_TOO_SMALL, Reason.PICTURE_UPSIDE_DOWN,
-    Reason.WRONG_SIGNAL, Reason.LEAD_INVERTED, Reason.LEADS_MISNAMED,
+    Reason.WRONG_SIGNAL, Reason.LEAD_INVERTED, Reason.LEADS_MISNAMED, Reason.UNIT_WRONG,
 })  # fmt: skip
 """Something went wrong when it was recorded or declared, and somebody has to look."""
 

@@ -60,6 +60,24 @@ def test_the_length_of_the_acceleration(signal_of, analyse, measured):
     assert (found["acc_l2_min"].value, found["acc_l2_max"].value) == pytest.approx((1.0, 2.0), abs=0.01)
 
 
+@pytest.mark.parametrize(
+    ("by", "state"),
+    [(1.0, ("ok", None)), (1 / 9.80665, ("low_quality", "unit_wrong")), (16.0, ("low_quality", "unit_wrong"))],
+)
+def test_gravity_tells_a_wrong_unit(by, state, signal_of, analyse, measured):
+    rng, still = np.random.default_rng(0), np.array([0.3, -0.5, 0.81])
+    x, y, z = (signal_of(by * (part + rng.normal(0.0, 0.02, 6000)), 50.0, "g") for part in still)
+    findings = analyse("accelerometer", x, axes=(x, y, z))
+    assert (findings.status, findings.reason) == state
+    assert measured(findings)["acc_deviation_mean"].status == state[0]
+
+
+def test_a_sensor_that_takes_gravity_off_is_no_wrong_unit(signal_of, analyse):
+    rng = np.random.default_rng(1)
+    x, y, z = (signal_of(rng.normal(0.0, 0.1, 6000), 50.0, "g") for _ in range(3))
+    assert analyse("accelerometer", x, axes=(x, y, z)).reason is None
+
+
 def test_one_axis_knows_no_length(signal_of, analyse, measured):
     axis = signal_of(np.sin(np.arange(0.0, 120.0, 0.02)), 50.0, "g")
     found = measured(analyse("accelerometer", axis, axes=()))

@@ -12,6 +12,7 @@ from cueflow.tasks.physiology.blocks import stretches
 from cueflow.tasks.physiology.filters import bandpass
 from cueflow.tasks.physiology.segments import Segment
 
+_STILL, _FEWEST_STILL = 0.15, 3
 EPOCH_S = 5.0
 SLOWEST_STEP_HZ = 10.0
 STEP_HZ = (1.2, 3.0)
@@ -106,6 +107,25 @@ def lengths(axes: Sequence[Recorded], pieces: Sequence[Segment]) -> Lengths:
         rows.append(np.stack([parts[0][0], enmo, norm.mean(axis=1), square, norm.min(axis=1), norm.max(axis=1)]))
     table = np.concatenate(rows, axis=1)
     return Lengths(*table[:, np.isfinite(table).all(axis=0)])
+
+
+def weighs(found: Lengths) -> float:
+    """Length of gravity, as the sensor has it.
+
+    Parameters
+    ----------
+    found : Lengths
+        Of epochs.
+
+    Returns
+    -------
+    float
+        Median of the epochs in which the length keeps within 15 %, as at rest; NaN for fewer than three of them. Where
+        gravity was taken off by the sensor there are none: what is left has no length of its own.
+    """
+    spread = np.sqrt(np.maximum(found.square - found.mean**2, 0.0))
+    still = spread < _STILL * found.mean
+    return float(np.median(found.mean[still])) if still.sum() >= _FEWEST_STILL else float("nan")
 
 
 def steps(signal: Recorded, pieces: Sequence[Segment]) -> tuple[FloatArray, FloatArray]:

@@ -10,10 +10,21 @@ from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import FloatArray, Measure, Recorded, Window
 from cueflow.tasks.physiology.blocks import averaged, blocks
 from cueflow.tasks.physiology.recording import Basis, Parts, Recording, flattened, mean_or_none, sampled, sd_or_none
-from cueflow.tasks.physiology.trend.slow import EPOCH_S, Lengths, amplitude_deviation, lengths, slope_per_min, steps
+from cueflow.tasks.physiology.trend.slow import (
+    EPOCH_S,
+    Lengths,
+    amplitude_deviation,
+    lengths,
+    slope_per_min,
+    steps,
+    weighs,
+)
 from cueflow.tasks.windows import Seconds, per_second, within
 
 ACTIVE_G = 0.0167
+GRAVITY_G = (0.02, 0.7, 1.4)
+"""Gravity below the first was taken off by the sensor; between the first two, or beyond the last, the unit is another
+than is said: g called m/s², or counts."""
 WORKING_HZ = 8.0
 """Faster recordings of a temperature are averaged down to about this rate."""
 
@@ -104,6 +115,8 @@ def movement_parts(recording: Recording, *, axes: Sequence[Recorded] = ()) -> Pa
     """
     signal = recording.signal
     length = lengths(axes, recording.pieces) if axes and all(a.n == signal.n for a in axes) else None
+    gravity = np.nan if length is None else weighs(length)
+    mistaken = GRAVITY_G[0] < gravity < GRAVITY_G[1] or gravity > GRAVITY_G[2]
     starts, spread = amplitude_deviation(signal, recording.pieces)
     _, stepped = steps(signal, recording.pieces)
     extent = {"start_s": recording.start_s, "end_s": recording.end_s}
@@ -128,4 +141,5 @@ def movement_parts(recording: Recording, *, axes: Sequence[Recorded] = ()) -> Pa
         ),
         coverage=recording.observed(recording.session),
         quality=None,
+        odd=Reason.UNIT_WRONG if mistaken else None,
     )
