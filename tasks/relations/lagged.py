@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cueflow.schemas.results import FloatArray
+
+ComplexArray = NDArray[np.complex128]
 
 LAG_S = 30
 SLOW_S = 61
 SURROGATES = 99
 SHORTEST_S = 120
+_WINDOW_S, _NEAR_HZ = 64, 0.02  # of the coherence
 _SHIFT_S = 45  # a surrogate is moved by at least this: beyond the lags that are searched
 
 
@@ -114,12 +118,14 @@ def coherence_at(first: FloatArray, second: FloatArray, hertz: float, *, seed: i
     seconds = float(sum(len(a) for a, _ in pieces))
     if seconds < 180.0:
         return NOTHING
-    found = _coherence(pieces, hertz)
+    known = [_spectra(a, hertz) for a, _ in pieces]
+    found = _coherence([(a, _spectra(b, hertz)) for a, (_, b) in zip(known, pieces, strict=True)])
     rng = np.random.default_rng(seed)
-    chance = [
-        _coherence([(a, np.roll(b, int(rng.integers(20, len(b) - 20)))) for a, b in pieces], hertz)
-        for _ in range(SURROGATES)
-    ]
+
+    def moved(values: FloatArray) -> ComplexArray:
+        return _spectra(np.roll(values, int(rng.integers(20, len(values) - 20))), hertz)
+
+    chance = [_coherence([(a, moved(b)) for a, (_, b) in zip(known, pieces, strict=True)]) for _ in range(SURROGATES)]
     p = (1 + int(np.sum(np.array(chance) >= found))) / (SURROGATES + 1)
     return Lagged(found, float("nan"), p, seconds)
 
@@ -137,18 +143,20 @@ def _stretches(first: FloatArray, second: FloatArray) -> list[tuple[FloatArray, 
     return filled
 
 
-def _coherence(pieces: list[tuple[FloatArray, FloatArray]], hertz: float) -> float:
-    from scipy import signal as sp
+def _coherence(spectra: list[tuple[ComplexArray, ComplexArray]]) -> float:
+    """Largest coherence over the frequencies, from spectra (windows, frequencies) of stretches."""
+    cross = sum(np.sum(np.conj(a) * b, axis=0) for a, b in spectra)
+    one, two = (sum(np.sum(np.abs(pair[k]) ** 2, axis=0) for pair in spectra) for k in (0, 1))
+    power = np.asarray(one * two)
+    return float(np.divide(np.abs(cross) ** 2, power, out=np.zeros(power.shape), where=power > 0).max(initial=0.0))
 
-    sums = np.zeros(3, dtype=np.complex128)
-    best = 0.0
-    totals: list[FloatArray] = []
-    freqs = np.fft.rfftfreq(64, 1.0)
-    for a, b in pieces:
-        kw = {"fs": 1.0, "nperseg": 64, "detrend": "linear"}
-        totals.append(len(a) * np.stack([sp.csd(a, b, **kw)[1], sp.welch(a, **kw)[1], sp.welch(b, **kw)[1]]))
-    cross, one, two = np.sum(totals, axis=0) if totals else (sums, sums, sums)
-    near = np.abs(freqs - hertz) <= 0.02
-    power = np.real(one[near]) * np.real(two[near])
-    value = np.divide(np.abs(cross[near]) ** 2, power, out=np.zeros(int(near.sum())), where=power > 0)
-    return float(max(best, value.max(initial=0.0)))
+
+def _spectra(values: FloatArray, hertz: float) -> ComplexArray:
+    """Spectra of windows that overlap by half, at the frequencies near one; weighed by the length of the stretch."""
+    from scipy.signal import detrend
+
+    windows = np.lib.stride_tricks.sliding_window_view(values, _WINDOW_S)[:: _WINDOW_S // 2]
+    near = np.abs(np.fft.rfftfreq(_WINDOW_S, 1.0) - hertz) <= _NEAR_HZ
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(_WINDOW_S) / _WINDOW_S)
+    found = np.fft.rfft(hann * detrend(windows, axis=-1), axis=-1)[:, near]
+    return np.asarray(found * np.sqrt(len(values) / len(windows)))
