@@ -117,9 +117,9 @@ _SPECTRAL = (
 _LOMB = (
     ("ulf", "ms²", "Power of the {} below 0.0033 Hz", 18000, 0.6, (0.1, 100000)),
     ("vlf", "ms²", "Power of the {} from 0.0033 to 0.04 Hz", 300, 0.6, (0.1, 30000)),
-    ("lf", "ms²", "Power of the {} from 0.04 to 0.15 Hz", 120, 0.9, (0.1, 30000)),
+    ("lf", "ms²", "Power of the {} from 0.04 to 0.15 Hz", 120, 0.95, (0.1, 30000)),
     ("hf", "ms²", "Power of the {} from 0.15 to 0.40 Hz", 60, 0.6, (0.1, 20000)),
-    ("lfhf", "1", "Power of the {} from 0.04 to 0.15 Hz over that from 0.15 to 0.40 Hz", 300, 0.9, (0.01, 50)),
+    ("lfhf", "1", "Power of the {} from 0.04 to 0.15 Hz over that from 0.15 to 0.40 Hz", 300, 0.95, (0.01, 50)),
 )
 
 
