@@ -105,7 +105,7 @@ _SPECTRAL = (
     ("vlf", "ms²", "Power of the {} from 0.0033 to 0.04 Hz", 300, (0.1, 30000)),
     ("lf", "ms²", "Power of the {} from 0.04 to 0.15 Hz", 120, (0.1, 30000)),
     ("hf", "ms²", "Power of the {} from 0.15 to 0.40 Hz", 60, (0.1, 20000)),
-    ("vhf", "ms²", "Power of the {} from 0.40 to 0.50 Hz", 60, (0.01, 10000)),
+    ("vhf", "ms²", "Power of the {} from 0.40 to 0.50 Hz", 120, (0.01, 10000)),
     ("tp", "ms²", "Power of the {} from 0.0033 to 0.40 Hz", 300, (1, 60000)),
     ("hfn", "1", "Power of the {} from 0.15 to 0.40 Hz over that from 0.04 to 0.40 Hz", 120, (0, 1)),
     ("lfn", "1", "Power of the {} from 0.04 to 0.15 Hz over that from 0.04 to 0.40 Hz", 120, (0, 1)),
