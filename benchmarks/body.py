@@ -44,8 +44,8 @@ from cueflow.schemas.results import FloatArray, Measure, Signal, Window
 WITHIN_S = 0.075
 TOLERANCE: tuple[tuple[str, float], ...] = (
     ("scr_rate", 0.25), ("scr_amplitude_mean", 0.25), ("scr_rise_time_mean", 0.25), ("scr_half_recovery_mean", 0.25),
-    ("scl_mean", 0.10), ("rsp_amplitude_rmssd", 0.30), ("rrv_rmssd", 0.30), ("rrv_sd1", 0.30), ("rrv_sd2", 0.30), ("sd2sd1", 0.30),
-    ("sd1sd2", 0.30), ("vlf", 0.60), ("vlf_lomb", 0.60), ("vhf", 0.60),
+    ("scl_mean", 0.10), ("rsp_amplitude_rmssd", 0.30), ("rrv_rmssd", 0.30), ("rrv_sd1", 0.30), ("rrv_sd2", 0.30),
+    ("sd2sd1", 0.30), ("sd1sd2", 0.30), ("vlf", 0.60), ("vlf_lomb", 0.60), ("vhf", 0.60),
     ("_mean", 0.05), ("meannn", 0.05), ("mediannn", 0.05), ("meanbb", 0.10), ("sdnn", 0.20), ("rmssd", 0.20),
     ("sd1", 0.20), ("sd2", 0.20), ("lf_lomb", 0.40), ("hf_lomb", 0.40), ("lf", 0.40), ("hf", 0.40), ("rate", 0.25),
 )  # fmt: skip
