@@ -65,7 +65,7 @@ _NAMES: dict[Modality, dict[str, tuple[float, float]]] = {
         "nv": (1e-6, 0.0),
     },
     Modality.EDA: {
-        **dict.fromkeys(("us", "usiemens", "microsiemens", "umho"), (1.0, 0.0)),
+        **dict.fromkeys(("us", "usiemens", "microsiemen", "microsiemens", "umho"), (1.0, 0.0)),
         **dict.fromkeys(("ns", "nanosiemens"), (1e-3, 0.0)),
         **dict.fromkeys(("ms", "millisiemens"), (1e3, 0.0)),
         **dict.fromkeys(("s", "siemens"), (1e6, 0.0)),

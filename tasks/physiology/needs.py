@@ -26,7 +26,7 @@ NEEDS: Mapping[Modality, Needs] = {
     Modality.ECG: Needs("", 50.0, 3.0, 2.0),
     Modality.PPG: Needs("", 20.0, 4.0, 2.0),
     Modality.EDA: Needs("µS", 1.0, 10.0, 60.0),
-    Modality.RESPIRATION: Needs("", 4.0, 15.0, 10.0),
+    Modality.RESPIRATION: Needs("", 3.5, 15.0, 10.0),
     Modality.TEMPERATURE: Needs("°C", 0.1, 1.0, 300.0),
     Modality.ACCELEROMETER: Needs("g", 4.0, 5.0, 300.0),
     Modality.INTERVALS: Needs("ms", 0.0, 0.0, np.inf),

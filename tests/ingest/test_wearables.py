@@ -88,7 +88,7 @@ def embrace(path, *, start_s=1_700_000_000.0, seconds=60.0, level=5.0, beats=())
 
 def test_a_channel_of_an_acqknowledge_file(tmp_path):
     times = np.arange(2000) / 200.0
-    file = acq(tmp_path / "a.acq", {"ECG": ("mV", np.sin(times)), "EDA100C": ("microsiemens", 5.0 + times)})
+    file = acq(tmp_path / "a.acq", {"ECG": ("mV", np.sin(times)), "EDA100C": ("microsiemen", 5.0 + times)})
     ecg = read_signal(file, modality=Modality.ECG)
     np.testing.assert_allclose(ecg.values, np.sin(times))
     assert (ecg.sampling_rate, ecg.unit) == (200.0, "mV")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.signal import resample_poly
 
 from cueflow.tasks.physiology.breath.respiration import breath_peaks, breaths, sighs
 from cueflow.tasks.physiology.segments import segments
@@ -81,6 +82,10 @@ def test_bidmc_breaths_of_both_annotators(record, annotator, bidmc, matched, sig
     assert ppv > 0.97
     rate = measured(analyse("respiration", signal_of(values, 125.0)))["rsp_rate_mean"].value
     assert rate == pytest.approx(60.0 * 125.0 / np.diff(gold).mean(), abs=0.1)
+    slow = measured(
+        analyse("respiration", signal_of(resample_poly(values, 1, 32), 125.0 / 32.0))
+    )  # as BIOPAC writes it
+    assert slow["rsp_rate_mean"].value == pytest.approx(rate, abs=0.1)
 
 
 @pytest.mark.real
