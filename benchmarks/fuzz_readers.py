@@ -263,6 +263,14 @@ def _signal(modality: Modality, channel: str = "") -> Read:
     return lambda file: read_signal(file, modality=modality, channel=channel)
 
 
+def _head(modality: Modality, channel: str = "") -> Read:
+    """What `cueflow check` reads."""
+    from cueflow.schemas.session import Stream
+    from cueflow.tasks.ingest.headers import physiology_header
+
+    return lambda file: physiology_header(file, Stream(modality, file.name, channel=channel))
+
+
 def _whole_dataset(file: Path) -> object:
     from cueflow.tasks.ingest.dataset import read_dataset
 
@@ -309,6 +317,17 @@ SEEDS: dict[str, tuple[Callable[[Path], Path], Read]] = {
     "acq": (_acq, _signal(Modality.ECG, "ecg")),
     "avro": (_embrace, _signal(Modality.EDA)),
     "beat list": (_beats, _signal(Modality.INTERVALS)),
+    "head of csv": (_csv, _head(Modality.ECG, "ecg")),
+    "head of parquet": (_parquet, _head(Modality.ECG, "ecg")),
+    "head of edf": (_edf, _head(Modality.ECG, "ecg")),
+    "head of bids": (_bids, _head(Modality.ECG, "ecg")),
+    "head of wfdb": (_wfdb, _head(Modality.ECG)),
+    "head of e4 .csv": (_e4_table, _head(Modality.EDA)),
+    "head of e4 .zip": (_e4, _head(Modality.EDA)),
+    "head of opensignals": (_opensignals, _head(Modality.ECG, "ECG")),
+    "head of xdf": (_xdf, _head(Modality.ECG)),
+    "head of acq": (_acq, _head(Modality.ECG, "ecg")),
+    "head of avro": (_embrace, _head(Modality.EDA)),
     "marks of edf+": (_marked_edf, _marks),
     "marks of xdf": (_marked_xdf, _marks),
     "tags of e4": (_tagged_e4, _marks),
