@@ -2,7 +2,7 @@
 
 python benchmarks/fusion_study.py [seeds [FILE]]
 python benchmarks/fusion_study.py coverage [seeds [FILE]]     how often intervals hold the true chance, and the drivers
-                                                              beside a regression that is told which they are
+                                                              beside a regression that is told what they are
 
 FILE keeps what is done, so that a study that was stopped goes on.
 
@@ -25,7 +25,7 @@ import polars as pl
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "fusion"))
 
-from fusion_cohorts import Cohort, make_cohort
+from fusion_cohorts import BAD_NOISE, Cohort, make_cohort
 
 from cueflow.schemas.results import Prediction
 from cueflow.tasks.fusion import predict, train
@@ -41,7 +41,7 @@ from cueflow.tasks.fusion.learn.linear import deviance, sigmoid
 from cueflow.tasks.fusion.learn.pipeline import Problem, Settings, early_problem, fit_parts, fit_pipeline
 from cueflow.tasks.fusion.store.model import FusionModel
 
-FRESH = 3000  # first seed of the cohorts that nothing was chosen on
+FRESH = 6000  # first seed of the cohorts that nothing was chosen on
 STRONG = {"video": 1.6, "audio": 1.2, "ecg": 0.8}
 ONE = {"video": 2.0, "audio": 0.0, "ecg": 0.0, "eda": 0.0}
 CONDITIONS: dict[str, dict[str, object]] = {
@@ -223,8 +223,15 @@ def fresh(name: str, seed: int) -> dict[str, float]:
         "coverage": float(((low <= truth) & (truth <= high)).mean()),
         "width": float((high - low).mean()),
         "drivers": agreement(size, learn),
-        "told": agreement(told_sizes(learn), learn),
     }
+
+
+def told(name: str, seed: int) -> float:
+    """Rank agreement of a logistic regression on the same cohort that is told the drivers and the true form of each."""
+    options = CONDITIONS[name]
+    learn = make_cohort(**({"subjects": 50, "sessions": 8} | options | {"seed": seed}))  # type: ignore[arg-type]
+    bend, step, together = (float(options.get(key, 0.0)) for key in ("bend", "step", "together"))  # type: ignore[arg-type]
+    return agreement(told_sizes(learn, bend=bend, step=step, together=together), learn)
 
 
 def agreement(size: FloatArray, cohort: Cohort) -> float:
@@ -235,18 +242,25 @@ def agreement(size: FloatArray, cohort: Cohort) -> float:
     return float(spearmanr(size[shown > 0], shown[shown > 0]).statistic)
 
 
-def told_sizes(cohort: Cohort) -> FloatArray:
-    """Sizes of effects in a logistic regression that is told which biomarkers are drivers, each with a bend."""
+def told_sizes(cohort: Cohort, *, bend: float, step: float, together: float) -> FloatArray:
+    """Sizes of effects in a logistic regression without shrinkage on what each driver truly adds to the log-odds.
+
+    It knows which biomarkers are drivers, the form of their effects, and how little a bad recording says.
+    """
     from sklearn.linear_model import LogisticRegression
 
     problem = problem_of(cohort)
-    use = np.array([value > 0 for _, value in sorted(cohort.shown.items())])
-    values = side_by_side(problem)[:, use]
-    scaled = np.nan_to_num((values - np.nanmean(values, axis=0)) / np.nanstd(values, axis=0))
-    bends = np.minimum(scaled**2, 6.0) / np.sqrt(2)
-    slope, bend = np.split(LogisticRegression().fit(np.hstack([scaled, bends]), problem.y).coef_[0], 2)
+    names = sorted(cohort.shown)
+    read = np.hstack([(block.difference - 10) / 3 for block in problem.blocks.values()])
+    trust = np.repeat(problem.reliability, [b.difference.shape[1] for b in problem.blocks.values()], axis=1)
+    z = np.where(trust < 0.5, read / (1 + BAD_NOISE**2), read)
+    added = np.nan_to_num((1 - bend - step) * z + bend * (z**2 - 1) / np.sqrt(2) + step * ((z > 0.5) - 0.3085) / 0.4619)
+    use = np.array([cohort.shown[name] > 0 for name in names])
+    both = np.nan_to_num(z[:, names.index(("audio", "audio_0"))] * z[:, names.index(("video", "video_0"))])[:, None]
+    columns = np.hstack([added[:, use], both]) if together else added[:, use]
+    found = LogisticRegression(C=np.inf, max_iter=1000).fit(columns, problem.y).coef_[0, : use.sum()]
     size = np.zeros(use.size)
-    size[use] = np.hypot(slope, bend)
+    size[use] = np.abs(found) * [cohort.shown[n] / cohort.drivers[n] for n in names if cohort.shown[n] > 0]
     return size
 
 
@@ -255,6 +269,8 @@ def coverage(seeds: int, file: Path | None) -> None:
     print(f"{'':30}{'covered':>10}{'least':>8}{'most':>8}{'width':>8}{'drivers':>9}{'told':>8}")
     rows = []
     for name, found in collected(fresh, range(FRESH, FRESH + seeds), file).items():
+        for seed, one in enumerate(found, start=FRESH):
+            one["told"] = told(name, seed)
         mean = {key: float(np.mean([one[key] for one in found])) for key in found[0]}
         rows.append(mean)
         ends = [min(one["coverage"] for one in found), max(one["coverage"] for one in found)]

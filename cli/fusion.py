@@ -144,15 +144,25 @@ def explain(
     since: Annotated[
         str | None, typer.Option("--since", help="Earlier session of the same person: say what changed.")
     ] = None,
+    all_events: Annotated[
+        bool, typer.Option("--all-events", help="List every event behind the strongest reasons, not the first five.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Say because of what, when, how sure, and what would change the answer."""
     from cueflow.flows.train import biomarker_frame, event_frame
     from cueflow.tasks.fusion import explain as take_apart
     from cueflow.tasks.fusion import explain_text, load_model
+    from cueflow.tasks.fusion.answer.explain import EVENTS_MAX
 
-    events = event_frame(tables)
-    found = take_apart(load_model(model), biomarker_frame(tables), session, events=events, since=since)
+    found = take_apart(
+        load_model(model),
+        biomarker_frame(tables),
+        session,
+        events=event_frame(tables),
+        since=since,
+        most_events=None if all_events else EVENTS_MAX,
+    )
     text = json.dumps(found.to_json(), default=str) if as_json else explain_text(found)
     sys.stdout.write(text.rstrip("\n") + "\n")
 

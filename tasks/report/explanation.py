@@ -107,13 +107,13 @@ def _waterfall(
     """Steps by size, and the place of log-odds 0; the smallest share one step, so that the sum stays exact."""
     ranked = sorted(contributions, key=lambda row: -abs(as_float(row["contribution"]) or 0.0))
     drawn = [row for row in ranked[:MAX_STEPS] if as_float(row["contribution"])]
-    rest = ranked[len(drawn) :]
+    rest = [row for row in ranked[len(drawn) :] if as_float(row["contribution"])]
     amounts = [as_float(row["contribution"]) or 0.0 for row in drawn]
     others = sum(as_float(row["contribution"]) or 0.0 for row in rest)
     total = bias + sum(amounts) + others
     heads = [_head(row, lanes) for row in drawn]
     if rest:
-        heads.append({"title": f"{len(rest)} smaller contributions"})
+        heads.append({"title": f"{len(rest)} smaller contribution{'s' if len(rest) > 1 else ''}"})
         amounts.append(others)
     ends = [bias]
     for amount in amounts:
@@ -127,7 +127,8 @@ def _waterfall(
 
 
 def _step(head: Mapping[str, str], start: float, end: float, kind: str, *, low: float, scale: float) -> Step:
-    amount = number(round(end - start, 3))
+    change = end - start
+    amount = number(round(change, 3) or float(f"{change:.1g}"))
     return Step(
         title=head["title"],
         modality=head.get("modality", ""),

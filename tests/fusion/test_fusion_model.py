@@ -200,12 +200,29 @@ def test_answers_without_a_modality_are_those_of_the_session_without_it(model, c
 
 
 def test_events_behind_several_biomarkers_are_listed_once():
-    beats = [EventLink("ppg", name, "pulse", "normal", t, t) for name in ("rate", "gap") for t in (1.84, 2.6)]
-    said = _event_lines((*beats, EventLink("audio", "pitch", "turn", "patient", 3.0, 5.0)))
+    times = enumerate((1.84, 2.6), start=1)
+    beats = [EventLink("ppg", name, "pulse", "normal", t, t, k, 30) for k, t in times for name in ("rate", "gap")]
+    said = _event_lines((*beats, EventLink("audio", "pitch", "turn", "patient", 3.0, 5.0, 1, 1)))
     assert said == [
-        "first events pulse/normal at 1.8, 2.6 s (rate, gap)",
-        "first events turn/patient at 3.0 to 5.0 s (pitch)",
+        "first 2 of 30 events pulse/normal at 1.8, 2.6 s (rate, gap)",
+        "1 event turn/patient at 3.0 to 5.0 s (pitch)",
     ]
+
+
+def test_the_first_events_of_each_kind_are_listed_and_all_on_request(model, cohort, predictions):
+    p = next(p for p in predictions if all(c.value is not None for c in p.contributions) and not p.abstained)
+    top = max(p.contributions, key=lambda c: abs(c.contribution))
+    beats, blink = [(float(t), "beat") for t in range(20)], [(30.0, "blink"), (70.0, "blink")]
+    events = pl.DataFrame(
+        [(p.session_id, kind, kind, t, t + 0.1, top.modality) for t, kind in (*beats, *blink)],
+        schema=["session_id", "kind", "label", "start_s", "end_s", "source"],
+        orient="row",
+    )
+    for most, listed in ((5, [*range(1, 6)]), (None, [*range(1, 21)])):
+        found = explain(model, cohort.frame, p.session_id, events=events, most_events=most)
+        mine = [e for e in found.events if e.biomarker == top.biomarker]
+        assert [(e.number, e.of) for e in mine if e.kind == "beat"] == [(k, 20) for k in listed]
+        assert [(e.start_s, e.of) for e in mine if e.kind == "blink"] == [(30.0, 1)]  # the other one is outside
 
 
 def test_explanations_read_well_and_are_json(model, cohort, predictions):

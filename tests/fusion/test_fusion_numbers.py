@@ -80,7 +80,7 @@ def test_columns_of_intervals_have_a_group_each_and_pairs_need_both():
     groups = column_groups(parts)
     assert kept.shape == gone.shape == (50, groups.size.sum())
     assert groups.size.tolist() == [8, 8, 6 * KNOTS.size, 3, 3, 3 * KNOTS.size, 6 * 3]
-    assert groups.nothing.size == groups.few.size == 7
+    assert groups.kind.size == groups.few.size == 7
     assert groups.among.tolist() == [1, 1, KNOTS.size, 1, 1, KNOTS.size, 1]
     pairs = np.arange(groups.size[:6].sum(), groups.size.sum())
     first = 0.5 * parts[0].expert.scaler.apply(blocks["a"])[:, 7]

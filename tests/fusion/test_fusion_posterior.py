@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cueflow.tasks.fusion.learn import posterior
+from cueflow.tasks.fusion.learn.chain import SMALL, Data, State, redraw
 from cueflow.tasks.fusion.learn.linear import sigmoid
 from cueflow.tasks.fusion.learn.mixing import effective_draws
 from cueflow.tasks.fusion.learn.places import Groups, Places
@@ -14,7 +15,7 @@ from cueflow.tasks.fusion.learn.spread import interval_ends
 
 
 def _one_group(columns: int, *, few: float = 1.0) -> Groups:
-    return Groups(np.array([columns]), np.array([0.1]), np.array([few]), np.array([1]))
+    return Groups(np.array([columns]), np.array([0]), np.array([few]), np.array([1]))
 
 
 @pytest.fixture
@@ -25,10 +26,11 @@ def chain():
     half, person = rng.integers(0, 2, n) - 0.5, np.repeat(np.arange(5), 2)
     gone, groups = np.zeros((n, p)), _one_group(p)
     places = Places.of(groups, design[:, 1:], gone)
-    beliefs = np.zeros((1, 15)), np.ones(1)
-    data = posterior._Data(design, gone, half, person, np.arange(0, n, 2), np.zeros(p, int), *beliefs, places)
+    alike = np.zeros(1, int), np.ones(1)
+    data = Data(design, gone, half, person, np.arange(0, n, 2), np.zeros(p, int), *alike, places)
     there = np.arange(p) % 3 > 0
-    state = posterior._State(np.zeros(p + 1), np.zeros(5), np.zeros(n), np.array([0.3]), there, np.ones(1), 0.8)
+    one, half_of = np.ones(1), np.full(1, 0.5)
+    state = State(np.zeros(p + 1), np.zeros(5), np.zeros(n), 0.3 * one, there, one, half_of, 0.8)
     weight, pull = rng.uniform(0.05, 0.25, n), rng.normal(size=n)
     root = design * np.sqrt(weight)[:, None]
     along = data.by_person(design * weight[:, None])
@@ -37,7 +39,7 @@ def chain():
 
 def test_draws_have_the_mean_and_covariance_they_should(chain):
     data, state, weighed, pull = chain
-    before = np.append(1e3, np.where(state.there, 0.3, 0.3 * posterior.SMALL) ** 2)
+    before = np.append(1e3, np.where(state.there, 0.3, 0.3 * SMALL) ** 2)
     same = data.person[:, None] == data.person
     noise = np.linalg.inv(np.diag(1 / weighed.weight) + 0.64 * same)
     covariance = np.linalg.inv(data.design.T @ noise @ data.design + np.diag(1 / before))
@@ -135,7 +137,7 @@ def test_the_place_of_a_step_is_found_and_its_doubt_kept():
     y = (rng.random(500) < sigmoid(3.0 * (x[:, 0] > 0.5) - 1.0)).astype(float)
     knots = np.linspace(-1.5, 1.5, 13)  # 0.5 is the ninth
     steps = (x[:, :, None] > knots).reshape(500, -1).astype(float)
-    groups = Groups(np.array([26]), np.array([0.3]), np.array([1.0]), np.array([13]))
+    groups = Groups(np.array([26]), np.array([0]), np.array([1.0]), np.array([13]))
     found = fit_posterior((steps, 0 * steps), y, np.repeat(np.arange(100), 5), groups=groups)
     assert (np.count_nonzero(found.effects[:, 1:14], axis=1) <= 2).all()
     curve = (knots[:, None] >= knots).astype(float) @ found.effects[:, 1:14].T  # just above each knot
@@ -151,11 +153,18 @@ def test_an_effect_held_at_next_to_nothing_is_found_again():
     y = (rng.random(300) < sigmoid(2.0 * x[:, 1])).astype(float)
     groups = _one_group(3)
     data = posterior._ordered((x, 0 * x), y, np.arange(300), groups)
-    state = posterior._State(
-        np.zeros(4), np.zeros(300), np.zeros(300), np.array([1.0]), np.zeros(3, dtype=bool), np.array([0.05]), 0.0
+    state = State(
+        beta=np.zeros(4),
+        own=np.zeros(300),
+        hidden=np.zeros(300),
+        scale=np.array([1.0]),
+        there=np.zeros(3, dtype=bool),
+        share=np.array([0.05]),
+        nothing=np.array([0.5]),
+        shift=0.0,
     )
     for _ in range(60):
-        posterior._redraw(data, state, posterior._polya_gamma(data.design @ state.beta, rng), rng)
+        redraw(data, state, posterior._polya_gamma(data.design @ state.beta, rng), rng)
     assert state.there.tolist() == [False, True, False]
     assert state.beta[2] == pytest.approx(2.0, abs=0.6)
 

@@ -213,8 +213,17 @@ def test_contributions_of_nothing_are_not_drawn(rows):
     made, why = rows.prediction_rows(n=6)
     why = [row | {"contribution": 0.0} if k > 1 else row for k, row in enumerate(why)]
     (item,) = explain(rows.frame("predictions", made), rows.frame("explanations", why))
-    assert [step.title for step in item.steps[3:]] == ["4 smaller contributions", "Sum (log-odds)"]
+    assert [step.title for step in item.steps[3:]] == ["Sum (log-odds)"]
     assert item.steps[-1].end == pytest.approx(made[0]["bias"] + why[0]["contribution"] + why[1]["contribution"])
+
+
+def test_small_contributions_share_a_step_with_their_true_sum(rows):
+    made, why = rows.prediction_rows(n=20)
+    why = [row | {"contribution": 1.0 if k < 15 else 2e-5 if k < 17 else 0.0} for k, row in enumerate(why)]
+    (item,) = explain(rows.frame("predictions", made), rows.frame("explanations", why))
+    rest = item.steps[-2]
+    assert (rest.title, rest.amount) == ("2 smaller contributions", "+4.0e\u221205")
+    assert rest.end - rest.start == pytest.approx(4e-5)
 
 
 def test_a_model_that_abstains_gives_no_number(rows):

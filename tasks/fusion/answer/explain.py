@@ -24,6 +24,7 @@ from cueflow.tasks.fusion.store.model import FusionModel
 if TYPE_CHECKING:
     import polars as pl
 
+BIOMARKERS_MAX = 5  # whose events are listed
 EVENTS_MAX = 5
 FIRM_MAX = 10
 
@@ -59,7 +60,7 @@ class Firm:
 
 @dataclass(frozen=True, slots=True)
 class EventLink:
-    """An event inside the span that a contribution's value comes from."""
+    """An event inside the span that a contribution's value comes from, the `number`th of `of` of its kind there."""
 
     modality: str
     biomarker: str
@@ -67,6 +68,8 @@ class EventLink:
     label: str
     start_s: float
     end_s: float
+    number: int
+    of: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,7 @@ def explain(
     *,
     events: pl.DataFrame | None = None,
     since: str | None = None,
+    most_events: int | None = EVENTS_MAX,
 ) -> Explanation:
     """Take one session's answer apart.
 
@@ -128,6 +132,8 @@ def explain(
         The `events` table: session_id, kind, label, start_s, end_s, source.
     since : str, optional
         An earlier session of the same person: how the answer changed since then.
+    most_events : int, optional
+        How many events of each kind are listed for a biomarker, the first ones; None lists all.
 
     Returns
     -------
@@ -159,7 +165,7 @@ def explain(
         own_baseline=model.pipeline.settings.baseline in {Baseline.SUBJECT, Baseline.PHASE},
         without=_without(model, read, i),
         counterfactual=counterfactual(model, read, i),
-        events=_events(prediction, events),
+        events=_events(prediction, events, most_events),
         usual=_usual(model, read, i),
         firm=firm,
         agreement=agreement,
@@ -245,24 +251,25 @@ def strongest(prediction: Prediction, *, most: int) -> list[Contribution]:
     return [entry for entry in ranked[:most] if entry.contribution != 0]
 
 
-def _events(prediction: Prediction, events: pl.DataFrame | None) -> tuple[EventLink, ...]:
-    """Events of the same modality inside the spans of the strongest contributions."""
+def _events(prediction: Prediction, events: pl.DataFrame | None, most: int | None) -> tuple[EventLink, ...]:
+    """Events of the same modality inside the spans of the strongest contributions, the first ones of each kind."""
     import polars as pl
 
     if events is None:
         return ()
     mine = events.filter(pl.col("session_id").cast(pl.String) == prediction.session_id)
+    kind = ["kind", "label"]
     made = []
-    for entry in strongest(prediction, most=EVENTS_MAX):
+    for entry in strongest(prediction, most=BIOMARKERS_MAX):
         if entry.span_start_s is None or entry.span_end_s is None:
             continue
         inside = mine.filter(
             (pl.col("source") == entry.modality)
             & (pl.col("start_s") < entry.span_end_s)
             & (pl.col("end_s") >= entry.span_start_s)
-        ).sort("start_s")
-        made += [
-            EventLink(entry.modality, entry.biomarker, row["kind"], row["label"], row["start_s"], row["end_s"])
-            for row in inside.head(EVENTS_MAX).iter_rows(named=True)
-        ]
+        ).sort(*kind, "start_s", "end_s")
+        counted = inside.with_columns(number=pl.int_range(1, pl.len() + 1).over(kind), of=pl.len().over(kind))
+        few = counted if most is None else counted.filter(pl.col("number") <= most)
+        named = few.select(*kind, "start_s", "end_s", "number", "of").iter_rows()
+        made += [EventLink(entry.modality, entry.biomarker, *row) for row in named]
     return tuple(made)

@@ -182,15 +182,20 @@ def explain_text(explanation: Explanation) -> str:
 
 
 def _event_lines(events: tuple[EventLink, ...]) -> list[str]:
-    """The first events of each biomarker; one line for all biomarkers that the same events are behind."""
+    """The events of each biomarker; one line for all biomarkers that the same events are behind."""
     when: dict[tuple[str, str], list[str]] = {}
     for e in events:
         place = f"{e.start_s:.1f}" if e.end_s - e.start_s < 0.1 else f"{e.start_s:.1f} to {e.end_s:.1f}"
-        when.setdefault((f"{e.kind}/{e.label}", e.biomarker), []).append(place)
+        when.setdefault((_of_kind(e), e.biomarker), []).append(place)
     of: dict[tuple[str, str], list[str]] = {}
     for (kind, biomarker), places in when.items():
-        of.setdefault((kind, ", ".join(places)), []).append(biomarker)
-    return [f"first events {kind} at {at} s ({', '.join(names)})" for (kind, at), names in of.items()]
+        less = "" if kind.startswith(f"{len(places)} ") else f"first {len(places)} of "
+        of.setdefault((less + kind, ", ".join(places)), []).append(biomarker)
+    return [f"{kind} at {at} s ({', '.join(names)})" for (kind, at), names in of.items()]
+
+
+def _of_kind(event: EventLink) -> str:
+    return f"{event.of} event{'s' if event.of > 1 else ''} {event.kind}/{event.label}"
 
 
 def _span(row: Contribution) -> str:

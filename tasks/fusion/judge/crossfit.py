@@ -124,12 +124,16 @@ def held_out(
     made, early = _blank(n, names, list(patterns)), early_problem(problem)
     rng = np.random.default_rng(settings.seed)
     for f, (train, test) in enumerate(splits):
-        tell(f / len(splits), f"fold {f + 1} of {len(splits)}")
+        at = _within(tell, f, len(splits))
+        at(0.0, "early fusion")
         part = problem.rows(test)
         learn, merged = problem.rows(train), early.rows(train)
         whole = fit_parts(merged, settings)  # early fusion, and the late one's joint model
-        pipeline = fuse_parts(learn, settings, fit_parts(learn, settings), whole=whole)
+        fitted = fit_parts(learn, settings, at)
+        at(1.0, "fusion and intervals")
+        pipeline = fuse_parts(learn, settings, fitted, whole=whole)
         applied = apply_pipeline(pipeline, part.blocks, part.reliability)
+        at(1.5, "labels simulated")
         _store_answers(made, test, part, (pipeline, applied))
         if f == 0 or problem.y.size <= SIMULATED_MAX:
             made.held[test] = holds_known_chance(pipeline, learn, part)
@@ -141,6 +145,11 @@ def held_out(
         rival, there = fuse_parts(merged, settings, whole, with_interval=False), early.rows(test)
         made.early[test] = sigmoid(apply_pipeline(rival, there.blocks, there.reliability).log_odds)
     return made
+
+
+def _within(tell: Callable[[float, str], None], fold: int, folds: int) -> Callable[[float, str], None]:
+    """Say of a fold how far it is: its experts are about half of it."""
+    return lambda share, what: tell((fold + share / 2) / folds, f"fold {fold + 1} of {folds}: {what}")
 
 
 def _blank(n: int, names: Sequence[str], patterns: Sequence[str]) -> HeldOut:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LEADING = 6  # biomarkers of each modality that may also have steps, and pairs with those of others
 PAIRS_MAX = 150
-SELDOM, RARE = 0.3, 0.5  # belief that all values, bends or steps of a modality, or all pairs of two, say nothing
+VALUES, BENDS, STEPS, PAIRS = range(4)  # kinds of groups
 KNOTS = np.array([NormalDist().inv_cdf(k / 20) for k in range(1, 20)])
 CURVE_MEAN = 1 / np.sqrt(2)
 _ABOVE = np.array([1 - NormalDist().cdf(knot) for knot in KNOTS])
@@ -90,9 +90,9 @@ def column_groups(parts: Sequence[Part]) -> Groups:
         sizes += [p, p, min(p, LEADING) * KNOTS.size]
     paired = [min(part.importance.size, _paired(len(parts))) for part in parts]
     pairs = [one * other for one, other in combinations(paired, 2)]
-    nothing, few = [SELDOM] * len(sizes) + [RARE] * len(pairs), [1] * len(sizes) + pairs
+    kind, few = [VALUES, BENDS, STEPS] * len(parts) + [PAIRS] * len(pairs), [1] * len(sizes) + pairs
     among = [1, 1, KNOTS.size] * len(parts) + [1] * len(pairs)
-    return Groups(np.array(sizes + pairs), np.array(nothing), np.array(few, dtype=float), np.array(among))
+    return Groups(np.array(sizes + pairs), np.array(kind), np.array(few, dtype=float), np.array(among))
 
 
 def leading(part: Part, most: int) -> IntArray:

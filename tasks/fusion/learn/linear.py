@@ -12,6 +12,7 @@ from cueflow.tasks.fusion.data.features import FloatArray
 CHUNK = 20_000
 NEWTON_STEPS = 12
 INNER_STEPS = 300
+CLOSE = 1e-2  # share of the whole way that an inner step goes at the end: the next Newton step does the rest
 LOOK_EVERY = 5  # inner steps between looks at how far they still go
 TOLERANCE = 1e-5
 FAR = 0.01  # a step that gains this share of the objective changes the curvature
@@ -174,7 +175,7 @@ def _proximal(
         moved = pull * ahead - rate * (curvature @ ahead) - shift
         old, new = new, moved - np.minimum(np.maximum(moved, -limit), limit)
         step = new - old
-        if turn % LOOK_EVERY == 0 and np.abs(step).max() < 1e-6:
+        if turn % LOOK_EVERY == 0 and np.abs(step).max() < max(1e-6, CLOSE * np.abs(new - beta).max()):
             break
         if (ahead - new) @ step > 0:  # it has overshot: gather speed anew
             momentum = 1.0

@@ -16,13 +16,14 @@ SLOTS = 2  # places of one biomarker with an effect at once
 class Groups:
     """Groups of columns, one after the other, of `size` (k,) columns each.
 
-    `nothing` (k,) is the belief that a group says next to nothing, `few` (k,) how many columns without an effect are
-    expected beside one that has one. With `among` (k,) above 1 the columns of a group are places of something that has
-    few places, so many in a row of one biomarker: of these at most `SLOTS` have an effect, and which is sampled.
+    `kind` (k,) is which groups are alike: groups of a kind tell each other how often one says next to nothing. `few`
+    (k,) is how many columns without an effect are expected beside one that has one. With `among` (k,) above 1 the
+    columns of a group are places of something that has few places, so many in a row of one biomarker: of these at
+    most `SLOTS` have an effect, and which is sampled.
     """
 
     size: IntArray
-    nothing: FloatArray
+    kind: IntArray
     few: FloatArray
     among: IntArray
 

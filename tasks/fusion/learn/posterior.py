@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cueflow.tasks.fusion.data.features import FloatArray, IntArray
+from cueflow.tasks.fusion.learn.chain import SMALL, Data, State, redraw
 from cueflow.tasks.fusion.learn.mixing import effective_draws
 from cueflow.tasks.fusion.learn.places import Groups, Places
 
@@ -16,12 +17,10 @@ DRAWS, BURN, SWEEPS = 150, 40, 3
 ENOUGH, MORE, TURNS_MAX = 40, 50, 4 * DRAWS
 PROBES = 50  # sessions whose log-odds tell how well the chain moves
 SHIFTS = np.arange(0.0, 3.05, 0.1)
-NO_SHIFT = 0.9  # belief, before any data, that persons do not differ
+NO_SHIFT = 0.5  # belief, before any data, that persons do not differ
 SHIFT_SCALE = 0.7
 SCALES = 0.005 * 1.5 ** np.arange(15)
 START = SCALES[SCALES.size // 2]
-SMALL = 0.03  # of its group's scale: an effect that is as good as none
-PARTS = 8  # columns whose effect is drawn by itself: one in so many a turn
 TERMS = 60
 _TERM = (np.arange(1, TERMS + 1) - 0.5) ** 2
 
@@ -56,46 +55,6 @@ class Posterior:
         """
         centre = kept @ self.effects[:, 1:].T + (0.0 if difference else self.effects[:, 0])
         return np.asarray(centre), np.sqrt(gone @ (self.effects[:, 1:] ** 2 * self.usual).T)
-
-
-@dataclass(slots=True)
-class _State:
-    """A point of the chain: effects with the intercept first, persons' shifts, what missing values would have added.
-
-    `scale` (k,) is how large the effects of a group are, `there` (p,) which of them are more than next to nothing,
-    `share` (k,) how many.
-    """
-
-    beta: FloatArray
-    own: FloatArray
-    hidden: FloatArray
-    scale: FloatArray
-    there: NDArray[np.bool_]
-    share: FloatArray
-    shift: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Data:
-    """Sessions in order of persons: design (n, p + 1), what is hidden (n, p), labels − ½, persons, their starts.
-
-    `group` (p,) is the number of each column's group, `belief` (k, scales) the log-belief in each scale; columns that
-    have places are overwritten when they move (`places`).
-    """
-
-    design: FloatArray
-    gone: FloatArray
-    half: FloatArray
-    person: IntArray
-    start: IntArray
-    group: IntArray
-    belief: FloatArray
-    few: FloatArray
-    places: Places
-
-    def by_person(self, values: FloatArray) -> FloatArray:
-        """Sums over the sessions of each person."""
-        return np.asarray(np.add.reduceat(values, self.start, axis=0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +101,14 @@ def fit_posterior(
     usual = (kept**2).sum(axis=0) / np.maximum(((1 - gone) ** 2).sum(axis=0), 1.0)
     data = _ordered((kept, gone * usual), y, subjects, groups)
     p, k = data.group.size, groups.size.size
-    state = _State(
+    state = State(
         beta=np.zeros(p + 1),
         own=np.zeros(data.start.size),
         hidden=np.zeros(y.size),
         scale=np.full(k, START),
         there=np.ones(p, dtype=bool),
         share=np.full(k, 0.5),
+        nothing=np.full(groups.kind.max() + 1, 0.5),
         shift=0.0,
     )
     effects: list[FloatArray] = []
@@ -190,15 +150,14 @@ def some_persons(subjects: IntArray) -> IntArray:
     return np.sort(np.argsort(rank, kind="stable")[:SESSIONS_MAX])
 
 
-def _ordered(seen: tuple[FloatArray, FloatArray], y: FloatArray, subjects: IntArray, groups: Groups) -> _Data:
+def _ordered(seen: tuple[FloatArray, FloatArray], y: FloatArray, subjects: IntArray, groups: Groups) -> Data:
     order = np.argsort(subjects, kind="stable")
     _, start, person = np.unique(subjects[order], return_index=True, return_inverse=True)
     kept, gone = seen[0][order], seen[1][order]
     places = Places.of(groups, kept, gone)
     design = np.hstack([np.ones((order.size, 1)), kept[:, places.column]])
     group = np.repeat(np.arange(groups.size.size), groups.size)[places.column]
-    belief = before_data(groups.nothing)
-    return _Data(design, gone[:, places.column], y[order] - 0.5, person, start, group, belief, groups.few, places)
+    return Data(design, gone[:, places.column], y[order] - 0.5, person, start, group, groups.kind, groups.few, places)
 
 
 def _polya_gamma(log_odds: FloatArray, rng: np.random.Generator) -> FloatArray:
@@ -208,10 +167,10 @@ def _polya_gamma(log_odds: FloatArray, rng: np.random.Generator) -> FloatArray:
     return np.asarray(((drawn / rate).sum(axis=1) + 1 / TERMS) / (2 * np.pi**2))
 
 
-def _weigh(data: _Data, state: _State, rng: np.random.Generator) -> _Weighed:
+def _weigh(data: Data, state: State, rng: np.random.Generator) -> _Weighed:
     """Draw the sessions' weights; their products serve for several sweeps, for they cost more than all the rest."""
     weight = _polya_gamma(data.design @ state.beta + state.own[data.person] + state.hidden, rng)
-    _redraw(data, state, weight, rng)
+    redraw(data, state, weight, rng)
     gram = None
     if data.half.size >= data.design.shape[1]:
         root = data.design.astype(np.float32) * np.sqrt(weight, dtype=np.float32)[:, None]  # what comes is far rougher
@@ -219,7 +178,7 @@ def _weigh(data: _Data, state: _State, rng: np.random.Generator) -> _Weighed:
     return _Weighed(weight, data.by_person(weight), data.by_person(data.design * weight[:, None]), gram)
 
 
-def _sweep(data: _Data, state: _State, weighed: _Weighed, rng: np.random.Generator) -> None:
+def _sweep(data: Data, state: State, weighed: _Weighed, rng: np.random.Generator) -> None:
     """One round of the chain, the sessions' weights given."""
     pull = data.half - weighed.weight * state.hidden
     drawn = data.by_person(pull)
@@ -235,6 +194,7 @@ def _sweep(data: _Data, state: _State, weighed: _Weighed, rng: np.random.Generat
     _draw_there(data, state, rng)
     _draw_scales(data, state, rng)
     _stretch(data, state, weighed.weight, rng)
+    _draw_nothing(data, state, rng)
 
 
 def _freedom(mass: FloatArray, shift: float) -> FloatArray:
@@ -243,7 +203,7 @@ def _freedom(mass: FloatArray, shift: float) -> FloatArray:
 
 
 def _few_effects(
-    data: _Data, state: _State, seen: tuple[_Weighed, FloatArray, FloatArray], rng: np.random.Generator
+    data: Data, state: State, seen: tuple[_Weighed, FloatArray, FloatArray], rng: np.random.Generator
 ) -> FloatArray:
     """A draw of the effects, the persons' shifts integrated out, through their precision (p, p)."""
     from scipy.linalg import cho_solve, solve_triangular
@@ -262,7 +222,7 @@ def _few_effects(
 
 
 def _many_effects(
-    data: _Data, state: _State, seen: tuple[FloatArray, FloatArray], rng: np.random.Generator
+    data: Data, state: State, seen: tuple[FloatArray, FloatArray], rng: np.random.Generator
 ) -> FloatArray:
     """The same through the sessions (n, n), for fewer sessions than effects.
 
@@ -283,12 +243,12 @@ def _many_effects(
     return np.asarray(guess + wide.T @ cho_solve((lower, True), off, check_finite=False))
 
 
-def _before(data: _Data, state: _State) -> FloatArray:
+def _before(data: Data, state: State) -> FloatArray:
     """Variance of the intercept and of each effect before data."""
     return np.concatenate([[1e3], _sizes(data, state) ** 2])
 
 
-def _sizes(data: _Data, state: _State) -> FloatArray:
+def _sizes(data: Data, state: State) -> FloatArray:
     """How large each effect may be (p,)."""
     return np.asarray(state.scale[data.group] * np.where(state.there, 1.0, SMALL))
 
@@ -305,7 +265,7 @@ def _draw_shift(mass: FloatArray, residual: FloatArray, rng: np.random.Generator
     return float(SHIFTS[np.searchsorted(np.cumsum(chance / chance.sum()), rng.random()).clip(max=SHIFTS.size - 1)])
 
 
-def _draw_hidden(data: _Data, state: _State, weight: FloatArray, rng: np.random.Generator) -> None:
+def _draw_hidden(data: Data, state: State, weight: FloatArray, rng: np.random.Generator) -> None:
     """What the missing values of each session would have added to its log-odds."""
     square = data.gone @ state.beta[1:] ** 2
     precision = weight + 1 / np.maximum(square, 1e-12)
@@ -314,7 +274,7 @@ def _draw_hidden(data: _Data, state: _State, weight: FloatArray, rng: np.random.
     state.hidden = np.where(square > 0, drawn, 0.0)
 
 
-def _draw_there(data: _Data, state: _State, rng: np.random.Generator) -> None:
+def _draw_there(data: Data, state: State, rng: np.random.Generator) -> None:
     """Which effects are more than next to nothing, and their share in each group."""
     square = (state.beta[1:] / state.scale[data.group]) ** 2
     share = np.clip(state.share, 1e-9, 1 - 1e-9)
@@ -325,69 +285,32 @@ def _draw_there(data: _Data, state: _State, rng: np.random.Generator) -> None:
     state.share = rng.beta(1 + count, data.few + size - count)
 
 
-def _redraw(data: _Data, state: _State, weight: FloatArray, rng: np.random.Generator) -> None:
-    """Draw anew, for each column that has places and some others, where it lies, whether it has an effect, and which.
-
-    Its size integrated out: by turns, an effect held at next to nothing would hardly ever be found to be more.
-    """
-    places = data.places
-    weights: dict[int, FloatArray] = {}  # of all places, which the columns of one biomarker share
-    left = data.half - weight * (data.design @ state.beta + state.own[data.person] + state.hidden)
-    fixed = np.delete(np.arange(data.group.size), places.moving)
-    for c in (*places.moving, *rng.choice(fixed, size=-(-fixed.size // PARTS), replace=False)):
-        left += weight * data.design[:, 1 + c] * state.beta[1 + c]
-        values = places.values[c] if c in places.values else data.design[:, 1 + c][None, :]
-        at = places.first.get(c, -1)
-        precision = weights[at] if at in weights else values**2 @ weight
-        if at >= 0:
-            weights[at] = precision
-        pull = values @ left
-        share, scale = np.clip(state.share[data.group[c]], 1e-9, 1 - 1e-9), state.scale[data.group[c]]
-        size = scale * np.array([[1.0], [SMALL]])
-        fit = 0.5 * pull**2 / (precision + size**-2) - 0.5 * np.log1p(precision * size**2)
-        fit += np.log([[share], [1 - share]])
-        reached = np.cumsum(np.exp(fit - fit.max()))
-        found = int(np.searchsorted(reached, rng.random() * reached[-1]).clip(max=reached.size - 1))
-        none, k = divmod(found, pull.size)
-        state.there[c] = not none
-        total = precision[k] + size[none, 0] ** -2
-        state.beta[1 + c] = pull[k] / total + rng.normal() / np.sqrt(total)
-        left -= weight * values[k] * state.beta[1 + c]
-        if c in places.values:
-            data.design[:, 1 + c], data.gone[:, c] = values[k], places.move(c, k)
-
-
-def _draw_scales(data: _Data, state: _State, rng: np.random.Generator) -> None:
+def _draw_scales(data: Data, state: State, rng: np.random.Generator) -> None:
     """Standard deviation of the effects of each group, from next to nothing to large."""
     count = np.bincount(data.group)[:, None]
     square = np.bincount(data.group, weights=(state.beta[1:] / np.where(state.there, 1.0, SMALL)) ** 2)[:, None]
-    state.scale = _pick(data.belief - count * np.log(SCALES) - 0.5 * square / SCALES**2, rng)
+    state.scale = _pick(_belief(data, state) - count * np.log(SCALES) - 0.5 * square / SCALES**2, rng)
 
 
-def before_data(nothing: FloatArray) -> FloatArray:
-    """Log-belief in each scale of a group's effects, before any data.
+def _belief(data: Data, state: State) -> FloatArray:
+    """Log-belief in each scale of each group (k, scales): next to nothing is the smallest, all others are alike."""
+    nothing = state.nothing[data.kind][:, None]
+    return np.log(np.where(np.arange(SCALES.size) == 0, nothing, (1 - nothing) / (SCALES.size - 1)))
 
-    Parameters
-    ----------
-    nothing : ndarray, shape (k,)
-        Belief that a group says next to nothing (the smallest scale); all other scales are alike.
 
-    Returns
-    -------
-    ndarray, shape (k, scales)
-    """
-    rest = (1 - nothing) / (SCALES.size - 1)
-    return np.log(np.where(np.arange(SCALES.size) == 0, nothing[:, None], rest[:, None]))
+def _draw_nothing(data: Data, state: State, rng: np.random.Generator) -> None:
+    """How many groups of each kind say next to nothing."""
+    size = np.bincount(data.kind, minlength=state.nothing.size)
+    none = np.bincount(data.kind, weights=state.scale == SCALES[0], minlength=state.nothing.size)
+    state.nothing = np.clip(rng.beta(1 + none, 1 + size - none), 1e-9, 1 - 1e-9)
 
 
 def _pick(fit: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """One of the scales for each row of log-chances (k, scales)."""
-    chance = np.exp(fit - fit.max(axis=1, keepdims=True))
-    reached = np.cumsum(chance, axis=1) / chance.sum(axis=1, keepdims=True)
-    return np.asarray(SCALES[(reached < rng.random((fit.shape[0], 1))).sum(axis=1).clip(max=SCALES.size - 1)])
+    """One of the scales for each row of log-chances (k, scales), which need not add up to one."""
+    return np.asarray(SCALES[(fit + rng.gumbel(size=fit.shape)).argmax(axis=1)])
 
 
-def _stretch(data: _Data, state: _State, weight: FloatArray, rng: np.random.Generator) -> None:
+def _stretch(data: Data, state: State, weight: FloatArray, rng: np.random.Generator) -> None:
     """The same once more with the effects of a group held in proportion, group by group.
 
     Given many effects their scale hardly moves, and a chain that starts with large ones would keep them; stretched
@@ -399,11 +322,15 @@ def _stretch(data: _Data, state: _State, weight: FloatArray, rng: np.random.Gene
     """
     left = data.half - weight * (data.design @ state.beta + state.own[data.person] + state.hidden)
     ends = 1 + np.concatenate([[0], np.cumsum(np.bincount(data.group))])
-    for g, mine in enumerate(map(slice, ends[:-1], ends[1:])):
-        share = data.design[:, mine] @ state.beta[mine] / state.scale[g]
-        precision = float(weight @ share**2)
-        pull = float(share @ left) + precision * state.scale[g]
-        (scale,) = _pick((data.belief[g] + pull * SCALES - 0.5 * precision * SCALES**2)[None, :], rng)
-        left = left - weight * share * (scale - state.scale[g])
-        state.beta[mine] *= scale / state.scale[g]
-        state.scale[g] = scale
+    share = np.stack([data.design[:, first:last] @ state.beta[first:last] for first, last in pairwise(ends)], axis=1)
+    share /= state.scale
+    pull, product = share.T @ left, (share * weight[:, None]).T @ share
+    fit = _belief(data, state) - 0.5 * np.outer(np.diag(product), SCALES**2)
+    fit += rng.gumbel(size=fit.shape)
+    scale, moved = state.scale.copy(), np.zeros_like(state.scale)
+    for g, old in enumerate(state.scale):
+        along = pull[g] + product[g, g] * old - product[g] @ moved
+        scale[g] = SCALES[(fit[g] + along * SCALES).argmax()]
+        moved[g] = scale[g] - old
+    state.beta[1:] *= (scale / state.scale)[data.group]
+    state.scale = scale

@@ -11,7 +11,15 @@ from cueflow.schemas.reasons import Reason
 from cueflow.tasks.fusion.data.baseline import Baseline
 from cueflow.tasks.fusion.data.cohort import SUBJECTS_MIN, Cohort, Comparison, build_cohort
 from cueflow.tasks.fusion.data.labels import Target
-from cueflow.tasks.fusion.learn.pipeline import KINDS, LEVEL, Progress, Settings, fit_pipeline
+from cueflow.tasks.fusion.learn.pipeline import (
+    KINDS,
+    LEVEL,
+    Pipeline,
+    Progress,
+    Settings,
+    active_columns,
+    fit_pipeline,
+)
 from cueflow.tasks.fusion.learn.stability import bootstrap_refits, rank_agreement
 from cueflow.tasks.fusion.store.model import FusionModel, person_mark, salt_of
 
@@ -103,7 +111,7 @@ def train(  # noqa: PLR0913 - the options of the command line
         rest_phase=comparison.rest_phase,
         decision=float(share),
         min_support=min_support,
-        counts=_counts(cohort),
+        counts=_counts(cohort, pipeline),
         warnings=cohort.notes,
         refits=refits,
         agreement=rank_agreement(pipeline, refits),
@@ -115,11 +123,11 @@ def _used(cohort: Cohort) -> dict[str, tuple[str, ...]]:
     return {name: versions for name, versions in cohort.methods.items() if name in names}
 
 
-def _counts(cohort: Cohort) -> dict[str, int]:
+def _counts(cohort: Cohort, pipeline: Pipeline) -> dict[str, int]:
     problem = cohort.problem
     return {
         "subjects": int(np.unique(problem.subjects).size),
         "sessions": int(problem.y.size),
         "present": int(problem.y.sum()),
-        "biomarkers": sum(len(names) for names in cohort.columns.values()),
+        "biomarkers": sum(active_columns(part.expert).size for part in pipeline.parts),
     }

@@ -75,18 +75,14 @@ class Fusion:
         A modality is believed with the probability of its relative reliability; the result is the mean over what may
         be believed, so that a bad recording fades smoothly into a missing one and the rest takes over its weight.
         """
-        n, m = reliability.shape
         trust = self.trust(reliability)
-        carriers = self.carriers
-        bias, weight = np.zeros(n), np.zeros((n, m))
-        for entry in self.patterns:
-            chance = np.ones(n)
-            for modality in carriers:
-                chance = chance * (trust[:, modality] if modality in entry.pattern else 1 - trust[:, modality])
-            bias += chance * entry.bias
-            for modality, value in zip(entry.pattern, entry.weights, strict=True):
-                weight[:, modality] += chance * value
-        return bias, weight
+        member = np.array([[m in entry.pattern for m in range(trust.shape[1])] for entry in self.patterns])
+        chance = np.ones((trust.shape[0], len(self.patterns)))
+        for m in self.carriers:
+            chance *= np.where(member[:, m], trust[:, m, None], 1 - trust[:, m, None])
+        weights = np.zeros(member.shape)
+        weights[member] = [value for entry in self.patterns for value in entry.weights]
+        return chance @ np.array([entry.bias for entry in self.patterns]), chance @ weights
 
     @property
     def carriers(self) -> Pattern:
@@ -274,7 +270,7 @@ def _fit_patterns(
     entries = [PatternWeights((), prior, ())]
     for size in range(1, len(carriers) + 1):
         for pattern in combinations(carriers, size):
-            entries.append(_fit_pattern((evidence, trust, gain), (y, sample), pattern, shrinkage))
+            entries.append(_fit_pattern((evidence, trust, gain), (y, sample), pattern, (shrinkage, prior)))
     return Fusion(usual, tuple(entries), shrinkage, int(np.argmax(gain)))
 
 
@@ -282,20 +278,22 @@ def _fit_pattern(
     seen: tuple[FloatArray, FloatArray, FloatArray],
     truth: tuple[FloatArray, FloatArray],
     pattern: Pattern,
-    shrinkage: Shrinkage,
+    before: tuple[Shrinkage, float],
 ) -> PatternWeights:
+    """Weights of one pattern, drawn to where the shrinkage says; every expert's log-odds hold the prior once."""
     evidence, trust, gain = seen
-    y, sample = truth
+    (y, sample), (shrinkage, prior) = truth, before
     members = list(pattern)
     best = int(np.argmax(gain[members]))
     start = (gain[members] > 0).astype(np.float64) if shrinkage.towards == SUM else np.zeros(len(members))
     start[best] = 1.0
+    given = PatternWeights(pattern, (1.0 - float(start.sum())) * prior, tuple(start.tolist()))
+    if len(members) == 1 or not np.isfinite(shrinkage.strength) or y.size < PATTERN_MIN:
+        return given
     believed = trust[:, members].prod(axis=1)
     rows = believed > 0
-    both = len(np.unique(y[rows])) == 2
-    if len(members) == 1 or not np.isfinite(shrinkage.strength) or believed.sum() < PATTERN_MIN or not both:
-        base = logit(float(np.average(y, weights=sample)))  # every expert's log-odds hold it once
-        return PatternWeights(pattern, (1.0 - float(start.sum())) * base, tuple(float(w) for w in start))
+    if believed.sum() < PATTERN_MIN or len(np.unique(y[rows])) < 2:
+        return given
     part = evidence[rows][:, members]
     counts, chance = (sample * believed)[rows], sigmoid(part[:, best])
     information = ((part - part.mean(axis=0)) ** 2 * (counts * chance * (1 - chance))[:, None]).sum(axis=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cueflow.tasks.fusion.data.baseline import Baseline
+from cueflow.tasks.fusion.learn.pipeline import active_columns
 from cueflow.tasks.fusion.store.model import FusionModel
 
 _COMPARED = {
@@ -52,10 +53,9 @@ def model_card(model: FusionModel, evaluation: str | None = None) -> str:
     full = max(pipeline.fusion.patterns, key=lambda entry: len(entry.pattern))
     weights = dict(zip(full.pattern, full.weights, strict=True))
     for m, part in enumerate(pipeline.parts):
-        lines.append(
-            f"| {part.modality} | {part.expert.candidate.kind} | {part.importance.size} | {part.platt.slope:.2f} | "
-            f"{weights.get(m, 0.0):.2f} |"
-        )
+        kind, used = part.expert.candidate.kind, active_columns(part.expert).size
+        weight = weights.get(m, 0.0)
+        lines.append(f"| {part.modality} | {kind} | {used} | {part.platt.slope:.2f} | {weight:.2f} |")
     if pipeline.joint is not None:
         lines += ["", f"A joint additive model has a share of {pipeline.joint.share:.0%} where no modality is missing."]
     lines += ["", "## Warnings", "", *[f"- {note}" for note in model.warnings or ("none",)]]
