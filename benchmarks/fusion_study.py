@@ -213,7 +213,7 @@ def fresh(name: str, seed: int) -> dict[str, float]:
     options = CONDITIONS[name]
     learn = make_cohort(**({"subjects": 50, "sessions": 8} | options | {"seed": seed}))  # type: ignore[arg-type]
     test = make_cohort(**(options | {"subjects": 150, "sessions": 3, "seed": 1000 + seed}))  # type: ignore[arg-type]
-    pipeline = fit_pipeline(problem_of(learn), Settings(kinds=("linear", "curved")))
+    pipeline = fit_pipeline(problem_of(learn), Settings())
     problem = problem_of(test)
     applied = apply_pipeline(pipeline, problem.blocks, problem.reliability)
     low, high = sigmoid(applied.interval)

@@ -19,6 +19,7 @@ PROBES = 50  # sessions whose log-odds tell how well the chain moves
 SHIFTS = np.arange(0.0, 3.05, 0.1)
 NO_SHIFT = 0.5  # belief, before any data, that persons do not differ
 SHIFT_SCALE = 0.7
+NOTHING, GROUPS = 0.3, 2.0  # belief that a group says next to nothing, worth as much as two groups seen
 SCALES = 0.005 * 1.5 ** np.arange(15)
 START = SCALES[SCALES.size // 2]
 TERMS = 60
@@ -302,7 +303,7 @@ def _draw_nothing(data: Data, state: State, rng: np.random.Generator) -> None:
     """How many groups of each kind say next to nothing."""
     size = np.bincount(data.kind, minlength=state.nothing.size)
     none = np.bincount(data.kind, weights=state.scale == SCALES[0], minlength=state.nothing.size)
-    state.nothing = np.clip(rng.beta(1 + none, 1 + size - none), 1e-9, 1 - 1e-9)
+    state.nothing = np.clip(rng.beta(GROUPS * NOTHING + none, GROUPS * (1 - NOTHING) + size - none), 1e-9, 1 - 1e-9)
 
 
 def _pick(fit: FloatArray, rng: np.random.Generator) -> FloatArray:
