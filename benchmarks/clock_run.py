@@ -194,6 +194,7 @@ CASES: dict[str, Callable[[Path, str, float, Worn], Case]] = {
     "beats with a jump": lambda f, n, s, c: hearts(f, n, s, Worn(c.clock, 0.45 * s, 2.6), pulse=False),
     "beats and pulse": lambda f, n, s, c: hearts(f, n, s, c, pulse=True),
     "marks": marked,
+    "marks with a jump": lambda f, n, s, c: marked(f, n, s, Worn(c.clock, 0.45 * s, 2.6)),
     "time stamps": stamped,
     "sound": sounds,
     "movement": moved,

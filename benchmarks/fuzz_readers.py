@@ -145,6 +145,13 @@ def _acq(folder: Path) -> Path:
     return acq(folder / "a.acq", {"ecg": ("mV", np.sin(np.arange(N) / 50))})
 
 
+def _marked_acq(folder: Path) -> Path:
+    from test_wearables import acq
+
+    marks = tuple(range(0, N, N // 20))
+    return acq(folder / "a.acq", {"ecg": ("mV", np.sin(np.arange(N) / 50))}, marks=marks)
+
+
 def _embrace(folder: Path) -> Path:
     from test_wearables import embrace
 
@@ -330,6 +337,7 @@ SEEDS: dict[str, tuple[Callable[[Path], Path], Read]] = {
     "head of avro": (_embrace, _head(Modality.EDA)),
     "marks of edf+": (_marked_edf, _marks),
     "marks of xdf": (_marked_xdf, _marks),
+    "marks of acq": (_marked_acq, _marks),
     "tags of e4": (_tagged_e4, _marks),
     "trigger column": (_triggers, _marks),
     "events.csv": (_events, _whole_dataset),

@@ -44,8 +44,8 @@ def marks_of(path: Path, *, sampling_rate: float | None = None) -> FloatArray:
     Parameters
     ----------
     path : Path
-        E4 export (tags), XDF (streams of markers), EDF+ (annotations), or a table with a column called trigger, marker,
-        event, stim, ttl, sync or tag.
+        E4 export (tags), XDF (streams of markers), EDF+ (annotations), .acq (event markers), or a table with a column
+        called trigger, marker, event, stim, ttl, sync or tag.
     sampling_rate : float, optional
         As the manifest declares it, Hz.
 
@@ -54,6 +54,7 @@ def marks_of(path: Path, *, sampling_rate: float | None = None) -> FloatArray:
     ndarray, shape (n,)
         In s on the file's own clock, increasing; empty where there are none, or they cannot be read.
     """
+    from cueflow.tasks.ingest.formats.acq import read_acq_marks
     from cueflow.tasks.ingest.formats.e4 import is_e4, read_e4_marks
     from cueflow.tasks.ingest.formats.edf import read_edf_marks
     from cueflow.tasks.ingest.formats.xdf import read_xdf_marks
@@ -66,6 +67,8 @@ def marks_of(path: Path, *, sampling_rate: float | None = None) -> FloatArray:
             found = read_xdf_marks(path)
         elif suffix in {".edf", ".bdf"}:
             found = read_edf_marks(path)
+        elif suffix == ".acq":
+            found = read_acq_marks(path)
         else:
             found = _triggers(path, sampling_rate)
     except StreamError:  # the samples can be read, or nobody would ask: the marks are an extra

@@ -11,6 +11,7 @@ import pytest
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.session import Modality
+from cueflow.tasks.clock.marks import marks_of
 from cueflow.tasks.ingest.signals import read_signal
 
 fastavro = pytest.importorskip("fastavro", reason="the extra embrace is not installed")
@@ -27,8 +28,8 @@ def _header(kind, **fields):
     return packed
 
 
-def acq(path, channels, *, rate=200.0):
-    """Write an AcqKnowledge file: name to (unit, values); samples lie interleaved as 8-byte floats."""
+def acq(path, channels, *, rate=200.0, marks=()):
+    """Write an AcqKnowledge file: name to (unit, values); samples lie interleaved as 8-byte floats; marks by sample."""
     first = _header(acq_headers.GraphHeader, lVersion=REVISION, nChannels=len(channels), dSampleTime=1000.0 / rate)
     size = len(bytes(first))
     first.lExtItemHeaderLen = size
@@ -41,6 +42,11 @@ def acq(path, channels, *, rate=200.0):
     parts.append(bytes(_header(acq_headers.ForeignHeader, nLength=4)))
     parts += [bytes(_header(acq_headers.ChannelDTypeHeader, nSize=8, nType=1)) for _ in channels]
     parts.append(np.stack([v for _, v in channels.values()], axis=1).astype("<f8").tobytes())
+    if marks:
+        parts.append(bytes(_header(acq_headers.MarkerHeader, lMarkers=len(marks))))
+        for at in marks:
+            parts += [bytes(_header(acq_headers.MarkerItemHeader, lSample=at, nTextLength=4)), b"Anna\0"]
+        parts.append(bytes(acq_headers.JournalHeaderPre4.EXPECTED_TAG_VALUE) + bytes(80))
     path.write_bytes(b"".join(parts))
     return path
 
@@ -97,6 +103,17 @@ def test_a_channel_of_an_acqknowledge_file(tmp_path):
     assert eda.unit == "µS"
     with pytest.raises(StreamError, match="ECG, EDA100C"):
         read_signal(file, modality=Modality.PPG)
+
+
+def test_the_markers_of_an_acqknowledge_file(tmp_path, caplog):
+    channels = {"ECG": ("mV", np.sin(np.arange(2000) / 200.0))}
+    file = acq(tmp_path / "a.acq", channels, marks=(0, 300, 1801))
+    assert marks_of(file).tolist() == pytest.approx([1.5, 9.005])  # the recorder's own at 0 is none
+    assert read_signal(file, modality=Modality.ECG).values.shape == (2000,)
+    assert marks_of(acq(tmp_path / "b.acq", channels)).tolist() == []
+    (tmp_path / "c.acq").write_bytes(file.read_bytes()[:300])
+    assert marks_of(tmp_path / "c.acq").tolist() == []
+    assert "Anna" not in caplog.text
 
 
 @pytest.mark.parametrize("keep", [0, 10, 300, 900, 0.5, 0.9])

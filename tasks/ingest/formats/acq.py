@@ -1,4 +1,4 @@
-"""AcqKnowledge files (BIOPAC, .acq), read by the optional package bioread; markers and journals are not looked at."""
+"""AcqKnowledge files (BIOPAC, .acq), read by the optional package bioread; no text of a marker is looked at."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
+from cueflow.schemas.results import FloatArray
 from cueflow.tasks.ingest.raw import Query, Raw, extra_missing, pick
 
 _SAMPLE_BYTES = 2  # the fewest that a sample takes
@@ -96,6 +97,26 @@ def read_acq_signals(path: Path) -> tuple[AcqSignal, ...]:
         message = "the file ends before its header says: copy it again"
         raise StreamError(message, reason=Reason.FILE_TRUNCATED)
     return found
+
+
+def read_acq_marks(path: Path) -> FloatArray:
+    """Times of a file's event markers; their texts are not read.
+
+    Parameters
+    ----------
+    path : Path
+        .acq.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        In s from the first sample, increasing, without the mark that the recorder itself sets there.
+    """
+    read_acq_signals(path)
+    with _readable() as bioread:
+        markers = bioread.reader.Reader.read_headers(str(path)).event_markers or ()
+        found = np.array([m.time_index for m in markers], dtype=np.float64)
+    return np.unique(found[np.isfinite(found) & (found > 0)])
 
 
 @contextmanager
