@@ -169,3 +169,18 @@ def test_a_real_pulse_is_placed_on_a_real_electrocardiogram(shared_data):
     )
     assert found is not None
     assert abs(found.offset_s - 7.0) < found.uncertainty_s < 0.2
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("record", ["01", "05"])
+def test_real_hearts_that_beat_evenly_are_refused(shared_data, record):
+    from cueflow.tasks.ingest.signals import read_signal
+    from cueflow.tasks.physiology.heart.ecg import r_peaks
+    from cueflow.tasks.physiology.heart.ppg import pulse_peaks
+
+    path = shared_data / "physio_bidmc" / f"bidmc_{record}_Signals.csv"
+    heart, pulse = (
+        read_signal(path, modality=m, channel=c) for m, c in ((Modality.ECG, "II"), (Modality.PPG, "PLETH"))
+    )
+    beats, pulses = r_peaks(heart.values, 125.0) / 125.0, pulse_peaks(pulse.values, 125.0) / 125.0
+    assert beats_offset(beats, pulses - 4.0, delay_s=0.30, delay_spread_s=0.15) is None
