@@ -117,20 +117,37 @@ def movement(rng: np.random.Generator, duration_s: float, clock: Worn | None) ->
     frames = np.arange(0.0, duration_s - 0.1, 1.0 / 30.0)
     moving = {4: own, 7: others, 8: others}
     parts = [evenly((frames[1:] + frames[:-1]) / 2, _seen(rng, frames, moving.get(k))) for k in range(12)]
+    felt = _worn(rng, theirs, duration_s, clock or Worn())
+    seen = np.stack([part.values.astype(np.float64) for part in parts], axis=1)
+    return Recorder("a", span=(0.0, duration_s), movement={Role.PATIENT: (times_of(parts[0]), seen)}), felt
+
+
+def wandering(rng: np.random.Generator, duration_s: float, clock: Worn | None) -> Pair:
+    """The same with a hand that moves from part to part of the picture, of 15 frames/s, and nobody else in it."""
+    own = hand(rng, duration_s, 6.0)
+    frames, known = np.arange(0.0, duration_s - 0.1, 1.0 / 15.0), np.arange(len(own)) / HAND_HZ
+    across, down = (np.sin(2 * np.interp(frames, known, own[:, k])) for k in (0, 1))
+    part = (np.clip(2 + 1.5 * across, 0, 3).astype(int) + 4 * np.clip(1.5 + down, 0, 2).astype(int))[1:]
+    change = np.hypot(np.diff(across) / 2, np.diff(down) / 2) / np.diff(frames)
+    noise = 0.02 * rng.gamma(2.0, 1.0, (len(change), 12))
+    middle = (frames[1:] + frames[:-1]) / 2
+    parts = [evenly(middle, np.where(part == k, change, 0.0) + noise[:, k]) for k in range(12)]
+    felt = _worn(rng, own if clock else hand(rng, duration_s, 6.0), duration_s, clock or Worn())
+    seen = np.stack([p.values.astype(np.float64) for p in parts], axis=1)
+    return Recorder("a", span=(0.0, duration_s), movement={Role.PATIENT: (times_of(parts[0]), seen)}), felt
+
+
+def _worn(rng: np.random.Generator, path: FloatArray, duration_s: float, clock: Worn) -> Recorder:
+    """What a wristband of 32 Hz feels of a hand's path."""
     local = np.arange(0.0, duration_s - 10.0, 1.0 / 32.0)
-    true = (clock or Worn()).true(local) + rng.normal(0.0, 0.01)
-    known = np.arange(len(theirs)) / HAND_HZ
-    pulled = np.gradient(np.gradient(theirs, 1.0 / HAND_HZ, axis=0), 1.0 / HAND_HZ, axis=0) / 9.81
+    true, known = clock.true(local) + rng.normal(0.0, 0.01), np.arange(len(path)) / HAND_HZ
+    pulled = np.gradient(np.gradient(path, 1.0 / HAND_HZ, axis=0), 1.0 / HAND_HZ, axis=0) / 9.81
     axes = [
         shaking(Signal(np.interp(true, known, axis) + rng.normal(0.0, 0.01, len(local)), local, 32.0, "g"))
         for axis in pulled.T
     ]
     felt = np.sqrt(sum(axis.values.astype(np.float64) ** 2 for axis in axes))
-    seen = np.stack([part.values.astype(np.float64) for part in parts], axis=1)
-    return (
-        Recorder("a", span=(0.0, duration_s), movement={Role.PATIENT: (times_of(parts[0]), seen)}),
-        Recorder("b", span=(0.0, duration_s), movement={Role.PATIENT: (times_of(axes[0]), np.asarray(felt))}),
-    )
+    return Recorder("b", span=(0.0, duration_s), movement={Role.PATIENT: (times_of(axes[0]), np.asarray(felt))})
 
 
 def _seen(rng: np.random.Generator, frames: FloatArray, path: FloatArray | None) -> FloatArray:
@@ -376,6 +393,7 @@ TRIALS: dict[str, tuple[Trial, tuple[int, ...]]] = {
     "triggers": (triggers, (30, 60)),
     "sound": (sound, (5, 30, 60)),
     "movement": (movement, (10, 30, 60)),
+    "wandering": (wandering, (30,)),
 }
 """What two recorders share, and the lengths in minutes."""
 

@@ -18,6 +18,7 @@ _MOVEMENT_HZ, _MOVEMENT_COARSE_HZ = 20.0, 5.0
 _BETWEEN_HZ = 80.0  # lags of the close search lie so much closer than values
 _SMOOTH_S, _SHARP_S = 0.25, 0.05  # a hand that goes to and fro is one movement; its strokes tell the place closely
 _PARTS_S = 0.02  # 95 % of how much later what is seen moves than what is worn: arm, hand and fingers are no one piece
+_ALSO = 0.3  # a part of the picture that fits so well, as a share of the best one, shows the wearer, too
 _MOVEMENT_LONG_S = 3.0  # a movement fits itself that much later too
 _ROUND_S = (0.6, 1.5)  # of the fine search: around the coarse place of loudness, and of movement
 
@@ -64,11 +65,22 @@ def movement_offset(seen: Track, felt: Track, *, within_s: float = FAR_S) -> Off
     """
     slow = _smoothed(seen, _SMOOTH_S), _smoothed(felt, _SMOOTH_S)
     coarse = signals_offset(*slow, rate=_MOVEMENT_COARSE_HZ, within_s=within_s, apart_s=_MOVEMENT_LONG_S)
-    sharp = _strokes(_smoothed(seen, _SHARP_S)), _smoothed(felt, _SHARP_S)
+    if coarse is None:
+        return None
+    sharp = _strokes(_smoothed(_gathered(seen, slow, coarse), _SHARP_S)), _smoothed(felt, _SHARP_S)
     found = _closer(*sharp, coarse, rate=_BETWEEN_HZ, around_s=_ROUND_S[1])
     if found is None:
         return None
     return replace(widened(found, _PARTS_S), method="movement")
+
+
+def _gathered(seen: Track, slow: tuple[Track, Track], place: Offset) -> Track:
+    """The parts of a picture, and the sum of those in which the wearer is seen: a hand moves through several."""
+    parts = np.atleast_2d(seen[1].T)
+    slowly = np.atleast_2d(slow[0][1].T)
+    fits = [float(track_fits((seen[0], part), slow[1], _MOVEMENT_COARSE_HZ)(place)[1].mean()) for part in slowly]
+    own = np.array(fits) >= _ALSO * max(fits)
+    return seen[0], np.concatenate([parts, parts[own].sum(axis=0, keepdims=True)]).T
 
 
 def _strokes(seen: Track) -> Track:

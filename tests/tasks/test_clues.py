@@ -387,7 +387,9 @@ def test_a_step_too_small_to_part_marks_is_found_in_their_line():
 # ---- strokes
 
 
-def test_a_hand_is_placed_by_its_strokes():
+@pytest.fixture(scope="module")
+def gestures():
+    """Path of a hand (n,) in m, two hundred times a second, and what a wristband feels of it 7.317 s later."""
     rng = np.random.default_rng(4)
     moved = np.zeros(400 * 200)
     for at in rng.uniform(2.0, 395.0, 60):
@@ -395,13 +397,46 @@ def test_a_hand_is_placed_by_its_strokes():
         first, path = int(at * 200), rng.normal(0.0, 0.2) * (10 * phase**3 - 15 * phase**4 + 6 * phase**5)
         moved[first : first + len(path)] += path
         moved[first + len(path) :] += path[-1]
-    known, true_s = np.arange(len(moved)) / 200, 7.317
-    frames = np.arange(0.0, 399.0, 1 / 30)
-    seen = evenly((frames[1:] + frames[:-1]) / 2, np.abs(np.diff(np.interp(frames, known, moved))) * 30)
     pulled = np.gradient(np.gradient(moved, 1 / 200), 1 / 200) / 9.81
     local = np.arange(0.0, 390.0, 1 / 32)
-    felt = shaking(Signal(np.interp(local + true_s, known, pulled), local, 32.0, "g"))
-    tracks = [(times_of(t), t.values.astype(np.float64)) for t in (seen, felt)]
-    found = movement_offset(tracks[0], tracks[1])
+    felt = shaking(Signal(np.interp(local + 7.317, np.arange(len(moved)) / 200, pulled), local, 32.0, "g"))
+    return moved, (times_of(felt), felt.values.astype(np.float64))
+
+
+FRAMES_S = np.arange(0.0, 399.0, 1 / 30)
+
+
+def changes(moved):
+    """How much the picture changes between frames."""
+    return np.abs(np.diff(np.interp(FRAMES_S, np.arange(len(moved)) / 200, moved))) * 30
+
+
+def in_picture(change):
+    seen = evenly((FRAMES_S[1:] + FRAMES_S[:-1]) / 2, change)
+    return times_of(seen), seen.values.astype(np.float64)
+
+
+def largest_error(found):
+    at = np.linspace(0, 380, 20)
+    return np.abs(found.at(at) - at - 7.317).max()
+
+
+def test_a_hand_is_placed_by_its_strokes(gestures):
+    moved, felt = gestures
+    found = movement_offset(in_picture(changes(moved)), felt)
     assert found is not None
-    assert np.abs(found.at(np.linspace(0, 380, 20)) - np.linspace(0, 380, 20) - true_s).max() < 0.01
+    assert largest_error(found) < 0.01
+
+
+def test_a_hand_that_moves_through_the_picture_is_followed(gestures):
+    moved, felt = gestures
+    rng = np.random.default_rng(5)
+    change, part = changes(moved), np.repeat(rng.integers(0, 3, 40), 1200)[: len(FRAMES_S) - 1]
+    seen = [in_picture(np.where(part == k, change, 0.0) + rng.gamma(2.0, 0.005, len(change))) for k in range(4)]
+    picture = seen[0][0], np.stack([values for _, values in seen], axis=1)
+    found = movement_offset(picture, felt, within_s=15.0)
+    alone = movement_offset((picture[0], picture[1][:, :1]), felt, within_s=15.0)
+    assert found is not None
+    assert largest_error(found) < min(0.01, found.uncertainty_s)
+    assert alone is not None
+    assert alone.n < found.n  # blocks in which the hand was there
