@@ -101,10 +101,14 @@ def evaluate(
     folds: Annotated[int, typer.Option(min=2, help="Outer folds, by subject.")] = 5,
     refits: Annotated[int, typer.Option(min=0, help="Refits to shuffled labels; 0 leaves them out.")] = 20,
     split_by: Annotated[
-        str | None, typer.Option("--split-by", help="Hold out one site, visit, … at a time: a column of --subjects.")
+        str | None,
+        typer.Option(
+            "--split-by", help="Hold out one site, visit, … at a time: a column of --subjects or of the table."
+        ),
     ] = None,
     fairness: Annotated[
-        str | None, typer.Option("--fairness", help="Figures for each group of this column of --subjects.")
+        str | None,
+        typer.Option("--fairness", help="Figures for each group of this column of --subjects or of the table."),
     ] = None,
     subjects: Annotated[Path | None, typer.Option("--subjects", help="CSV: subject_id and other columns.")] = None,
     curve: Annotated[bool, typer.Option("--curve", help="Add a learning curve over subjects.")] = False,

@@ -128,6 +128,9 @@ def evaluate(  # noqa: PLR0913 - the options of the command line
     groups = None
     if split_by is not None:
         groups = _codes(group_of_sessions(frame, cohort.session_ids, split_by, subjects=subjects), split_by)
+    parts = None
+    if fairness is not None:
+        parts = group_of_sessions(frame, cohort.session_ids, fairness, subjects=subjects)
     splits = splits_of(problem, groups, folds=folds, seed=seed)
     if not splits:
         raise FusionError("no fold has both classes to learn from; more subjects are needed")
@@ -136,17 +139,13 @@ def evaluate(  # noqa: PLR0913 - the options of the command line
         problem, settings, out.fused, refits=refits, tell=lambda share, what: tell(0.7 + 0.25 * share, what)
     )
     tell(0.95, "checks")
-    by_group = {}
-    if fairness is not None:
-        values = group_of_sessions(frame, cohort.session_ids, fairness, subjects=subjects)
-        by_group = _by_group(problem, out, values, seed)
     made = _figures(problem, out, seed)
     return Evaluation(
         target=target,
         **made,
         null=null,
         leaks=find_leaks(problem, cohort.columns, settings),
-        fairness=by_group,
+        fairness={} if parts is None else _by_group(problem, out, parts, seed),
         curve=tuple(learning_curve(problem, settings)) if curve else (),
         subjects=int(np.unique(problem.subjects).size),
         sessions=int(problem.y.size),
