@@ -330,6 +330,19 @@ def test_bad_input_is_refused_in_words(make_cohort, spoil, message):
         train(frame, labels, target="pain", kinds=("linear",))
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"baseline": "subject"}, "no labelled person has 3 sessions with values"),
+        ({"baseline": "phase", "rest_phase": "calm"}, "no labelled session has values of the phase 'calm'"),
+    ],
+)
+def test_baselines_that_nothing_can_be_compared_with_are_named(make_cohort, options, message):
+    cohort = make_cohort(subjects=10, sessions=2)
+    with pytest.raises(FusionError, match=message):
+        train(cohort.frame, cohort.labels, target="pain", **options)
+
+
 def test_three_subjects_are_refused_and_with_less_asked_are_doubted(make_cohort):
     cohort = make_cohort(subjects=3, sessions=12, seed=1)
     with pytest.raises(FusionError, match="3 labelled subjects") as caught:

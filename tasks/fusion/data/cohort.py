@@ -10,7 +10,7 @@ import numpy as np
 
 from cueflow.schemas.errors import FusionError
 from cueflow.schemas.reasons import Reason
-from cueflow.tasks.fusion.data.baseline import Baseline, Block, Own, own_references, to_block
+from cueflow.tasks.fusion.data.baseline import SUBJECT_MIN, Baseline, Block, Own, own_references, to_block
 from cueflow.tasks.fusion.data.features import Features, FloatArray, IntArray, prepare, to_features
 from cueflow.tasks.fusion.data.labels import Target, align_labels
 from cueflow.tasks.fusion.learn.pipeline import Problem
@@ -124,6 +124,11 @@ def build_cohort(
     Returns
     -------
     Cohort
+
+    Raises
+    ------
+    FusionError
+        If no labelled session has a value that can be compared.
     """
     features = to_features(prepare(frame), rest_phase=comparison.rest_phase)
     y = align_labels(labels, features.session_ids, target)
@@ -132,6 +137,8 @@ def build_cohort(
     labelled = np.isfinite(y)
     seen = (reliability > 0).any(axis=1)
     rows = np.flatnonzero(labelled & seen)
+    if not rows.size:
+        raise FusionError(_incomparable(comparison), reason=Reason.FEW_EVIDENCE)
     if (labelled & ~seen).any():
         notes.append(f"{int((labelled & ~seen).sum())} labelled sessions have no value that can be compared")
     subjects = np.unique(np.asarray(features.subject_ids), return_inverse=True)[1]
@@ -150,6 +157,17 @@ def build_cohort(
         methods=features.methods,
         notes=tuple(notes),
     )
+
+
+def _incomparable(comparison: Comparison) -> str:
+    """Why no labelled session is left."""
+    if comparison.baseline is Baseline.SUBJECT:
+        return f"no labelled person has {SUBJECT_MIN} sessions with values to compare with; use another baseline"
+    if comparison.baseline is Baseline.PHASE:
+        return (
+            f"no labelled session has values of the phase {comparison.rest_phase!r}; name another, or another baseline"
+        )
+    return "no labelled session has any value; nothing to learn from"
 
 
 def _met(features: Features, rows: IntArray, comparison: Comparison) -> frozenset[str]:
