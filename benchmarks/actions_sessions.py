@@ -1,6 +1,6 @@
 """Long simulated sessions: which flow, which temporal adapter, relations on or off; every figure of unseen subjects.
 
-python benchmarks/actions_sessions.py PICTURES FOLDER [--harsh] [--size 168] [--jobs 2] [--device cpu] look
+python benchmarks/actions_sessions.py PICTURES FOLDER [--harsh] [--size 168] [--jobs 2] [--device cpu] [--attended] look
 python benchmarks/actions_sessions.py PICTURES FOLDER [--harsh] [--size 168] [--jobs 2] table [NAME …]
 python benchmarks/actions_sessions.py PICTURES FOLDER [--harsh] [--size 168] pairs [NAME NAME …]
 
@@ -47,7 +47,7 @@ from measure import heading
 
 from cueflow.flows.work.stages import model_path
 from cueflow.tasks.actions.evaluate import Judged, bootstrap, cross_validate, report
-from cueflow.tasks.actions.features import SOURCES, FeatureBuilder, make_backbone, see
+from cueflow.tasks.actions.features import SOURCES, FeatureBuilder, make_eyes
 from cueflow.tasks.actions.files import read_features, write_features
 from cueflow.tasks.actions.labels import step_labels
 from cueflow.tasks.actions.metrics import frame_ap, frame_map
@@ -101,6 +101,7 @@ class Scenes:
     backbone: Path
     size: int
     harsh: bool
+    attended: bool
     device: str
 
     def kept(self, script: Script) -> Path:
@@ -112,12 +113,12 @@ def look(scenes: Scenes, script: Script) -> str:
     """Draw a session, show it to the backbone, keep the features; says how fast that was."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    backbone = make_backbone(scenes.backbone, device=scenes.device)
-    builder = FeatureBuilder(aspect=1.0)
+    eyes = make_eyes(scenes.backbone, attended=scenes.attended, device=scenes.device)
+    builder = FeatureBuilder(eyes, size=scenes.size, aspect=1.0)
     scene = make_look(read_pictures(scenes.pictures), int(script.session_id[1:]), script.seed)
     started = time.perf_counter()
     for times, shown in frames(script, scene, HARSH if scenes.harsh else CLEAN):
-        builder.add(see(backbone, times, shown, size=scenes.size))
+        builder.add(times, shown)
     found = builder.done()
     write_features(scenes.kept(script), found)
     return f"{script.session_id}: {len(found)} frames, {len(found) / (time.perf_counter() - started):.1f} a second"
@@ -235,7 +236,7 @@ def main() -> None:
     folder = given.folder / f"{'harsh' if given.harsh else 'clean'}_{given.size}_{given.minutes:g}min"
     folder.mkdir(parents=True, exist_ok=True)
     backbone = given.backbone or model_path("dinov2_small")
-    scenes = Scenes(given.pictures, folder, backbone, given.size, given.harsh, given.device)
+    scenes = Scenes(given.pictures, folder, backbone, given.size, given.harsh, given.attended, given.device)
     scripts = write_scripts(given.subjects, given.minutes, seed=0)
     if given.what == "look":
         waiting = [s for s in scripts if not scenes.kept(s).is_file()]
@@ -259,6 +260,7 @@ def asked_for() -> argparse.Namespace:
     parser.add_argument("what", choices=("look", "table", "pairs"))
     parser.add_argument("names", nargs="*")
     parser.add_argument("--harsh", action="store_true", help="flicker, sensor noise and strong changes of light")
+    parser.add_argument("--attended", action="store_true", help="look: attention, too; slower")
     parser.add_argument("--size", type=int, default=168)
     parser.add_argument("--subjects", type=int, default=12)
     parser.add_argument("--minutes", type=float, default=10.0)

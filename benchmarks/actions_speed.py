@@ -2,9 +2,10 @@
 
 python benchmarks/actions_speed.py [--threads 2] [--frames 64] [--rounds 5] [SIZE …]
 
-Plain: the whole model with SDPA. With maps: keys of blocks 5 and 8, attention of the last four. Motion stage: that
-and the flow. Action path: attention images, tokens and all five sources too. Medians of rounds that take turns; GEMM:
-floating point operations of a plain pass over the rate of a large matrix product.
+Plain: the whole model with SDPA. Keys: what actions are read from, beside the same blocks without hooks. Attention:
+keys and attention of the last four blocks, beside the whole model; motion stage: that and the flow. Action path: keys
+as far as they need, optical flow, appearance twice a second. Medians of rounds that take turns; GEMM: floating point
+operations of a plain pass over the rate of a large matrix product.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ import torch
 from measure import heading
 
 from cueflow.flows.work.stages import model_path
-from cueflow.tasks.actions.features import FeatureBuilder, make_backbone, see
+from cueflow.tasks.actions.features import FeatureBuilder, make_eyes
 from cueflow.tasks.video.motion.backbone import CHUNK, Backbone
 from cueflow.tasks.video.motion.track import KEY_LAYERS, MotionBuilder
-from cueflow.tasks.video.motion.vit import load_vit
+from cueflow.tasks.video.motion.vit import Vit, load_vit
+
+RATE = 8.0
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -44,36 +47,39 @@ def operations(tokens: int, width: int = 384, blocks: int = 12) -> float:
 
 
 class Works:
-    """The four things that are timed, on the same frames."""
+    """The things that are timed, on the same frames."""
 
     def __init__(self) -> None:
         folder = model_path("dinov2_small")
-        self._plain = load_vit(folder)
+        self._plain, self._short = load_vit(folder), load_vit(folder)
+        del self._short.layers()[KEY_LAYERS[-1] + 1 :]
         self._flow = Backbone(folder, key_layers=KEY_LAYERS, attention_layers=(8, 9, 10, 11))
-        self._whole = make_backbone(folder)
+        self._eyes = make_eyes(folder)
 
     def of(self, size: int, count: int) -> tuple[Callable[[], object], ...]:
-        """Plain pass, pass with maps, motion stage, action path."""
+        """Plain pass, its first blocks alone, those with keys, pass with attention, motion stage, action path."""
         pictures = np.random.default_rng(0).integers(0, 255, (count, size, size, 3), dtype=np.uint8)
         pixels, times = torch.randn(count, 3, size, size), np.arange(count) / 8
 
-        def plain() -> None:
+        def plain(vit: Vit) -> None:
             with torch.inference_mode():
                 for first in range(0, count, CHUNK):
-                    self._plain.run(pixels[first : first + CHUNK])
+                    vit.run(pixels[first : first + CHUNK])
 
         return (
-            plain,
+            lambda: plain(self._plain),
+            lambda: plain(self._short),
+            lambda: self._eyes.flow.maps(pictures, size=size),
             lambda: self._flow.maps(pictures, size=size),
             lambda: MotionBuilder(self._flow, size=size, aspect=1.0).add(times, pictures),
-            lambda: FeatureBuilder(aspect=1.0).add(see(self._whole, times, pictures, size=size)),
+            lambda: FeatureBuilder(self._eyes, size=size, aspect=1.0).add(times, pictures),
         )
 
 
 def main() -> None:
     """Print a row for every size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sizes", nargs="*", type=int, default=[84, 112, 154, 224])
+    parser.add_argument("sizes", nargs="*", type=int, default=[112, 140, 168, 224])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--frames", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=5)
@@ -81,8 +87,9 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     made = Works()
     print(heading(f"flow beside its backbone, {given.threads} threads"))
-    head = ["size", "plain frames/s", "share of GEMM", "with maps", "of plain", "motion stage", "of plain"]
-    print("| " + " | ".join([*head, "action path", "of plain"]) + " |\n|" + "---|" * 9)
+    head = ["size", "plain frames/s", "share of GEMM", "keys", "of the same blocks", "attention", "of plain"]
+    head += ["motion stage", "of plain", "action path", f"of real time at {RATE:g} frames/s"]
+    print("| " + " | ".join(head) + " |\n|" + "---|" * len(head))
     for size in given.sizes:
         works = made.of(size, given.frames)
         for work in works:
@@ -90,9 +97,10 @@ def main() -> None:
         spent = np.array([[seconds(work) for work in works] for _ in range(given.rounds)])
         rates = given.frames / np.median(spent, axis=0)
         limit = gemm_rate() / operations((size // 14) ** 2 + 1)
-        cells = [str(size), f"{rates[0]:.1f}", f"{rates[0] / limit:.2f}"]
-        for rate in rates[1:]:
-            cells += [f"{rate:.1f}", f"{rate / rates[0]:.2f}"]
+        plain, short, keys, attention, motion, path = rates
+        cells = [f"{size}", f"{plain:.1f}", f"{plain / limit:.2f}", f"{keys:.1f}", f"{keys / short:.2f}"]
+        cells += [f"{attention:.1f}", f"{attention / plain:.2f}", f"{motion:.1f}", f"{motion / plain:.2f}"]
+        cells += [f"{path:.1f}", f"{RATE / path:.2f}"]
         print("| " + " | ".join(cells) + " |", flush=True)
 
 

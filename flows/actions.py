@@ -22,12 +22,11 @@ if TYPE_CHECKING:
     from cueflow.flows.work.jobs import StageJob
     from cueflow.tasks.actions.apply import ActionFeed
     from cueflow.tasks.actions.composite import Rule
-    from cueflow.tasks.actions.features import ClipFeatures
+    from cueflow.tasks.actions.features import ClipFeatures, Eyes
     from cueflow.tasks.actions.labels import Action
     from cueflow.tasks.actions.model import ActionModel, FeatureSetting
     from cueflow.tasks.actions.training import Clip
     from cueflow.tasks.actions.words import Words
-    from cueflow.tasks.video.motion.backbone import Backbone
 
 BACKBONE = "dinov2_small"
 SOURCES = ("keys", "optical")
@@ -176,7 +175,7 @@ class FeatureStore:
         self._folder, self._setting, self._device = folder, setting, device
         self._words = encoder_of(setting, words, device=device)
         self._name = backbone or setting.backbone
-        self._backbone: Backbone | None = None
+        self._eyes: Eyes | None = None
 
     def features(self, path: Path, *, progress: Callable[[float], None] | None = None) -> ClipFeatures:
         """Features of one video file, from the cache where they are there.
@@ -192,7 +191,7 @@ class FeatureStore:
         -------
         ClipFeatures
         """
-        from cueflow.tasks.actions.features import extract, make_backbone
+        from cueflow.tasks.actions.features import extract, make_eyes
         from cueflow.tasks.ingest.video import probe_video
 
         key = feature_key(
@@ -200,6 +199,7 @@ class FeatureStore:
             backbone_sha256=self._setting.backbone_sha256,
             rate_hz=self._setting.rate_hz,
             size=self._setting.size,
+            attended=self._setting.attended,
             words_sha256=self._setting.words_sha256,
         )
         file = self._folder / key[:2] / f"{key}.safetensors"
@@ -207,10 +207,11 @@ class FeatureStore:
         if known is not None:
             return known
         probe_video(path)
-        if self._backbone is None:
-            self._backbone = make_backbone(find_backbone(self._name), device=self._device)
+        if self._eyes is None:
+            folder, attended = find_backbone(self._name), self._setting.attended
+            self._eyes = make_eyes(folder, attended=attended, device=self._device)
         rate, size = self._setting.rate_hz, self._setting.size
-        made = extract(path, self._backbone, rate_hz=rate, size=size, words=self._words(), progress=progress)
+        made = extract(path, self._eyes, rate_hz=rate, size=size, words=self._words(), progress=progress)
         write_features(file, made)
         return made
 
@@ -348,19 +349,21 @@ class RunActions:
     """An action model inside a run: shared by all recordings that a worker reads."""
 
     def __init__(self, folder: Path, *, backbone: str = "", words: Path | None = None, device: str = "") -> None:
-        from cueflow.tasks.actions.features import make_backbone
+        from cueflow.tasks.actions.features import make_eyes
 
         self._model = load_action_model(folder, backbone=backbone, words=words)
         self._words = encoder_of(self._model.setting, words, device=device)
         self._rules = model_rules(folder)
-        self._backbone = make_backbone(find_backbone(backbone or self._model.setting.backbone), device=device)
+        setting = self._model.setting
+        folder = find_backbone(backbone or setting.backbone)
+        self._eyes = make_eyes(folder, attended=setting.attended, appearance=setting.appearance, device=device)
 
     def feed(self) -> ActionFeed:
         """Where the frames of one recording go."""
         from cueflow.tasks.actions.apply import ActionFeed
 
         rate, size = self._model.setting.rate_hz, self._model.setting.size
-        return ActionFeed(self._backbone, rate_hz=rate, size=size, words=self._words())
+        return ActionFeed(self._eyes, rate_hz=rate, size=size, words=self._words())
 
     def add(self, findings: Findings, features: ClipFeatures, *, job: StageJob, start_s: float) -> Findings:
         """The recording's findings with its actions among them."""

@@ -49,7 +49,7 @@ class VideoConfig(_Section):
         default=0.043,
         gt=0,
         description="Residual speed, patches per second, below which a second is still; for flow_size 112, where "
-        "a motionless face gives .014 to .020 (up to .041 under noise of 15 grey levels) and people .045 and more.",
+        "photographs give up to .021 under noise of 5 grey levels (.064 under 15), people who sign .05 and more.",
     )
     device: str = Field(
         default="",

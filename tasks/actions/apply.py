@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from cueflow.schemas.results import Event, Findings, FloatArray, Window
 from cueflow.tasks.actions.composite import Rule, find_composites
 from cueflow.tasks.actions.detect import events
-from cueflow.tasks.actions.features import ClipFeatures, FeatureBuilder, see
+from cueflow.tasks.actions.features import ClipFeatures, Eyes, FeatureBuilder
 from cueflow.tasks.actions.measures import action_measures
 from cueflow.tasks.actions.model import ActionModel, Steps, curves
 from cueflow.tasks.video.decode import Gap
-from cueflow.tasks.video.motion.backbone import CHUNK, Backbone
+from cueflow.tasks.video.motion.backbone import CHUNK
 from cueflow.tasks.windows import excluded, measuring_windows
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ class ActionFeed:
 
     Parameters
     ----------
-    backbone : Backbone
-        From `make_backbone`.
+    eyes : Eyes
+        From `make_eyes`.
     rate_hz : float
         Frames a second at most.
     size : int
@@ -39,9 +39,9 @@ class ActionFeed:
         Descriptions that each frame is compared with.
     """
 
-    def __init__(self, backbone: Backbone, *, rate_hz: float, size: int, words: Words | None = None) -> None:
+    def __init__(self, eyes: Eyes, *, rate_hz: float, size: int, words: Words | None = None) -> None:
         self.rate_hz = rate_hz
-        self._backbone, self._size, self._words, self._gap = backbone, size, words, Gap(rate_hz)
+        self._eyes, self._size, self._words, self._gap = eyes, size, words, Gap(rate_hz)
         self._builder: FeatureBuilder | None = None
         self._times: list[float] = []
         self._pictures: list[NDArray[np.uint8]] = []
@@ -49,7 +49,7 @@ class ActionFeed:
     def take(self, times_s: FloatArray, pictures: NDArray[np.uint8]) -> None:
         """Take decoded frames: stamps (n,) on the file's clock, uint8 RGB (n, height, width, 3)."""
         if self._builder is None:
-            self._builder = FeatureBuilder(aspect=pictures.shape[2] / pictures.shape[1])
+            self._builder = FeatureBuilder(self._eyes, size=self._size, aspect=pictures.shape[2] / pictures.shape[1])
         for time, picture in zip(times_s, pictures, strict=True):
             if self._gap.keeps(float(time)):
                 self._times.append(float(time))
@@ -59,8 +59,7 @@ class ActionFeed:
 
     def _hand_over(self, builder: FeatureBuilder) -> None:
         pictures = np.stack(self._pictures)
-        looks = see(self._backbone, np.array(self._times), pictures, size=self._size)
-        builder.add(looks, None if self._words is None else self._words.scores(pictures))
+        builder.add(np.array(self._times), pictures, None if self._words is None else self._words.scores(pictures))
         self._times, self._pictures = [], []
 
     def features(self) -> ClipFeatures | None:

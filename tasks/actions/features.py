@@ -1,8 +1,9 @@
 """What the action head reads of a recording: one row a frame from a frozen backbone, in bounded memory.
 
 Motion and appearance stay apart. Motion comes from five sources that can be compared or joined: the signed flow of the
-patch keys, that of the attention images, the change of attention (after the idea of AM flow, arXiv:2411.02065), optical
-flow and pixel difference.
+patch keys, optical flow and pixel difference, and, where they are asked for, since they need the whole depth of the
+network for every frame, the signed flow of the attention images and the change of attention (after the idea of AM flow,
+arXiv:2411.02065). Appearance is looked at twice a second and kept in between.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from cueflow.schemas.results import FloatArray
 from cueflow.tasks.video.decode import Decoder, Gap, frames, inspect
 from cueflow.tasks.video.motion.backbone import CHUNK, Backbone
 from cueflow.tasks.video.motion.flow import (
+    Array,
     Flow,
     affine_field,
     affine_fit,
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 
     from cueflow.tasks.actions.words import Words
 
-VERSION = "3"
+VERSION = "4"
 POOL = 4
 CELLS = POOL * POOL
 FIELD_COLUMNS = 3 * CELLS + 8  # residual x and y, its length, six affine numbers, two mean speeds
@@ -48,6 +50,9 @@ SOURCES: dict[str, int] = {
     "pixels": CELLS,
 }
 """Motion sources and how many numbers each gives a frame."""
+ATTENDED = frozenset({"images", "attention"})  # read from attention, by the last blocks
+APPEARANCE_HZ = 2.0  # a posture lasts longer than half a second
+OPTICAL_SOFTEN_PX = 1.0
 
 Float32 = NDArray[np.float32]
 Float16 = NDArray[np.float16]
@@ -60,8 +65,8 @@ class ClipFeatures:
 
     `times_s` (n,) stamps; `steps_s` (n,) time since the frame before, 0 where there is none within a second: motion is
     0 there; `motion` by source, (n, columns of `SOURCES`); `appearance` (n, 2 × channels): class token and the mean of
-    the patches weighted by the attention's change; `speed` (n, side²): residual speed of each patch, patch/s;
-    `words` (n, labels): how well each frame fits the descriptions, no column where none were given.
+    the patches weighted by what moves, of the last frame that was looked at; `speed` (n, side²): residual speed of each
+    patch, patch/s; `words` (n, labels): how well each frame fits the descriptions, no column where none were given.
     """
 
     times_s: FloatArray
@@ -76,34 +81,51 @@ class ClipFeatures:
 
 
 @dataclass(frozen=True, slots=True)
+class Eyes:
+    """The frozen backbone as this room uses it.
+
+    `flow` sees every frame, softened, and stops behind the last block that motion is read from; `appearance` sees some
+    as they are, in full depth, None where nobody asks what they look like; `attended` whether attention is read too.
+    """
+
+    flow: Backbone
+    appearance: Backbone | None
+    attended: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Looks:
     """What is kept of n frames until they are compared, side² = P.
 
     `times_s` (n,); `keys` (n, side, side, channels) and `images` (n, side, side, images) to follow; `attention` (n,
-    layers, P, P); `tokens` (n, 1 + P, channels): class token (the mean of the patches where the model has none), then
-    patches; `grey` (n, size, size).
+    layers, P, P); `grey` (n, size, size). Images and attention are None where they are not read.
     """
 
     times_s: FloatArray
     keys: Float32
-    images: Float32
-    attention: Float32
-    tokens: Float32
+    images: Float32 | None
+    attention: Float32 | None
     grey: Pictures
 
     def one(self, index: int) -> Looks:
         """A single look, with its axis kept."""
         part = slice(index, index + 1)
-        return Looks(*(getattr(self, name)[part] for name in self.__slots__))
+        return Looks(
+            self.times_s[part],
+            self.keys[part],
+            None if self.images is None else self.images[part],
+            None if self.attention is None else self.attention[part],
+            self.grey[part],
+        )
 
 
-def see(backbone: Backbone, times_s: FloatArray, pictures: Pictures, *, size: int) -> Looks:
-    """Show frames to the backbone.
+def see(eyes: Eyes, times_s: FloatArray, pictures: Pictures, *, size: int) -> Looks:
+    """Show frames to the backbone, to find out what moves.
 
     Parameters
     ----------
-    backbone : Backbone
-        From `make_backbone`.
+    eyes : Eyes
+        From `make_eyes`.
     times_s : ndarray, shape (n,)
         Stamps, s.
     pictures : ndarray, shape (n, height, width, 3)
@@ -115,68 +137,104 @@ def see(backbone: Backbone, times_s: FloatArray, pictures: Pictures, *, size: in
     -------
     Looks
     """
-    maps = backbone.maps(pictures, size=size)
-    assert maps.tokens is not None  # noqa: S101 - the backbone was made with them
-    patches = maps.tokens[:, -(maps.side**2) :]
-    first = maps.tokens[:, :1] if backbone.class_token else patches.mean(axis=1, keepdims=True)
-    images = np.concatenate([maps.images[layer] for layer in sorted(maps.images)], axis=1)
-    return Looks(
-        np.asarray(times_s, dtype=np.float64),
-        key_grid(maps),
-        images.transpose(0, 2, 1).reshape(len(images), maps.side, maps.side, -1),
-        np.stack([maps.attention[layer] for layer in sorted(maps.attention)], axis=1),
-        np.concatenate([first, patches], axis=1),
-        np.stack([grey(picture, size) for picture in pictures]),
-    )
+    maps = eyes.flow.maps(pictures, size=size)
+    images = attention = None
+    if eyes.attended:
+        shown = np.concatenate([maps.images[layer] for layer in sorted(maps.images)], axis=1)
+        images = shown.transpose(0, 2, 1).reshape(len(shown), maps.side, maps.side, -1)
+        attention = np.stack([maps.attention[layer] for layer in sorted(maps.attention)], axis=1)
+    small = np.stack([grey(picture, size) for picture in pictures])
+    return Looks(np.asarray(times_s, dtype=np.float64), key_grid(maps), images, attention, small)
 
 
-class FeatureBuilder:
-    """Compares each look with the one before and collects `ClipFeatures`, keeping only numbers.
+def appearance_of(backbone: Backbone, pictures: Pictures, *, size: int) -> tuple[Float32, Float32]:
+    """What frames look like.
 
     Parameters
     ----------
+    backbone : Backbone
+        Made with tokens.
+    pictures : ndarray, shape (n, height, width, 3)
+        uint8, RGB.
+    size : int
+        Side of the backbone's input, pixels.
+
+    Returns
+    -------
+    tuple of ndarray
+        Class token (n, channels), or the mean of the patches where the model has none; patches (n, P, channels).
+    """
+    maps = backbone.maps(pictures, size=size)
+    assert maps.tokens is not None  # noqa: S101 - the backbone was made with them
+    patches = maps.tokens[:, -(maps.side**2) :]
+    return maps.tokens[:, 0] if backbone.class_token else patches.mean(axis=1), patches
+
+
+class FeatureBuilder:
+    """Shows frames to the backbone, compares each with the one before and collects `ClipFeatures`, only numbers.
+
+    Parameters
+    ----------
+    eyes : Eyes
+        From `make_eyes`.
+    size : int
+        Side of the backbone's input, pixels.
     aspect : float
         Width over height of the picture as shown.
     """
 
-    def __init__(self, *, aspect: float) -> None:
+    def __init__(self, eyes: Eyes, *, size: int, aspect: float) -> None:
+        self._eyes, self._size = eyes, size
         self._stretch = np.array([np.sqrt(aspect), 1 / np.sqrt(aspect)])
         self._before: Looks | None = None
+        self._due = Gap(APPEARANCE_HZ)
         self._times: list[float] = []
         self._steps: list[float] = []
-        self._motion: dict[str, list[FloatArray]] = {name: [] for name in SOURCES}
+        self._motion: dict[str, list[FloatArray]] = {
+            name: [] for name in SOURCES if eyes.attended or name not in ATTENDED
+        }
         self._appearance: list[Float16] = []
         self._speed: list[Float16] = []
         self._words: list[Float32] = []
 
-    def add(self, looks: Looks, words: Float32 | None = None) -> None:
-        """Take the next looks, in order of time, and how well they fit the descriptions (n, labels)."""
-        self._words.append(np.zeros((len(looks.times_s), 0), np.float32) if words is None else words)
-        for index in range(len(looks.times_s)):
-            look = looks.one(index)
-            weight = self._compare(look)
-            whole = np.concatenate([look.tokens[0, 0], weight @ look.tokens[0, 1:]])
-            self._appearance.append(whole.astype(np.float16))
-            self._before = look
+    def add(self, times_s: FloatArray, pictures: Pictures, words: Float32 | None = None) -> None:
+        """Take the next frames, in order of time, and how well they fit the descriptions (n, labels)."""
+        self._words.append(np.zeros((len(times_s), 0), np.float32) if words is None else words)
+        looks = see(self._eyes, times_s, pictures, size=self._size)
+        for index in range(len(times_s)):
+            self._compare(looks.one(index))
+        if self._eyes.appearance is not None:
+            self._look(self._eyes.appearance, times_s, pictures)
 
-    def _compare(self, look: Looks) -> FloatArray:
-        """Append one row of motion; the weight of each patch (P,), summing to 1."""
-        patches, before = look.tokens.shape[1] - 1, self._before
+    def _look(self, backbone: Backbone, times_s: FloatArray, pictures: Pictures) -> None:
+        due = [k for k, time in enumerate(times_s) if self._due.keeps(float(time))]
+        if due:
+            first, patches = appearance_of(backbone, pictures[due], size=self._size)
+        for k in range(len(times_s)):
+            if k in due:
+                n = due.index(k)
+                weight = _busy(self._speed[len(self._appearance)].astype(np.float64))
+                self._appearance.append(np.concatenate([first[n], weight @ patches[n]]).astype(np.float16))
+            else:
+                self._appearance.append(self._appearance[-1])
+
+    def _compare(self, look: Looks) -> None:
+        """Append one row of motion."""
+        patches, before = look.keys.shape[1] * look.keys.shape[2], self._before
+        self._before = look
         self._times.append(float(look.times_s[0]))
         if before is None or look.times_s[0] - before.times_s[0] > MAX_PAIR_S:
             self._steps.append(0.0)
             self._speed.append(np.zeros(patches, np.float16))
-            for name, columns in SOURCES.items():
-                self._motion[name].append(np.zeros(columns))
-            return np.full(patches, 1 / patches)
+            for name, rows in self._motion.items():
+                rows.append(np.zeros(SOURCES[name]))
+            return
         seconds = float(look.times_s[0] - before.times_s[0])
         self._steps.append(seconds)
-        rows, flow, change = compare(before, look, seconds=seconds, stretch=self._stretch)
-        for name, row in rows.items():
+        found, flow = compare(before, look, seconds=seconds, stretch=self._stretch)
+        for name, row in found.items():
             self._motion[name].append(row)
         self._speed.append(np.linalg.norm(flow.residual * self._stretch, axis=-1).ravel().astype(np.float16))
-        weight = change.mean(axis=0)
-        return np.asarray(weight / weight.sum())
 
     def done(self) -> ClipFeatures:
         """The features of all frames taken."""
@@ -185,16 +243,21 @@ class FeatureBuilder:
             np.array(self._times),
             np.array(self._steps),
             {n: np.array(r, dtype=np.float32).reshape(count, SOURCES[n]) for n, r in self._motion.items()},
-            np.array(self._appearance, dtype=np.float16).reshape(count, -1),
+            np.array(self._appearance, dtype=np.float16).reshape(count, -1 if self._appearance else 0),
             np.array(self._speed, dtype=np.float16).reshape(count, -1),
             np.concatenate(self._words) if self._words else np.zeros((0, 0), np.float32),
         )
 
 
-def compare(
-    before: Looks, now: Looks, *, seconds: float, stretch: FloatArray
-) -> tuple[dict[str, FloatArray], Flow, FloatArray]:
-    """Motion between two single looks, from every source.
+def _busy(speed: FloatArray) -> FloatArray:
+    """Weight of each patch, summing to 1: how much faster than the median it is; all the same where nothing moves."""
+    weight = np.clip(speed - np.median(speed), 0, None)
+    total = float(weight.sum())
+    return weight / total if total > 0 else np.full(len(speed), 1 / len(speed))
+
+
+def compare(before: Looks, now: Looks, *, seconds: float, stretch: FloatArray) -> tuple[dict[str, FloatArray], Flow]:
+    """Motion between two single looks, from every source that they hold.
 
     Parameters
     ----------
@@ -208,21 +271,22 @@ def compare(
     Returns
     -------
     tuple
-        A row by source; the signed flow of the keys; the change of attention (layers, P).
+        A row by source; the signed flow of the keys.
     """
     keys = signed_flow(before.keys[0], now.keys[0], seconds=seconds)
-    images = signed_flow(before.images[0], now.images[0], seconds=seconds)
-    change = attention_flow(before.attention[0], now.attention[0])
-    magnitude = attention_magnitude(before.attention[0], now.attention[0])
     side = now.keys.shape[1]
     rows = {
         "keys": field_row(keys.residual * stretch, keys.field * stretch, keys.camera),
-        "images": field_row(images.residual * stretch, images.field * stretch, images.camera),
-        "attention": attention_row(change, magnitude),
         "optical": optical_row(before.grey[0], now.grey[0], side=side, seconds=seconds, stretch=stretch),
         "pixels": pixel_row(before.grey[0], now.grey[0]),
     }
-    return rows, keys, change
+    if before.images is not None and now.images is not None:
+        images = signed_flow(before.images[0], now.images[0], seconds=seconds)
+        rows["images"] = field_row(images.residual * stretch, images.field * stretch, images.camera)
+    if before.attention is not None and now.attention is not None:
+        pair = before.attention[0], now.attention[0]
+        rows["attention"] = attention_row(attention_flow(*pair), attention_magnitude(*pair))
+    return rows, keys
 
 
 def pooled(values: FloatArray) -> FloatArray:
@@ -256,7 +320,7 @@ def field_row(residual: FloatArray, field: FloatArray, camera: FloatArray) -> Fl
     return np.concatenate([cells.T.ravel(), camera.ravel(), mean])
 
 
-def attention_row(change: FloatArray, magnitude: FloatArray) -> FloatArray:
+def attention_row(change: Array, magnitude: Array) -> FloatArray:
     """Pooled standardised attention flow, mean over layers, and its mean magnitude: (layers, P) gives (17,)."""
     side = round(change.shape[-1] ** 0.5)
     shape = standardised(change).mean(axis=0).reshape(side, side, 1)
@@ -281,6 +345,7 @@ def optical_row(now: Pictures, then: Pictures, *, side: int, seconds: float, str
     import cv2
 
     start = np.zeros((*now.shape, 2), np.float32)
+    now, then = (cv2.GaussianBlur(x, (0, 0), OPTICAL_SOFTEN_PX) for x in (now, then))
     moved = cv2.calcOpticalFlowFarneback(now, then, start, 0.5, 3, 11, 3, 5, 1.1, 0)
     patch = now.shape[0] // side
     cells = moved[: side * patch, : side * patch].reshape(side, patch, side, patch, 2).mean(axis=(1, 3))
@@ -298,7 +363,7 @@ def pixel_row(now: Pictures, then: Pictures) -> FloatArray:
 
 def extract(
     path: Path,
-    backbone: Backbone,
+    eyes: Eyes,
     *,
     rate_hz: float,
     size: int,
@@ -311,8 +376,8 @@ def extract(
     ----------
     path : Path
         The recording.
-    backbone : Backbone
-        From `make_backbone`.
+    eyes : Eyes
+        From `make_eyes`.
     rate_hz : float
         Frames a second at most.
     size : int
@@ -332,12 +397,11 @@ def extract(
         If the file cannot be decoded, or holds fewer than two frames: nothing moves in one.
     """
     shape = inspect(path)
-    builder = FeatureBuilder(aspect=shape.width / shape.height)
+    builder = FeatureBuilder(eyes, size=size, aspect=shape.width / shape.height)
 
     def hand_over(part: list[tuple[float, Pictures]]) -> None:
         pictures = np.stack([picture for _, picture in part])
-        looks = see(backbone, np.array([t for t, _ in part]), pictures, size=size)
-        builder.add(looks, None if words is None else words.scores(pictures))
+        builder.add(np.array([t for t, _ in part]), pictures, None if words is None else words.scores(pictures))
 
     gap, waiting = Gap(rate_hz), list[tuple[float, Pictures]]()
     for batch in frames(path, decoder=Decoder.AV, max_side=2 * size, max_rate_hz=rate_hz):
@@ -356,20 +420,24 @@ def extract(
     return found
 
 
-def make_backbone(folder: Path, *, device: str = "") -> Backbone:
-    """The backbone as this room uses it: keys of the blocks measured best, attention images and tokens kept.
+def make_eyes(folder: Path, *, attended: bool = False, appearance: bool = True, device: str = "") -> Eyes:
+    """The backbone as this room uses it.
 
     Parameters
     ----------
     folder : Path
         As in `Backbone`.
+    attended : bool, optional
+        Whether attention is read, too: that of the last third of the blocks, four at most.
+    appearance : bool, optional
+        Whether it is looked at what the frames look like.
     device : str, optional
         As in `Backbone`.
 
     Returns
     -------
-    Backbone
-        Keys of the blocks at 5 and 8 twelfths of the depth, attention of the last third, four blocks at most.
+    Eyes
+        Keys of the blocks at 4 and 6 twelfths of the depth.
 
     Raises
     ------
@@ -382,6 +450,9 @@ def make_backbone(folder: Path, *, device: str = "") -> Backbone:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError("The backbone's folder holds no model that transformers can load") from error
     keys = sorted({min(layer * blocks // 12, blocks - 1) for layer in KEY_LAYERS})
-    last = max(1, min(4, blocks // 3))
-    attention = range(blocks - last, blocks)
-    return Backbone(folder, key_layers=keys, attention_layers=attention, images=True, tokens=True, device=device)
+    last = range(blocks - max(1, min(4, blocks // 3)), blocks) if attended else range(0)
+    flow = Backbone(folder, key_layers=keys, attention_layers=last, images=attended, device=device)
+    if not appearance:
+        return Eyes(flow, None, attended)
+    looks = Backbone(folder, key_layers=(), attention_layers=(), tokens=True, device=device)
+    return Eyes(flow, looks, attended)

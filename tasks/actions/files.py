@@ -12,7 +12,7 @@ import numpy as np
 
 from cueflow.schemas.errors import ModelError
 from cueflow.schemas.reasons import Reason
-from cueflow.tasks.actions.features import SOURCES, ClipFeatures
+from cueflow.tasks.actions.features import ATTENDED, SOURCES, ClipFeatures
 from cueflow.tasks.actions.features import VERSION as FEATURE_VERSION
 from cueflow.tasks.actions.prompts import Prompts
 
@@ -21,9 +21,17 @@ MODEL_FILE, WEIGHTS_FILE, CARD_FILE = "model.json", "model.safetensors", "MODEL_
 RULES_FILE = "rules.yaml"  # composite actions; for people to edit
 
 
-def feature_key(*, input_sha256: str, backbone_sha256: str, rate_hz: float, size: int, words_sha256: str = "") -> str:
+def feature_key(
+    *,
+    input_sha256: str,
+    backbone_sha256: str,
+    rate_hz: float,
+    size: int,
+    attended: bool = False,
+    words_sha256: str = "",
+) -> str:
     """Name of cached features: a hash of the recording, the weights and everything that changes a value."""
-    what = [FEATURE_VERSION, input_sha256, backbone_sha256, rate_hz, size, words_sha256]
+    what = [FEATURE_VERSION, input_sha256, backbone_sha256, rate_hz, size, attended, words_sha256]
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 
 
@@ -53,7 +61,7 @@ def read_features(path: Path) -> ClipFeatures | None:
         return ClipFeatures(
             arrays["times_s"],
             arrays["steps_s"],
-            {name: arrays[f"motion.{name}"] for name in SOURCES},
+            {name: arrays[f"motion.{name}"] for name in SOURCES if name not in ATTENDED or f"motion.{name}" in arrays},
             arrays["appearance"],
             arrays["speed"],
             arrays["words"],

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.actions.features import SOURCES, ClipFeatures
+from cueflow.tasks.actions.features import ATTENDED, SOURCES, ClipFeatures
 from cueflow.tasks.actions.head import ActionHead
 
 CLIP_SD = 6.0
@@ -37,6 +37,11 @@ class FeatureSetting:
     backbone: str = "dinov2_small"
     words_sha256: str = ""
     prompts: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    @property
+    def attended(self) -> bool:
+        """Whether attention has to be read."""
+        return not ATTENDED.isdisjoint(self.sources)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,7 @@ class Preparation:
         seen = place >= 0
         motion = (motion_columns(features, setting.sources) - self.motion_mean) / self.motion_scale
         motion[features.steps_s == 0] = 0.0
-        looks = (features.appearance.astype(np.float32) - self.appearance_mean) @ self.components
+        looks = (appearance_columns(features, setting) - self.appearance_mean) @ self.components
         fits = (features.words - self.words_mean) / self.words_scale
         looks = np.concatenate([looks, fits], axis=1)
         return Steps(
@@ -131,6 +136,11 @@ def motion_columns(features: ClipFeatures, sources: tuple[str, ...]) -> Float32:
     return np.asarray(np.sign(joined) * np.sqrt(np.abs(joined)), dtype=np.float32)
 
 
+def appearance_columns(features: ClipFeatures, setting: FeatureSetting) -> Float32:
+    """What the frames look like, (n, 2 × channels); no column where the setting does not read it."""
+    return features.appearance.astype(np.float32) if setting.appearance else np.zeros((len(features), 0), np.float32)
+
+
 def fit_preparation(clips: list[ClipFeatures], setting: FeatureSetting, *, components: int = COMPONENTS) -> Preparation:
     """Learn the preparation from training recordings.
 
@@ -148,7 +158,7 @@ def fit_preparation(clips: list[ClipFeatures], setting: FeatureSetting, *, compo
     Preparation
     """
     motion = np.concatenate([motion_columns(c, setting.sources)[c.steps_s > 0] for c in clips])
-    looks = np.concatenate([c.appearance for c in clips]).astype(np.float64)
+    looks = np.concatenate([appearance_columns(c, setting) for c in clips]).astype(np.float64)
     words = np.concatenate([c.words for c in clips])
     mean = looks.mean(axis=0)
     basis = np.zeros((looks.shape[1], 0))

@@ -13,19 +13,18 @@ from cueflow.tasks.actions.features import (
     FeatureBuilder,
     extract,
     field_row,
-    make_backbone,
+    make_eyes,
     optical_row,
     pixel_row,
     pooled,
-    see,
 )
 from cueflow.tasks.actions.files import feature_key, read_features, write_features
 from cueflow.tasks.actions.model import grid
 
 
 @pytest.fixture(scope="module")
-def backbone(tiny_folder):
-    return make_backbone(tiny_folder)
+def eyes(tiny_folder):
+    return make_eyes(tiny_folder, attended=True)
 
 
 def scene(shift_x: float = 0.0, *, side: int = 112) -> np.ndarray:
@@ -48,9 +47,9 @@ def write(path, pictures, rate):
     return path
 
 
-def test_a_still_picture_moves_in_no_source(backbone):
-    builder = FeatureBuilder(aspect=1.0)
-    builder.add(see(backbone, np.array([0.0, 0.25, 0.5]), np.stack([scene()] * 3), size=112))
+def test_a_still_picture_moves_in_no_source(eyes):
+    builder = FeatureBuilder(eyes, size=112, aspect=1.0)
+    builder.add(np.array([0.0, 0.25, 0.5]), np.stack([scene()] * 3))
     found = builder.done()
     assert len(found) == 3
     for name in SOURCES:
@@ -59,12 +58,12 @@ def test_a_still_picture_moves_in_no_source(backbone):
     assert found.steps_s.tolist() == [0.0, 0.25, 0.25]
 
 
-def test_tokens_are_the_models_own(backbone, tiny_folder):
+def test_tokens_are_the_models_own(eyes, tiny_folder):
     import torch
     from transformers import Dinov2Model
 
-    builder = FeatureBuilder(aspect=1.0)
-    builder.add(see(backbone, np.array([0.0]), scene()[None], size=112))
+    builder = FeatureBuilder(eyes, size=112, aspect=1.0)
+    builder.add(np.array([0.0]), scene()[None])
     model = Dinov2Model.from_pretrained(tiny_folder).eval()
     mean, std = (torch.tensor(x).view(1, 3, 1, 1) for x in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
     with torch.no_grad():
@@ -111,36 +110,54 @@ def test_pixel_row_is_where_it_changed():
     assert row[1:].max() == 0.0
 
 
-def test_frames_further_apart_than_a_second_are_not_compared(backbone):
-    builder = FeatureBuilder(aspect=1.0)
-    builder.add(see(backbone, np.array([0.0, 0.25, 3.0]), np.stack([scene(), scene(5), scene(20)]), size=112))
+def test_frames_further_apart_than_a_second_are_not_compared(eyes):
+    builder = FeatureBuilder(eyes, size=112, aspect=1.0)
+    builder.add(np.array([0.0, 0.25, 3.0]), np.stack([scene(), scene(5), scene(20)]))
     found = builder.done()
     assert found.steps_s.tolist() == [0.0, 0.25, 0.0]
     assert np.abs(found.motion["keys"][1]).max() > 0
     assert np.abs(found.motion["keys"][2]).max() == 0.0
 
 
-def test_chunks_do_not_matter(backbone):
+def test_chunks_do_not_matter(eyes):
     times, pictures = np.arange(5) / 4, np.stack([scene(2.0 * k) for k in range(5)])
-    whole, parts = (FeatureBuilder(aspect=1.5) for _ in range(2))
-    whole.add(see(backbone, times, pictures, size=112))
+    whole, parts = (FeatureBuilder(eyes, size=112, aspect=1.5) for _ in range(2))
+    whole.add(times, pictures)
     for k in range(5):
-        parts.add(see(backbone, times[k : k + 1], pictures[k : k + 1], size=112))
+        parts.add(times[k : k + 1], pictures[k : k + 1])
     for name in SOURCES:
         assert whole.done().motion[name] == pytest.approx(parts.done().motion[name], abs=1e-3), name
 
 
-def test_a_file_gives_its_frames_at_the_rate_asked_for(backbone, tmp_path):
+def test_appearance_is_looked_at_twice_a_second_and_kept_in_between(eyes):
+    builder = FeatureBuilder(eyes, size=112, aspect=1.0)
+    pictures = np.stack([scene(9.0 * k) for k in range(10)])
+    for part in (slice(0, 3), slice(3, 10)):  # chunks do not matter
+        builder.add(np.arange(10)[part] / 8, pictures[part])
+    appearance = builder.done().appearance.astype(float)
+    changes = np.abs(np.diff(appearance, axis=0)).max(axis=1) > 0
+    assert (np.flatnonzero(changes) + 1).tolist() == [4, 8]
+
+
+def test_what_nobody_asks_for_is_not_read(tiny_folder):
+    builder = FeatureBuilder(make_eyes(tiny_folder, appearance=False), size=112, aspect=1.0)
+    builder.add(np.arange(2) / 8, np.stack([scene(), scene(5)]))
+    found = builder.done()
+    assert set(found.motion) == {"keys", "optical", "pixels"}
+    assert found.appearance.shape == (2, 0)
+
+
+def test_a_file_gives_its_frames_at_the_rate_asked_for(eyes, tmp_path):
     path = write(tmp_path / "a.mp4", (scene(k) for k in range(50)), 25)
-    found = extract(path, backbone, rate_hz=4.0, size=112)
+    found = extract(path, eyes, rate_hz=4.0, size=112)
     assert np.diff(found.times_s) == pytest.approx(0.24, abs=0.021)
     assert found.speed.shape == (len(found), 64)
 
 
-def test_a_single_frame_is_refused(backbone, tmp_path):
+def test_a_single_frame_is_refused(eyes, tmp_path):
     path = write(tmp_path / "one.mp4", [scene()], 25)
     with pytest.raises(StreamError, match="single frame"):
-        extract(path, backbone, rate_hz=4.0, size=112)
+        extract(path, eyes, rate_hz=4.0, size=112)
 
 
 def test_the_grid_keeps_gaps_and_takes_the_nearest_frame():

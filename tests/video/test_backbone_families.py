@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from cueflow.schemas.errors import ModelError
-from cueflow.tasks.actions.features import make_backbone, see
-from cueflow.tasks.video.motion.backbone import Backbone, HeadMode
+from cueflow.tasks.actions.features import appearance_of, make_eyes, see
+from cueflow.tasks.video.motion.backbone import Backbone, HeadMode, softened
 from cueflow.tasks.video.motion.vit import HALF, IMAGENET, load_vit
 
 SIZES = {"hidden_size": 24, "num_hidden_layers": 4, "num_attention_heads": 3, "intermediate_size": 48}
@@ -57,7 +57,7 @@ def test_attention_is_the_librarys_own(family):
         extra["noise"] = torch.arange(25.0).expand(3, -1)
     mean, std = (torch.tensor(x).view(1, 3, 1, 1) for x in (vit.mean, vit.std))
     with torch.inference_mode():
-        pixels = (torch.from_numpy(pictures()).permute(0, 3, 1, 2) / 255 - mean) / std
+        pixels = (softened(torch.from_numpy(pictures()).permute(0, 3, 1, 2) / 255) - mean) / std
         attentions = eager(pixel_values=pixels, output_attentions=True, **extra).attentions
     patches = attentions[2][:, :, vit.leading :, vit.leading :]
     expected = (patches / patches.sum(-1, keepdim=True)).numpy()
@@ -67,9 +67,11 @@ def test_attention_is_the_librarys_own(family):
 
 def test_features_come_out_of_every_family(family):
     _, folder = family
-    looks = see(make_backbone(folder), np.arange(3) / 4, pictures(), size=80)
-    assert looks.keys.shape == (3, 5, 5, 24 * len({4 * 5 // 12, 4 * 8 // 12}))
-    assert looks.tokens.shape == (3, 26, 24)
+    eyes = make_eyes(folder, attended=True)
+    looks = see(eyes, np.arange(3) / 4, pictures(), size=80)
+    assert looks.keys.shape == (3, 5, 5, 24 * len({4 * 4 // 12, 4 * 6 // 12}))
+    first, patches = appearance_of(eyes.appearance, pictures(), size=80)
+    assert (first.shape, patches.shape) == ((3, 24), (3, 25, 24))
     assert looks.images.shape[-1] in {3, 6}  # heads, and the class token's where there is one
 
 
@@ -84,7 +86,7 @@ def test_head_modes_give_rows_that_sum_to_one(tmp_path):
 def test_blocks_that_nobody_reads_do_not_run(tmp_path):
     folder = made("dinov2", tmp_path)
     short = Backbone(folder, key_layers=(1,), attention_layers=(1,))
-    whole = Backbone(folder, key_layers=(1,), attention_layers=(1,), tokens=True)
+    whole = Backbone(folder, key_layers=(1,), attention_layers=(1, 3))
     assert sum(p.numel() for p in short._vit.model.parameters()) < sum(p.numel() for p in whole._vit.model.parameters())
     assert short.maps(pictures(), size=80).keys[1] == pytest.approx(whole.maps(pictures(), size=80).keys[1])
 

