@@ -18,7 +18,8 @@ demo: models  ## Simulate a cohort, process it, train a fusion model, open the t
 	$(BIN)/python -m cueflow.cli.demo $(DEMO)
 
 test: models check  ## Lint, types and every test
-	$(BIN)/python -m pytest -q -m "slow or real" --durations=15
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "slow or real" --ignore=tests/flows --durations=10
+	$(BIN)/python -m pytest -q -m "slow or real" tests/flows --durations=10  # servers and workers: one at a time
 
 check: install  ## Lint, format, types and the fast tests
 	$(BIN)/ruff check .

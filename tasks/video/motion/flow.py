@@ -8,6 +8,7 @@ out what the camera did.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,9 +126,9 @@ def key_displacement(now: Array, then: Array, *, ridge: float = RIDGE) -> FloatA
     ----------
     Lucas and Kanade (1981), An iterative image registration technique, Proc. 7th IJCAI, 674-679
     """
-    both = np.stack([now, then]).astype(np.float64)
+    both = np.stack([now, then])
     spread = both.std(axis=(0, 1, 2))
-    both = (both - both.mean(axis=(0, 1, 2))) / np.where(spread < FLAT, 1.0, spread)
+    both = (both - both.mean(axis=(0, 1, 2))) / np.where(spread < FLAT, 1.0, spread).astype(both.dtype)
     along_y, along_x = _gradients(both.mean(axis=0))
     change = both[1] - both[0]
     xx, xy, yy = _window(along_x * along_x), _window(along_x * along_y), _window(along_y * along_y)
@@ -140,7 +141,7 @@ def key_displacement(now: Array, then: Array, *, ridge: float = RIDGE) -> FloatA
 
     first = solved(change)
     unexplained = change + along_x * first[..., :1] + along_y * first[..., 1:]
-    return solved(change - unexplained.mean(axis=(0, 1)))
+    return np.asarray(solved(change - unexplained.mean(axis=(0, 1))), dtype=np.float64)
 
 
 def _gradients(maps: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -238,6 +239,7 @@ def affine_field(camera: FloatArray, side: int) -> FloatArray:
     return np.asarray(_basis(side) @ camera.T).reshape(side, side, 2)
 
 
+@cache
 def _basis(side: int) -> FloatArray:
     y, x = np.mgrid[:side, :side] - (side - 1) / 2
     return np.stack([np.ones(side * side), x.ravel(), y.ravel()], axis=1)
