@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cueflow.flows.actions import FeatureStore, load_action_model, patient_video
+from cueflow.flows.showing.recorded import start_of
 from cueflow.schemas.errors import DatasetError, StreamError
 from cueflow.schemas.results import Event
 from cueflow.schemas.session import Dataset, Session
@@ -171,13 +172,13 @@ class ActionPictures:
         """Name of the dataset whose sessions can be shown."""
         return self._data.name
 
-    def of(self, dataset: str, session_id: str, events: pl.DataFrame) -> tuple[Found, ...]:
+    def of(self, session: Mapping[str, Any], events: pl.DataFrame) -> tuple[Found, ...]:
         """Pictures of a session's actions.
 
         Parameters
         ----------
-        dataset, session_id : str
-            Session, and the name of its dataset in the tables: another dataset may have one of the same id.
+        session : mapping
+            Its row of the `sessions` table: another dataset may have one of the same id.
         events : polars.DataFrame
             Its rows of the `events` table.
 
@@ -190,12 +191,13 @@ class ActionPictures:
         from cueflow.tasks.actions.overlay import shots
         from cueflow.tasks.video.shots import film, still
 
-        session = self._sessions.get(session_id) if dataset == self._data.name else None
-        stream = None if session is None else patient_video(session)
+        own = self._sessions.get(session["session_id"]) if session["dataset"] == self._data.name else None
+        stream = None if own is None else patient_video(own)
         chosen = surest(events, self._model.classes)
         if stream is None or not chosen:
             return ()
-        path, start = resolve_inside(self._data.root, stream.path), stream.start_s or 0.0
+        path = resolve_inside(self._data.root, stream.path)
+        start = start_of(stream, session, at_s=float(np.median([row["start_s"] for row in chosen])))
         try:
             steps = self._model.preparation.apply(self._store.features(path), self._model.setting, start_s=start)
         except StreamError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -31,8 +31,8 @@ class Pictures(Protocol):
     def dataset(self) -> str:
         """Name of the dataset whose sessions can be shown."""
 
-    def of(self, dataset: str, session_id: str, events: pl.DataFrame) -> tuple[Found, ...]:
-        """Pictures of a session, whose rows of the `events` table are given."""
+    def of(self, session: Mapping[str, Any], events: pl.DataFrame) -> tuple[Found, ...]:
+        """Pictures of a session, whose row of the `sessions` table and rows of the `events` table are given."""
 
 
 _PARTS = ("biomarkers", "windows", "events", "predictions", "explanations")
@@ -107,7 +107,7 @@ def write_pages(
 def _session(opened: Tables, row: dict[str, Any], matrix: Matrix, stamp: str, *, pictures: Sequence[Pictures]) -> str:
     tables = opened.of_session(row["session_id"], dataset=row["dataset"])
     parts = {name: collected(tables[name]) for name in _PARTS}
-    shown = [found for shows in pictures for found in shows.of(row["dataset"], row["session_id"], parts["events"])]
+    shown = [found for shows in pictures for found in shows.of(row, parts["events"])]
     return session_page(session=row, cohort=matrix, generated=stamp, pictures=shown, **parts)
 
 

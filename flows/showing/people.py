@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cueflow.flows.actions import patient_video
+from cueflow.flows.showing.recorded import start_of
 from cueflow.flows.work.stages import video_models
 from cueflow.schemas.config import VideoConfig
 from cueflow.schemas.errors import ConfigError, StreamError
@@ -58,13 +59,13 @@ class PeoplePictures:
         """Name of the dataset whose sessions can be shown."""
         return self._data.name
 
-    def of(self, dataset: str, session_id: str, events: pl.DataFrame) -> tuple[Found, ...]:
+    def of(self, session: Mapping[str, Any], events: pl.DataFrame) -> tuple[Found, ...]:
         """The picture and the film of a session.
 
         Parameters
         ----------
-        dataset, session_id : str
-            Session, and the name of its dataset in the tables.
+        session : mapping
+            Its row of the `sessions` table.
         events : polars.DataFrame
             Not used.
 
@@ -80,13 +81,13 @@ class PeoplePictures:
         StreamError
             If it cannot be shown there, and that is an error.
         """
-        session = self._sessions.get(session_id) if dataset == self._data.name else None
-        stream = None if session is None else patient_video(session)
+        own = self._sessions.get(session["session_id"]) if session["dataset"] == self._data.name else None
+        stream = None if own is None else patient_video(own)
         if stream is None:
-            if session is not None and self._strict:
+            if own is not None and self._strict:
                 raise ConfigError("the session has no video to draw into")
             return ()
-        start, most = stream.start_s or 0.0, VideoConfig().people_max
+        start, most = start_of(stream, session, at_s=sum(self._span) / 2), VideoConfig().people_max
         try:
             path = resolve_inside(self._data.root, stream.path)
             with _native_silence():

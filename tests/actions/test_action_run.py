@@ -108,7 +108,8 @@ def test_the_surest_of_each_class_is_shown_in_pictures_and_films(cohort, trained
     found = results(job(cohort, tmp_path / "t", trained))
     names = ("kind", "label", "start_s", "end_s", "score")
     events = pl.DataFrame([{n: getattr(e, n) for n in names} for e in found.findings.events], infer_schema_length=None)
-    shown = ActionPictures(cohort, trained, cache=tmp_path / "cache").of("data", "s001", events)
+    row = {"dataset": "data", "session_id": "s001"}
+    shown = ActionPictures(cohort, trained, cache=tmp_path / "cache").of(row, events)
     actions = events.filter(kind="action")
     assert {s.label for s in shown} == set(actions["label"])
     assert len(shown) <= 6
@@ -121,7 +122,8 @@ def test_the_surest_of_each_class_is_shown_in_pictures_and_films(cohort, trained
     best = actions.filter(label=shown[0].label)["score"].max()
     assert max(s.score for s in shown if s.label == shown[0].label) == best
     pictures = ActionPictures(cohort, trained, cache=tmp_path / "cache")
-    assert pictures.of("data", "elsewhere", events) == pictures.of("other", "s001", events) == ()
+    for name, session in (("data", "elsewhere"), ("other", "s001")):
+        assert pictures.of({"dataset": name, "session_id": session}, events) == ()
 
 
 def test_nothing_is_found_in_an_excluded_span(cohort, trained, tmp_path):

@@ -12,12 +12,14 @@ from cueflow.schemas.results import Window
 from cueflow.schemas.session import Exclusion, Role
 from cueflow.tasks.video.analyse import Cue, Place, analyse_video, findings
 from cueflow.tasks.video.body.track import PARTS, BodyTrack
-from cueflow.tasks.video.decode import Decoder
+from cueflow.tasks.video.decode import Decoder, frames, inspect
 from cueflow.tasks.video.face.track import COLUMNS as FACE
 from cueflow.tasks.video.face.track import FaceTrack
 from cueflow.tasks.video.follow import PersonTrack, Tracks, VideoModels, follow
+from cueflow.tasks.video.motion.backbone import Backbone
+from cueflow.tasks.video.motion.measures import motion_series
 from cueflow.tasks.video.motion.track import COLUMNS as MOTION
-from cueflow.tasks.video.motion.track import MotionTrack
+from cueflow.tasks.video.motion.track import KEY_LAYERS, MotionBuilder, MotionTrack
 from cueflow.tasks.video.people.cast import Sightings
 from cueflow.tasks.video.people.roster import Person
 
@@ -210,14 +212,20 @@ def test_cameras_of_25_30_and_60_frames_agree_on_a_speed(analyse, dinov2, make_c
 
 @pytest.mark.real
 @pytest.mark.slow
-def test_still_and_busy_recordings_are_told_apart(shared_data, analyse, dinov2):
-    def energy(name):
-        found = analyse(shared_data / name, backbone=dinov2)
-        return next(s for s in found.series if s.name == "motion_energy").values
+def test_still_and_busy_recordings_are_told_apart(shared_data, dinov2):
+    config = VideoConfig()
+    backbone = Backbone(dinov2, key_layers=KEY_LAYERS, attention_layers=KEY_LAYERS)
 
-    threshold = VideoConfig().still_threshold
+    def energy(name):
+        shape, rate = inspect(shared_data / name), config.flow_rate_hz
+        builder = MotionBuilder(backbone, size=config.flow_size, aspect=shape.width / shape.height)
+        for batch in frames(shared_data / name, max_side=config.face_side, max_rate_hz=rate):
+            builder.add(batch.times_s, batch.frames)
+        track, end_s = builder.done(), shape.duration_s
+        return motion_series(track, still_threshold=config.still_threshold, start_s=0.0, end_s=end_s)[0].values
+
     still, busy = energy("video_rppg/evm_face.mp4"), energy("video_temporal/asl_sequence.mp4")
-    assert np.nanmax(still) < threshold < np.nanmedian(busy) / 3
+    assert np.nanmax(still) < config.still_threshold < np.nanmedian(busy) / 3
 
 
 @pytest.mark.real

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
 
 from cueflow.flows.showing.people import PeoplePictures
+from cueflow.flows.showing.recorded import start_of
 from cueflow.schemas.errors import ConfigError, StreamError
+from cueflow.schemas.session import Modality, Role, Stream
 from cueflow.tasks.simulate.portrait import load_picture
 from cueflow.tasks.video.drawn import FacesAs, Seen, drawn, hidden, look
 from cueflow.tasks.video.face.finder import FaceSearch
@@ -70,18 +75,28 @@ def test_a_session_gets_a_picture_and_a_film(people_models, write, tmp_path):
     path = write([np.ascontiguousarray(load_picture()[:, :, ::-1])] * 12, rate=12)
     manifest = f"session_id,subject_id,modality,path,start_s\nS1,P1,video,{path.name},10\nS2,P1,audio,a.wav,0\n"
     (tmp_path / "manifest.csv").write_text(manifest)
+    row = {"dataset": "d", "session_id": "S1"}
     shows = PeoplePictures(tmp_path, (10.2, 10.8), faces=FacesAs.DRAWN, name="d")
-    (found,) = shows.of("d", "S1", pl.DataFrame())
+    (found,) = shows.of(row, pl.DataFrame())
     assert (found.label, found.score, found.start_s) == ("", None, 10.2)
     assert found.picture[8:12] == b"WEBP"
     assert found.film[4:8] == b"ftyp"
-    assert shows.of("other", "S1", pl.DataFrame()) == ()
+    assert shows.of(row | {"dataset": "other"}, pl.DataFrame()) == ()
     with pytest.raises(ConfigError, match="no video"):
-        shows.of("d", "S2", pl.DataFrame())
+        shows.of(row | {"session_id": "S2"}, pl.DataFrame())
     early = (0.0, 5.0)  # before this recording begins
     with pytest.raises(StreamError, match="no frame"):
-        PeoplePictures(tmp_path, early, faces=FacesAs.DRAWN, name="d").of("d", "S1", pl.DataFrame())
-    assert PeoplePictures(tmp_path, early, faces=FacesAs.DRAWN, name="d", strict=False).of("d", "S1", None) == ()
+        PeoplePictures(tmp_path, early, faces=FacesAs.DRAWN, name="d").of(row, pl.DataFrame())
+    assert PeoplePictures(tmp_path, early, faces=FacesAs.DRAWN, name="d", strict=False).of(row, None) == ()
+
+
+def test_a_recording_is_shown_where_the_run_has_placed_it():
+    stream = Stream(Modality.VIDEO, "v.mp4", role=Role.PATIENT)
+    place = {"modality": "video", "role": "patient", "channel": None, "offset_s": 12.5, "drift_ppm": 100.0}
+    row = {"sync": json.dumps([{**place, "role": "clinician", "offset_s": 3.0}, place | {"jumps": [[600.0, 2.0]]}])}
+    assert start_of(stream, row, at_s=112.5) == pytest.approx(12.5 + 100 * 1e-4)
+    assert start_of(stream, row, at_s=1014.5) == pytest.approx(14.5 + 1000 * 1e-4)
+    assert start_of(replace(stream, start_s=7.0), {"sync": None}, at_s=5.0) == 7.0
 
 
 @pytest.mark.parametrize("span", [(5.0, 5.0), (9.0, 4.0), (0.0, 21.0)])
