@@ -3,7 +3,7 @@
 python benchmarks/stillness.py DATA [--size 112] [--rate 4] [--seconds 6]
 
 Still: photographs under DATA shown again and again, each time with fresh sensor noise of so many grey levels, and the
-video of a face that keeps still. People: the videos of signs and faces under DATA, as they are. Printed is the residual
+video of a face that keeps still. Films: the videos of signs and faces under DATA, as they are. Printed is the residual
 speed of whole seconds, patches/s: of each photograph or video the median and the largest second, and their range.
 """
 
@@ -19,8 +19,7 @@ from measure import heading
 
 from cueflow.flows.work.stages import model_path
 from cueflow.schemas.config import VideoConfig
-from cueflow.schemas.errors import StreamError
-from cueflow.tasks.video.decode import Gap, frames, inspect
+from cueflow.tasks.video.decode import frames, inspect
 from cueflow.tasks.video.motion.backbone import Backbone
 from cueflow.tasks.video.motion.track import KEY_LAYERS, MotionBuilder, MotionTrack
 
@@ -46,14 +45,12 @@ def still(backbone: Backbone, picture: np.ndarray, noise: float, given: argparse
 
 def people(backbone: Backbone, path: Path, given: argparse.Namespace) -> np.ndarray:
     """Seconds of a video's beginning."""
-    shape, gap = inspect(path), Gap(given.rate)
+    shape = inspect(path)
     times, pictures = list[float](), list[np.ndarray]()
     builder = MotionBuilder(backbone, size=given.size, aspect=shape.width / shape.height)
     for batch in frames(path, max_side=SIDE, max_rate_hz=given.rate):
-        for time, picture in zip(batch.times_s, batch.frames, strict=True):
-            if gap.keeps(float(time)):
-                times.append(float(time))
-                pictures.append(picture.copy())
+        times += batch.times_s.tolist()
+        pictures += [picture.copy() for picture in batch.frames]
         if batch.times_s[-1] > given.seconds:
             break
     builder.add(np.array(times), np.stack(pictures))
@@ -89,16 +86,9 @@ def main() -> None:
         found = [still(backbone, p, noise, given) for p in photographs(given.data)]
         print(row(f"photograph, noise {noise:g}", found), flush=True)
     print(row("a face that keeps still", [people(backbone, given.data / "video_rppg" / "evm_face.mp4", given)]))
-    found = []
-    for path in sorted((given.data / "video_gesture").rglob("*.m*")) + sorted(
-        (given.data / "video_face").glob("*.mp4")
-    ):
-        try:
-            found.append(people(backbone, path, given))
-        except StreamError:
-            continue
-        print(f"{path.stem}: {np.round(found[-1], 3).tolist()}", flush=True)
-    print(row("people", found))
+    films = [*(given.data / "video_gesture").rglob("*.m*"), *(given.data / "video_face").glob("*.mp4")]
+    found = [people(backbone, path, given) for path in sorted(films)]
+    print(row("films of signs and faces", found))
 
 
 if __name__ == "__main__":

@@ -207,14 +207,15 @@ class FeatureBuilder:
             self._look(self._eyes.appearance, times_s, pictures)
 
     def _look(self, backbone: Backbone, times_s: FloatArray, pictures: Pictures) -> None:
-        due = [k for k, time in enumerate(times_s) if self._due.keeps(float(time))]
-        if due:
-            first, patches = appearance_of(backbone, pictures[due], size=self._size)
-        for k in range(len(times_s)):
-            if k in due:
-                n = due.index(k)
+        due = [self._due.keeps(float(time)) for time in times_s]
+        seen = (
+            iter(zip(*appearance_of(backbone, pictures[due], size=self._size), strict=True)) if any(due) else iter(())
+        )
+        for fresh in due:
+            if fresh:
+                first, patches = next(seen)
                 weight = _busy(self._speed[len(self._appearance)].astype(np.float64))
-                self._appearance.append(np.concatenate([first[n], weight @ patches[n]]).astype(np.float16))
+                self._appearance.append(np.concatenate([first, weight @ patches]).astype(np.float16))
             else:
                 self._appearance.append(self._appearance[-1])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -10,6 +11,7 @@ from cueflow.schemas.config import VideoConfig
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Window
 from cueflow.schemas.session import Exclusion, Role
+from cueflow.tasks.simulate.portrait import load_picture
 from cueflow.tasks.video.analyse import Cue, Place, analyse_video, findings
 from cueflow.tasks.video.body.track import PARTS, BodyTrack
 from cueflow.tasks.video.decode import Decoder, frames, inspect
@@ -200,14 +202,18 @@ def test_small_faces_in_wide_frames_are_found_and_none_invented(analyse, shared_
 
 
 @pytest.mark.slow
-def test_cameras_of_25_30_and_60_frames_agree_on_a_speed(analyse, dinov2, make_clip):
+def test_cameras_of_25_30_and_60_frames_agree_on_a_speed(analyse, dinov2, write):
+    photograph = cv2.resize(load_picture()[:, :, ::-1], (320, 320), interpolation=cv2.INTER_AREA)
+
     def speed(rate):
-        found = analyse(make_clip(rate=rate, seconds=6, speed=12), backbone=dinov2)
+        middles = ((160 - 12 * k / rate, 160) for k in range(6 * rate))  # the picture moves right by 12 pixels/s
+        pictures = [cv2.getRectSubPix(photograph, (128, 96), middle) for middle in middles]
+        found = analyse(write(pictures, rate=rate), backbone=dinov2)
         return by_name(found)["motion_camera_speed_mean"].value
 
     speeds = [speed(rate) for rate in (25, 30, 60)]
     assert speeds == pytest.approx([speeds[0]] * 3, rel=0.05)
-    assert speeds[0] > 0.5  # how large it should be is tested on photographs: drawn waves seem a third too fast
+    assert speeds[0] == pytest.approx(12 * np.sqrt(8 / 96 * 8 / 128), rel=0.35)  # patches of the squeezed picture
 
 
 @pytest.mark.real
