@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-from clock import HAND_HZ, NEAR_S, RATE, Worn, hand, heart, talk
+from clock import HAND_HZ, RATE, Worn, hand, heart, talk
 from measure import CUEFLOW, heading
 
 from cueflow.schemas.results import FloatArray
@@ -266,20 +266,17 @@ def report(cases: dict[str, Case], tables: Path) -> None:
         error = drift = "–"
         if placed and case.clock is not None:
             at = np.linspace(0.0, case.length_s - 12.0, 200)
-            at = at[np.abs(at - case.clock.at_s) > NEAR_S]
             place = found["offset_s"] + at * (1 + 1e-6 * (found["drift_ppm"] or 0.0))
-            place += sum((np.where(place >= j[0], j[1], 0.0) for j in _jumps(found)), np.zeros(len(at)))
+            for jump_s, by_s, within_s in found["jumps"]:
+                at, place = (part[np.abs(place - jump_s) > within_s] for part in (at, place))
+                place += np.where(place >= jump_s, by_s, 0.0)
             error = f"{1e3 * np.abs(place - case.clock.true(at)).max():.1f}"
             drift = f"{abs((found['drift_ppm'] or 0.0) - case.clock.clock.drift_ppm):.1f}"
         said = found["method"] if placed else f"{found['source']} ({found['reason']})"
         stated = "–" if found["uncertainty_s"] is None else f"{1e3 * found['uncertainty_s']:.1f}"
-        jumps = ", ".join(f"{by_s:+.2f} s at {at_s:.0f} s" for at_s, by_s in _jumps(found)) or "–"
+        jumps = ", ".join(f"{by_s:+.2f} s at {at_s:.0f} ± {to_s:.0f} s" for at_s, by_s, to_s in found["jumps"]) or "–"
         state = row["status"] + (f" ({row['reason']})" if row["reason"] else "")
         print(f"| {name} | {case.length_s / 60:.0f} | {said} | {error} | {stated} | {drift} | {jumps} | {state} |")
-
-
-def _jumps(found: dict[str, object]) -> list[tuple[float, float]]:
-    return [tuple(j.values()) if isinstance(j, dict) else tuple(j) for j in found.get("jumps") or ()]  # type: ignore[attr-defined, misc]
 
 
 if __name__ == "__main__":

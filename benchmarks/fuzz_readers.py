@@ -140,20 +140,20 @@ def _small_xdf() -> bytes:
 
 
 def _acq(folder: Path) -> Path:
-    from test_wearables import acq
+    from device_files import acq
 
     return acq(folder / "a.acq", {"ecg": ("mV", np.sin(np.arange(N) / 50))})
 
 
 def _marked_acq(folder: Path) -> Path:
-    from test_wearables import acq
+    from device_files import acq
 
     marks = tuple(range(0, N, N // 20))
     return acq(folder / "a.acq", {"ecg": ("mV", np.sin(np.arange(N) / 50))}, marks=marks)
 
 
 def _embrace(folder: Path) -> Path:
-    from test_wearables import embrace
+    from device_files import embrace
 
     return embrace(folder / "a.avro", beats=np.arange(1.0, 50.0, 0.8))
 
@@ -177,7 +177,7 @@ def _marked_edf(folder: Path) -> Path:
 
 
 def _marked_xdf(folder: Path) -> Path:
-    from test_xdf import chunk, header, samples, written
+    from device_files import chunk, header, samples, written
 
     texts = b"".join(b"\x08" + np.float64(100.0 + k).tobytes() + b"\x01\x04note" for k in range(40))
     marked = chunk(3, (2).to_bytes(4, "little") + b"\x01" + bytes([40]) + texts)

@@ -202,8 +202,8 @@ class Signal:
 class LongSignal:
     """A `Signal` of so many samples that they are decoded part by part, as they are asked for.
 
-    `read` gives the values from one sample to another, which is left out; sample k lies at `start_s` + k /
-    `sampling_rate`; all else as in `Signal`.
+    `read` gives the values from one sample to another, which is left out, and `times` when they were taken; without
+    `times` sample k lies at `start_s` + k / `sampling_rate`. All else is as in `Signal`.
     """
 
     n: int
@@ -215,11 +215,15 @@ class LongSignal:
     began_error_s: float = 0.0
     zoned: bool = False
     moved_s: float = 0.0
+    times: Callable[[int, int], FloatArray] | None = None
 
     def part(self, first: int, last: int) -> Signal:
         """The samples from `first` to `last`, which is left out."""
         last = min(last, self.n)
-        times = self.start_s + np.arange(first, last) / self.sampling_rate
+        if self.times is None:
+            times = np.asarray(self.start_s + np.arange(first, last) / self.sampling_rate)
+        else:
+            times = self.times(first, last)
         return Signal(
             self.read(first, last), times, self.sampling_rate, self.unit, self.began_s, self.began_error_s, self.zoned,
             self.moved_s,
@@ -239,7 +243,7 @@ class SyncRecord:
     interval in `uncertainty_s`, the drift in ppm, and in `method` what was shared; else "unsynchronised": the stream is
     taken to start with the session, nothing is known of the error, and no measure between streams uses it; `reason`
     says why. `reason` also marks a recording that does not overlap with any other. `jumps` are steps of the recorder's
-    clock: (session time in s, by how many s later times were moved).
+    clock: (session time in s, by how many s later times were moved, and to how many s the moment is known).
     """
 
     modality: str
@@ -251,7 +255,7 @@ class SyncRecord:
     drift_ppm: float = 0.0
     method: str = ""
     reason: Reason | None = None
-    jumps: tuple[tuple[float, float], ...] = ()
+    jumps: tuple[tuple[float, float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,5 +98,5 @@ def _sync(stream: Stream, places: Places, *, lonely: bool) -> SyncRecord:
         uncertainty_s=place.uncertainty_s,
         drift_ppm=place.drift_ppm,
         method=place.method,
-        jumps=tuple((float(place.at(at_s)), by_s) for at_s, by_s in place.jumps),
+        jumps=tuple((float(place.at(j.at_s)), j.by_s, j.within_s) for j in place.jumps),
     )

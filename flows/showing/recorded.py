@@ -30,6 +30,7 @@ def start_of(stream: Stream, session: Mapping[str, Any], *, at_s: float) -> floa
     own = (stream.modality, stream.role, stream.channel or "")
     for record in json.loads(session.get("sync") or "[]"):
         if (record.get("modality"), record.get("role"), record.get("channel") or "") == own:
-            start = float(record["offset_s"]) + sum(by for jump_s, by in record.get("jumps") or () if jump_s <= at_s)
+            jumps = record.get("jumps") or ()
+            start = float(record["offset_s"]) + sum(by_s for jump_s, by_s, *_ in jumps if jump_s <= at_s)
             return float(start + 1e-6 * float(record.get("drift_ppm") or 0.0) * (at_s - start))
     return stream.start_s or 0.0

@@ -238,7 +238,7 @@ def heard_on(heard: Heard, place: Offset, *, back: bool = False) -> Heard:
         return heard
     times = np.asarray(heard.start_s + (np.arange(len(heard.speech)) + 0.5) * FRAME_S, dtype=np.float64)
     if back:
-        around = abs(place.offset_s) + sum(abs(by_s) for _, by_s in place.jumps) + 1.0
+        around = abs(place.offset_s) + sum(abs(jump.by_s) for jump in place.jumps) + 1.0
         theirs = np.asarray(np.arange(times[0] - around, times[-1] + around, FRAME_S), dtype=np.float64)
         moved = np.interp(times, np.maximum.accumulate(place.at(theirs)), theirs)
     else:

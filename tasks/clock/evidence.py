@@ -28,6 +28,8 @@ _COARSE_S = 5.0  # stamps written more coarsely only say where to look
 _WINDOW_S = 150.0  # in which beats or sound give a place of their own
 _STILL_WINDOWS, _STILL_WINDOW_S = 6, (240.0, 600.0)  # the same of movement: people sit still for minutes
 _MATCH_S = 0.05  # a beat that another recorder saw too
+_BEAT_DOUBT = 2.5  # beats: some are lost, and some fit a wrong place
+_TRACK_DOUBT = 10.0  # products of two tracks in standard deviations, whose neighbours are alike
 _QUARTER_S = 900.0  # zones differ by quarters of an hour
 _ZONES = 4 * 14  # of them, to either side
 
@@ -299,7 +301,7 @@ def _by_sound(reference: Track, other: Track, within_s: float) -> Offset | None:
         part = between(other, first_s, last_s)
         return _near(partial(loudness_offset, reference), part, within_s, lead_s)
 
-    return place_with_jumps(Shared(place, track_fits(reference, other, 10.0), extent(other), _WINDOW_S))
+    return place_with_jumps(Shared(place, track_fits(reference, other, 10.0), extent(other), _WINDOW_S, _TRACK_DOUBT))
 
 
 def _by_movement(reference: Track, other: Track, within_s: float) -> Offset | None:
@@ -315,7 +317,8 @@ def _by_movement(reference: Track, other: Track, within_s: float) -> Offset | No
 
     first_s, last_s = extent(other)
     window_s = float(np.clip((last_s - first_s) / _STILL_WINDOWS, *_STILL_WINDOW_S))
-    return place_with_jumps(Shared(place, track_fits(reference, other, 5.0), (first_s, last_s), window_s))
+    fits = track_fits(reference, other, 5.0)
+    return place_with_jumps(Shared(place, fits, (first_s, last_s), window_s, _TRACK_DOUBT))
 
 
 def _near(find: Callable[..., Offset | None], other: Track, within_s: float, lead_s: float | None) -> Offset | None:
@@ -339,7 +342,7 @@ def _by_beats(
     def fits(found: Offset) -> Track:
         return beats, (np.abs(nearest(known, found.at(beats)) - found.at(beats)) < _MATCH_S).astype(np.float64)
 
-    found = place_with_jumps(Shared(place, fits, (float(beats[0]), float(beats[-1])), _WINDOW_S))
+    found = place_with_jumps(Shared(place, fits, (float(beats[0]), float(beats[-1])), _WINDOW_S, _BEAT_DOUBT))
     if found is None:
         return None
     spread = _LEADS_S if electric else float(np.hypot(near.spread_s, far.spread_s))

@@ -8,7 +8,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from cueflow.tasks.clock.offsets import DRIFT_PPM, Offset, Track
+from cueflow.schemas.results import FloatArray
+from cueflow.tasks.clock.offsets import DRIFT_PPM, Jump, Offset, Track
 
 _FEWEST_WINDOWS = 4  # fewer tell no jump from chance
 JUMP_S = 60.0
@@ -23,13 +24,15 @@ class Shared:
 
     `place` gives the place of the part between two times on the other's clock, near a lead in s where that is known
     to `JUMP_S`, or anywhere; `fits` the times (n,) on it, and how well what lies there fits at a place (n,); `span` is
-    its extent; `window_s` the length in which a place is found.
+    its extent; `window_s` the length in which a place is found; two moments of a jump whose fits differ by less than
+    `doubt` are equally likely.
     """
 
     place: Callable[[float, float, float | None], Offset | None]
     fits: Callable[[Offset], Track]
     span: tuple[float, float]
     window_s: float
+    doubt: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +69,14 @@ def place_with_jumps(shared: Shared) -> Offset | None:
     if len(stretches) < 2:
         return whole
     borders = [_border(shared, one[-1], other[0]) for one, other in pairwise(stretches)]
-    edges = [shared.span[0], *borders, shared.span[1]]
+    starts = [shared.span[0], *(last + _MARGIN_S for _, last in borders)]
+    ends = [*(first - _MARGIN_S for first, _ in borders), shared.span[1]]
     parts = [
         _Window(a, b, found)
-        for (a, b), stretch in zip(pairwise(edges), stretches, strict=True)
-        if (found := _between(shared, a + _MARGIN_S * (a > edges[0]), b - _MARGIN_S * (b < edges[-1]), stretch))
-        is not None
+        for a, b, stretch in zip(starts, ends, stretches, strict=True)
+        if (found := shared.place(a, b, _lag(stretch[0]))) is not None
     ]
     return _joined(parts, borders) if len(parts) == len(stretches) else None
-
-
-def _between(shared: Shared, first_s: float, last_s: float, stretch: Sequence[_Window]) -> Offset | None:
-    return shared.place(first_s, last_s, _lag(stretch[0]))
 
 
 def _windows(shared: Shared, whole: Offset | None) -> list[_Window]:
@@ -118,18 +117,38 @@ def _lag(window: _Window) -> float:
     return float(window.place.at(window.middle_s)) - window.middle_s
 
 
-def _border(shared: Shared, before: _Window, after: _Window) -> float:
-    """When the clock stepped: before it the one place fits best, after it the other."""
+def _border(shared: Shared, before: _Window, after: _Window) -> tuple[float, float]:
+    """Between which times the clock stepped: before it the one place fits best, after it the other."""
     times, early = shared.fits(before.place)
     _, late = shared.fits(after.place)
     inside = (times >= before.start_s) & (times <= after.end_s)
     if not inside.any():
-        return (before.end_s + after.start_s) / 2
-    gained = np.cumsum(early[inside] - late[inside])
-    return float(times[inside][int(np.argmax(gained))])
+        return before.start_s, after.end_s
+    return between_fits(times[inside], np.cumsum(early[inside] - late[inside]), shared.doubt)
 
 
-def _joined(parts: Sequence[_Window], borders: Sequence[float]) -> Offset:
+def between_fits(times: FloatArray, gained: FloatArray, doubt: float) -> tuple[float, float]:
+    """Between which times a step lies: from where its fit comes near the best one to where it leaves it again.
+
+    Parameters
+    ----------
+    times : ndarray, shape (n,)
+        Increasing, s, n > 0.
+    gained : ndarray, shape (n,)
+        How well all fits if the step comes just after each of them.
+    doubt : float
+        What comes so near to the best fit is as likely.
+
+    Returns
+    -------
+    tuple of float
+        Up to the next time, before which it may lie: where nothing was recorded, or nothing moved, nothing tells it.
+    """
+    likely = np.flatnonzero(gained >= float(gained.max()) - doubt)
+    return float(times[likely[0]]), float(times[min(int(likely[-1]) + 1, len(times) - 1)])
+
+
+def _joined(parts: Sequence[_Window], borders: Sequence[tuple[float, float]]) -> Offset:
     longest = max(parts, key=lambda part: part.end_s - part.start_s)
     weights = [(part.end_s - part.start_s) ** 3 for part in parts]  # a slope's variance falls with the cube
     drift = float(np.average([part.place.drift_ppm for part in parts], weights=weights))
@@ -141,5 +160,8 @@ def _joined(parts: Sequence[_Window], borders: Sequence[float]) -> Offset:
         drift_ppm=drift,
         uncertainty_s=max(errors),
         n=sum(p.place.n for p in parts),
-        jumps=tuple(zip(borders, np.diff(levels).tolist(), strict=True)),
+        jumps=tuple(
+            Jump((first + last) / 2, by_s, (last - first) / 2)
+            for (first, last), by_s in zip(borders, np.diff(levels).tolist(), strict=True)
+        ),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from cueflow.schemas.errors import StreamError
 from cueflow.schemas.results import FloatArray
 from cueflow.schemas.session import Modality
 from cueflow.tasks.clock.jumps import JUMP_S
-from cueflow.tasks.clock.offsets import DRIFT_PPM, UNSEEN_PPM, WITHIN_S, Offset
+from cueflow.tasks.clock.offsets import DRIFT_PPM, UNSEEN_PPM, WITHIN_S, Jump, Offset
+from cueflow.tasks.ingest.held import Decoded, Numbers, blocks
 
 TRIGGERS = frozenset(
     {"trigger", "triggers", "trig", "marker", "markers", "event", "events", "stim", "ttl", "sync", "tag"}
@@ -78,7 +80,7 @@ def marks_of(path: Path, *, sampling_rate: float | None = None) -> FloatArray:
 
 def _triggers(path: Path, sampling_rate: float | None) -> FloatArray:
     from cueflow.tasks.ingest.formats.sidecars import is_physio, read_sidecar
-    from cueflow.tasks.ingest.signals import read_signal
+    from cueflow.tasks.ingest.signals import open_signal
     from cueflow.tasks.ingest.tabular.tables import parquet_names
     from cueflow.tasks.ingest.tabular.text import head_of, layout_of
 
@@ -94,16 +96,17 @@ def _triggers(path: Path, sampling_rate: float | None) -> FloatArray:
     if not wanted:
         return np.zeros(0)
     # a breathing wave may have any unit, and so may a trigger
-    signal = read_signal(path, modality=Modality.RESPIRATION, channel=wanted[0], sampling_rate=sampling_rate)
-    return signal.times_s[rising(signal.values)]
+    signal = open_signal(path, modality=Modality.RESPIRATION, channel=wanted[0], sampling_rate=sampling_rate)
+    at = rising(Decoded(signal.n, lambda first, last: signal.part(first, last).values))
+    return np.array([signal.part(k, k + 1).times_s[0] for k in at[:_MOST].tolist()], dtype=np.float64)
 
 
-def rising(values: FloatArray) -> NDArray[np.int64]:
+def rising(values: Numbers) -> NDArray[np.int64]:
     """Where a trigger goes on.
 
     Parameters
     ----------
-    values : ndarray, shape (n,)
+    values : Numbers
         Codes, of which the usual one means that nothing happens, or a voltage; NaN counts as the usual one.
 
     Returns
@@ -111,15 +114,23 @@ def rising(values: FloatArray) -> NDArray[np.int64]:
     ndarray of int, shape (m,)
         Indices of the first sample of each mark; a file that begins inside a mark has none there.
     """
-    known = values[np.isfinite(values)]
-    if not len(known) or known.min() == known.max():
+    counts, least, most = Counter[float](), np.inf, -np.inf
+    for block in blocks(values):
+        known = block[np.isfinite(block)]
+        least, most = float(np.min(known, initial=least)), float(np.max(known, initial=most))
+        if len(counts) <= _CODES:
+            kinds, often = np.unique(known, return_counts=True)
+            counts.update(dict(zip(kinds[: _CODES + 1].tolist(), often.tolist(), strict=False)))
+    if least >= most:
         return np.zeros(0, dtype=np.int64)
-    kinds, counts = np.unique(known, return_counts=True)
-    rest = float(kinds[counts.argmax()])
-    filled = np.where(np.isfinite(values), values, rest)
-    coded = len(kinds) <= _CODES
-    on = filled != rest if coded else filled > (known.min() + known.max()) / 2
-    return np.asarray(np.flatnonzero(on[1:] & ~on[:-1]) + 1, dtype=np.int64)
+    rest, coded = counts.most_common(1)[0][0], len(counts) <= _CODES
+    found, done, was = [np.zeros(0, dtype=np.int64)], 0, True
+    for block in blocks(values):
+        filled = np.where(np.isfinite(block), block, rest)
+        on = filled != rest if coded else filled > (least + most) / 2
+        found.append(np.flatnonzero(on & ~np.concatenate([[was], on[:-1]])) + done)
+        done, was = done + len(block), bool(on[-1])
+    return np.concatenate(found)
 
 
 def marks_offset(
@@ -349,5 +360,5 @@ def _through(times: FloatArray, lags: FloatArray, extent_s: tuple[float, float],
         float(np.sqrt(half**2 + unseen**2 + _FINEST_S**2)),
         n,
         "marks",
-        () if jumped_s is None else ((jumped_s, float(found[-1])),),
+        () if jumped_s is None else (Jump(jumped_s, float(found[-1]), jumped_s - float(times[before - 1])),),
     )

@@ -14,6 +14,7 @@ then give the line, and leaving out one stretch at a time (jackknife) its uncert
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -48,13 +49,20 @@ _FINEST_S = 0.001
 _VERTEX_ERROR = 0.1  # of a step: a peak is no parabola
 
 
+class Jump(NamedTuple):
+    """A step of a clock: from a time of it on, in s, all is moved by so many s more; when is known to `within_s`."""
+
+    at_s: float
+    by_s: float
+    within_s: float = 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Offset:
     """A clock's place on another: offset in s, drift in ppm (0 where it was too short to show one).
 
     `uncertainty_s` is the half-width of the 95 % interval at the worse end of the recording; `n` what it rests on:
-    matched beats, blocks of signal, or matched marks; `method` says what was shared. `jumps` are steps of the clock:
-    from a time of it on, in s, all is moved by so many s more.
+    matched beats, blocks of signal, or matched marks; `method` says what was shared. `jumps` are steps of the clock.
     """
 
     offset_s: float
@@ -62,20 +70,20 @@ class Offset:
     uncertainty_s: float
     n: int
     method: str = "heart beats"
-    jumps: tuple[tuple[float, float], ...] = ()
+    jumps: tuple[Jump, ...] = ()
 
     def at(self, times_s: FloatArray | float) -> FloatArray:
         """Reference time of a time on the clock, s."""
         times = np.asarray(times_s, dtype=np.float64)
         moved = self.offset_s + times * (1.0 + 1e-6 * self.drift_ppm)
-        for at_s, by_s in self.jumps:
+        for at_s, by_s, _ in self.jumps:
             moved = moved + np.where(times >= at_s, by_s, 0.0)
         return np.asarray(moved)
 
     def shown(self, reference_s: float) -> float:
         """What the clock showed at a reference time, s: where it jumped over it, what it showed after the jump."""
         scale, moved, first = 1.0 + 1e-6 * self.drift_ppm, self.offset_s, -np.inf
-        for last, by_s in (*self.jumps, (np.inf, 0.0)):
+        for last, by_s, _ in (*self.jumps, Jump(np.inf, 0.0)):
             time = (reference_s - moved) / scale
             if time < last:
                 break
@@ -85,13 +93,13 @@ class Offset:
     def inverse(self) -> Offset:
         """Place of the reference on this clock; what a jump made it record twice is what it recorded last."""
         scale = 1.0 + 1e-6 * self.drift_ppm
-        jumps = tuple((float(self.at(at_s)), -by_s / scale) for at_s, by_s in self.jumps)
+        jumps = tuple(Jump(float(self.at(at_s)), -by_s / scale, within_s) for at_s, by_s, within_s in self.jumps)
         return replace(self, offset_s=-self.offset_s / scale, drift_ppm=1e6 * (1.0 / scale - 1.0), jumps=jumps)
 
     def after(self, lead_s: float) -> Offset:
         """The place of a clock that shows `lead_s` less than this one."""
         moved = self.offset_s + lead_s * (1.0 + 1e-6 * self.drift_ppm)
-        return replace(self, offset_s=moved, jumps=tuple((at_s - lead_s, by_s) for at_s, by_s in self.jumps))
+        return replace(self, offset_s=moved, jumps=tuple(j._replace(at_s=j.at_s - lead_s) for j in self.jumps))
 
 
 def widened(place: Offset, by_s: float) -> Offset:

@@ -14,6 +14,7 @@ from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import FloatArray
 from cueflow.schemas.session import Modality, Stream
+from cueflow.tasks.ingest.held import Held
 from cueflow.tasks.ingest.raw import Query, pick
 from cueflow.tasks.ingest.signals import check_rate, reader_for
 from cueflow.tasks.ingest.tabular.stamps import TimeColumn, in_seconds, measured_rate, need_order, time_column
@@ -121,7 +122,7 @@ def _embrace(path: Path, stream: Stream) -> SignalHeader:
 
     raw = read_embrace(path, _query(stream))  # half an hour is read in less than a second
     times = raw.times_s
-    duration = None if times is None else float(times[-1])
+    duration = None if times is None else float(times.read(times.n - 1, times.n)[0])
     return SignalHeader(raw.sampling_rate, duration, len(SENSORS), "EmbracePlus", timed=True)
 
 
@@ -176,8 +177,9 @@ def _first_rate(file: Any, name: str, stamps: TimeColumn) -> float | None:  # no
 def _rate_of(times_s: FloatArray) -> float | None:
     """Rate of the first stamps; they are in order, or the recording is refused."""
     times_s = times_s[np.isfinite(times_s)]
-    need_order(times_s)
-    return measured_rate(times_s)
+    stamps = Held([times_s])
+    need_order(stamps)
+    return measured_rate(stamps)
 
 
 def _span(metadata: Any, stamps: TimeColumn) -> float | None:  # noqa: ANN401 - pyarrow is not typed here

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
-from cueflow.schemas.results import FloatArray
 from cueflow.schemas.session import Modality
+from cueflow.tasks.ingest.held import Numbers
 
 _NEVER_SET = 2000
 SHOWN = 12  # names that a message lists
@@ -64,8 +64,8 @@ class Raw:
     `began_error_s`; `zoned` where that is known to be UTC, and not the time on the wall.
     """
 
-    values: FloatArray
-    times_s: FloatArray | None = None
+    values: Numbers
+    times_s: Numbers | None = None
     sampling_rate: float | None = None
     unit: str = ""
     start_s: float = 0.0
@@ -74,24 +74,7 @@ class Raw:
     zoned: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class LongRaw:
-    """What a reader found that reads samples as they are asked for: from one to another, which is left out.
-
-    `n` samples, evenly spaced; the rest as in `Raw`.
-    """
-
-    n: int
-    read: Callable[[int, int], FloatArray]
-    sampling_rate: float
-    unit: str = ""
-    began_s: float | None = None
-    began_error_s: float = 0.0
-
-
 Reader = Callable[[Path, Query], Raw]
-LongReader = Callable[[Path, Query], LongRaw | None]
-"""None where the samples are not evenly spaced: then the other reader must be asked."""
 
 
 def wall_seconds(*parts: int) -> float | None:

@@ -13,13 +13,14 @@ from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import FloatArray, LongSignal, Recorded, Signal
 from cueflow.schemas.session import Modality
-from cueflow.tasks.ingest.raw import LongRaw, LongReader, Query, Raw, Reader
+from cueflow.tasks.ingest import held
+from cueflow.tasks.ingest.held import Held, Numbers, steps
+from cueflow.tasks.ingest.raw import Query, Raw, Reader
 from cueflow.tasks.ingest.tabular.stamps import even_stamps, measured_rate, need_order
 from cueflow.tasks.ingest.units import EXPECTED, agreed_unit, conversion, need_size
 
 _PACKET_SHARE = 0.02  # equal stamps of a list of intervals: several beats came in one packet
 _PAUSE_S = 3.0  # between packets that follow each other
-_LONG = 1 << 19  # samples; more are not held in memory
 _SHORTEST_MS = 10.0  # a median interval below is not in ms: no heart beats 6000 times a minute
 
 
@@ -72,21 +73,12 @@ def read_signal(
     ------
     StreamError
         If the format, channel, rate, unit or time stamps cannot be used; its reason says which.
-    """
-    raw = reader_for(path)(path, Query(modality, channel))
-    if not len(raw.values):
-        raise StreamError("the signal has no samples: export it again", reason=Reason.FILE_EMPTY)
-    agreed = agreed_unit(modality, unit, raw.unit)
-    convert = conversion(modality, agreed)
-    values = convert(raw.values)
-    if convert.unit == EXPECTED[modality]:
-        need_size(modality, values, agreed)
-    origin = raw.start_s if start_s is None else start_s
-    if modality is Modality.INTERVALS:
-        return _intervals(values, raw.times_s, origin, unit=convert.unit)
-    times, values, rate = _on_clock(raw, values, declared=sampling_rate, tolerance=rate_tolerance)
-    began = None if raw.began_s is None else raw.began_s - origin
-    return Signal(values, origin + times, rate, convert.unit, began, raw.began_error_s, raw.zoned, origin - raw.start_s)
+    """  # noqa: DOC502  raised by the helper
+    signal = open_signal(
+        path, modality=modality, channel=channel, sampling_rate=sampling_rate, unit=unit, start_s=start_s,
+        rate_tolerance=rate_tolerance,
+    )  # fmt: skip
+    return signal.part(0, signal.n)
 
 
 def open_signal(
@@ -99,7 +91,10 @@ def open_signal(
     start_s: float | None = None,
     rate_tolerance: float = 0.02,
 ) -> Recorded:
-    """As `read_signal`, but the samples of long EDF, BDF and WFDB recordings stay in the file until they are needed.
+    """As `read_signal`, but the samples of long recordings are not held in memory.
+
+    Those of EDF, BDF and WFDB stay in the file until they are needed; those of other formats are put into a file
+    without a name in the folder of temporary files, 8 bytes a sample and 8 a time stamp, as they are read.
 
     Parameters
     ----------
@@ -121,35 +116,38 @@ def open_signal(
     Returns
     -------
     Signal or LongSignal
+        Lists of intervals are never long.
 
     Raises
     ------
     StreamError
         As `read_signal`.
-    """  # noqa: DOC502  raised by the helpers
-    reader = _LONG_READERS.get(path.suffix.lower())
-    raw = None if reader is None or modality is Modality.INTERVALS else reader(path, Query(modality, channel))
-    if raw is None or raw.n < _LONG:
-        return read_signal(
-            path, modality=modality, channel=channel, sampling_rate=sampling_rate, unit=unit, start_s=start_s,
-            rate_tolerance=rate_tolerance,
-        )  # fmt: skip
+    """
+    raw = reader_for(path)(path, Query(modality, channel))
+    if not raw.values.n:
+        raise StreamError("the signal has no samples: export it again", reason=Reason.FILE_EMPTY)
     agreed = agreed_unit(modality, unit, raw.unit)
     convert = conversion(modality, agreed)
     if convert.unit == EXPECTED[modality]:
-        need_size(modality, convert(raw.read(0, _LONG)), agreed)
-    check_rate(sampling_rate, raw.sampling_rate, tolerance=rate_tolerance, source="the file's header says")
-    origin = start_s or 0.0
-    return LongSignal(
-        raw.n,
-        lambda first, last: convert(raw.read(first, last)),
+        need_size(modality, convert(raw.values.read(0, held.MANY)), agreed)
+    origin = raw.start_s if start_s is None else start_s
+    if modality is Modality.INTERVALS:
+        stamps = None if raw.times_s is None else raw.times_s.read(0, raw.times_s.n)
+        return _intervals(convert(raw.values.read(0, raw.values.n)), stamps, origin, unit=convert.unit)
+    times, values, rate = _on_clock(raw, declared=sampling_rate, tolerance=rate_tolerance)
+    long = LongSignal(
+        values.n,
+        lambda first, last: convert(values.read(first, last)),
         origin,
-        raw.sampling_rate if sampling_rate is None else sampling_rate,
+        rate,
         convert.unit,
         None if raw.began_s is None else raw.began_s - origin,
         raw.began_error_s,
-        moved_s=origin,
+        raw.zoned,
+        origin - raw.start_s,
+        None if times is None else lambda first, last: origin + times.read(first, last),
     )
+    return long if long.n >= held.MANY else long.part(0, long.n)
 
 
 def is_length(path: Path, channel: str) -> bool:
@@ -223,17 +221,15 @@ def check_rate(declared: float | None, said: float | None, *, tolerance: float, 
         raise StreamError(f"{message}: correct sampling_rate or leave it empty", reason=Reason.RATE_MISMATCH)
 
 
-def _on_clock(
-    raw: Raw, values: FloatArray, *, declared: float | None, tolerance: float
-) -> tuple[FloatArray, FloatArray, float]:
-    # times on the file's clock, values and rate
+def _on_clock(raw: Raw, *, declared: float | None, tolerance: float) -> tuple[Numbers | None, Numbers, float]:
+    # times on the file's clock (None: even from 0 on), values and rate
     check_rate(declared, raw.sampling_rate, tolerance=tolerance, source="the file's header says")
     nominal = declared if declared is not None else raw.sampling_rate
     if raw.times_s is None:
         if nominal is None:
             message = "neither a time column nor a rate: add sampling_rate to the manifest"
             raise StreamError(message, reason=Reason.RATE_MISSING)
-        return np.arange(len(values)) / nominal, values, nominal
+        return None, raw.values, nominal
     need_order(raw.times_s)
     measured = measured_rate(raw.times_s)
     check_rate(nominal, measured, tolerance=tolerance, source="the time stamps say")
@@ -241,8 +237,8 @@ def _on_clock(
     if rate is None:
         message = "a single time stamp gives no rate: add sampling_rate to the manifest"
         raise StreamError(message, reason=Reason.RATE_MISSING)
-    times, values = even_stamps(raw.times_s, values, rate)
-    if len(times) > 1 and float(np.min(np.diff(times))) <= 0:
+    times, values = even_stamps(raw.times_s, raw.values, rate)
+    if any(float(np.min(step, initial=np.inf)) <= 0 for step in steps(times)):
         message = "the time stamps are too coarse: leave the column out and give sampling_rate"
         raise StreamError(message, reason=Reason.TIME_NOT_INCREASING)
     return times, values, rate
@@ -261,7 +257,7 @@ def _intervals(values_ms: FloatArray, times_s: FloatArray | None, origin_s: floa
             message = "a missing interval leaves the times after it unknown: add a time column"
             raise StreamError(message, reason=Reason.NOT_A_NUMBER)
         times_s = np.cumsum(values_ms) / 1e3
-    need_order(times_s)
+    need_order(Held([times_s]))
     times_s = _beat_times(values_ms, times_s)
     keep = np.concatenate([[True], np.diff(times_s) > 0])
     return Signal(values_ms[keep], origin_s + times_s[keep], 1e3 / middle, unit)
@@ -348,25 +344,6 @@ def _edf(path: Path, query: Query) -> Raw:
     return read_edf(path, query)
 
 
-def _long_edf(path: Path, query: Query) -> LongRaw | None:
-    from cueflow.tasks.ingest.formats.edf import long_edf
-
-    return long_edf(path, query)
-
-
-def _long_wfdb(path: Path, query: Query) -> LongRaw:
-    from cueflow.tasks.ingest.formats.wfdb import long_wfdb
-
-    return long_wfdb(path, query)
-
-
-_LONG_READERS: dict[str, LongReader] = {
-    ".edf": _long_edf,
-    ".bdf": _long_edf,
-    ".hea": _long_wfdb,
-    ".dat": _long_wfdb,
-    ".mat": _long_wfdb,
-}
 READERS: dict[str, Reader] = {
     ".csv": _maybe_e4,
     ".csv.gz": _text,

@@ -227,5 +227,5 @@ def _record(record: Mapping[str, Any]) -> Sync:
 
 def _jumps(jumps: object) -> list[str]:
     """Steps of a recorder's clock in words."""
-    pairs = [j for j in jumps if isinstance(j, list | tuple) and len(j) == 2] if isinstance(jumps, list | tuple) else []
-    return [f"Jumps by {number(step)} s at {clock(at)}." for at, step in pairs]
+    known = [j for j in jumps if isinstance(j, list | tuple) and len(j) == 3] if isinstance(jumps, list | tuple) else []
+    return [f"Jumps by {number(step)} s at {clock(at)} ± {number(within)} s." for at, step, within in known]

@@ -19,7 +19,7 @@ from cueflow.tasks.audio.talk.following import following
 from cueflow.tasks.audio.talk.people import matched, people_of
 from cueflow.tasks.audio.talk.speakers import Speakers, find_speakers
 from cueflow.tasks.clock.move import moved
-from cueflow.tasks.clock.offsets import Offset
+from cueflow.tasks.clock.offsets import Jump, Offset
 
 RATE = 16_000
 
@@ -225,7 +225,7 @@ def test_what_was_heard_on_a_clock_that_drifts_and_jumps():
     one = Heard(5.0, *(np.zeros(n, dtype=bool) for _ in range(2)), np.ones(n, dtype=bool),
                 np.zeros(n, dtype=np.float32), np.zeros(n, dtype=np.float32), np.zeros((0, 256)))  # fmt: skip
     one.speech[[0, 10_000, 30_000, 59_999]] = True
-    place = Offset(2.0, 200.0, 0.0, 0, "sound", jumps=((205.0, 3.0),))
+    place = Offset(2.0, 200.0, 0.0, 0, "sound", jumps=(Jump(205.0, 3.0),))
     there = heard_on(one, place)
     at = there.start_s + (np.flatnonzero(there.speech) + 0.5) * 0.01
     np.testing.assert_allclose(

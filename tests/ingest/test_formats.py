@@ -13,6 +13,7 @@ import pytest
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.session import Modality
+from cueflow.tasks.ingest.held import Held
 from cueflow.tasks.ingest.signals import read_signal
 from cueflow.tasks.ingest.tabular.stamps import in_seconds, measured_rate, time_column
 from cueflow.tasks.ingest.units import agreed_unit, conversion
@@ -67,12 +68,12 @@ def test_blank_lines_at_the_end_are_no_samples(tmp_path):
 
 def test_the_line_of_a_wrong_cell_is_the_editor_s(tmp_path):
     path = written(tmp_path, "# one\n# two\ntime_s,ecg\n0,1\n0.1,n/a\n0.2,oops\n")
-    with pytest.raises(StreamError, match=r"line 6, column 2 \(1 cells in all\)"):
+    with pytest.raises(StreamError, match="line 6, column 2;"):
         read_signal(path, modality=Modality.ECG, channel="ecg")
 
 
 def test_a_sample_without_stamp_is_refused(tmp_path):
-    with pytest.raises(StreamError, match=r"a sample has no time stamp: line 3 \(1 in all\)"):
+    with pytest.raises(StreamError, match="a sample has no time stamp: line 3;"):
         read_signal(written(tmp_path, "time_s,ecg\n0,1\n,2\n0.2,3\n"), modality=Modality.ECG)
 
 
@@ -128,7 +129,7 @@ def test_dates_as_text_and_in_parquet(tmp_path):
 
 def test_single_lost_samples_do_not_bend_the_rate():
     times = np.delete(np.arange(10000) / 128, np.arange(7, 9000, 10))
-    assert measured_rate(times) == pytest.approx(128.0, rel=1e-6)
+    assert measured_rate(Held([times])) == pytest.approx(128.0, rel=1e-6)
 
 
 def test_a_parquet_column_of_text_is_refused(tmp_path):

@@ -13,6 +13,7 @@ import pytest
 from cueflow.schemas.errors import StreamError, storable
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.session import Modality
+from cueflow.tasks.ingest.held import Held
 from cueflow.tasks.ingest.signals import read_signal
 from cueflow.tasks.ingest.tabular.stamps import even_stamps, measured_rate
 
@@ -63,11 +64,15 @@ def test_an_empty_cell_is_a_missing_sample(tmp_path):
     np.testing.assert_array_equal(np.isnan(signal.values), [False, True, True, False])
 
 
+def evened(times, values, rate):
+    return [numbers.read(0, numbers.n) for numbers in even_stamps(Held([times]), Held([values]), rate)]
+
+
 def test_stamps_rounded_to_hundredths_at_125_hz_keep_all_samples_and_the_rate():
     true = np.arange(5000) / 125.0
     rounded = np.round(true, 2)
-    assert measured_rate(rounded) == pytest.approx(125.0, rel=1e-3)
-    times, values = even_stamps(rounded, true, 125.0)
+    assert measured_rate(Held([rounded])) == pytest.approx(125.0, rel=1e-3)
+    times, values = evened(rounded, true, 125.0)
     assert len(values) == 5000
     assert np.all(np.diff(times) > 0)
     assert np.abs(times - true).max() < 0.005
@@ -75,14 +80,14 @@ def test_stamps_rounded_to_hundredths_at_125_hz_keep_all_samples_and_the_rate():
 
 def test_rounded_stamps_keep_their_gap():
     true = np.concatenate([np.arange(1000), np.arange(1500, 2500)]) / 125.0
-    times, _ = even_stamps(np.round(true, 2), true, 125.0)
+    times, _ = evened(np.round(true, 2), true, 125.0)
     assert np.abs(times - true).max() < 0.01
     assert np.diff(times).max() == pytest.approx(501 / 125, abs=0.01)
 
 
 def test_a_few_samples_stored_twice_are_merged():
     times = np.sort(np.concatenate([np.arange(1000) / 100, [3.0]]))
-    kept, values = even_stamps(times, np.arange(1001.0), 100.0)
+    kept, values = evened(times, np.arange(1001.0), 100.0)
     assert len(kept) == len(values) == 1000
 
 
@@ -99,7 +104,7 @@ def test_a_column_without_header_or_time_needs_a_rate(tmp_path):
     ("text", "reason", "message"),
     [
         ("time_s,eda\n0,1\n1,2\n", Reason.COLUMN_MISSING, "no column 'ecg'; the file has time_s, eda"),
-        ("time_s,ecg\n0,1\n0.1,high\n0.2,low\n", Reason.NOT_A_NUMBER, r"line 3, column 2 \(2 cells in all\)"),
+        ("time_s,ecg\n0,1\n0.1,high\n0.2,low\n", Reason.NOT_A_NUMBER, "line 3, column 2;"),
         ("time_s,ecg\n0,1\n0.2,2\n0.1,3\n", Reason.TIME_NOT_INCREASING, "run backwards at sample 3"),
         ("time_s,ecg\n", Reason.FILE_EMPTY, "no rows"),
     ],

@@ -6,6 +6,7 @@ import struct
 
 import numpy as np
 import pytest
+from device_files import chunk, header, offsets, samples, written
 
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
@@ -13,42 +14,6 @@ from cueflow.schemas.session import Modality, Stream
 from cueflow.tasks.ingest.check import check_stream
 from cueflow.tasks.ingest.formats.xdf import read_xdf_signals
 from cueflow.tasks.ingest.signals import read_signal
-
-
-def chunk(tag, content):
-    return b"\x04" + struct.pack("<IH", len(content) + 2, tag) + content
-
-
-def header(number, *, name="Belt", kind="ECG", rate=100.0, code="float32", labels=(("", "mV"),)):
-    channels = "".join(f"<channel><label>{a}</label><unit>{b}</unit></channel>" for a, b in labels)
-    text = (
-        f"<info><name>{name}</name><type>{kind}</type><channel_count>{len(labels)}</channel_count>"
-        f"<nominal_srate>{rate}</nominal_srate><channel_format>{code}</channel_format>"
-        f"<desc><subject>Jane Doe</subject><channels>{channels}</channels></desc></info>"
-    )
-    return chunk(2, struct.pack("<I", number) + text.encode())
-
-
-def samples(number, stamps, rows, code="<f4", per=50):
-    out = b""
-    for first in range(0, len(stamps), per):
-        body = b""
-        part = stamps[first : first + per]
-        for stamp, row in zip(part, rows[first : first + per], strict=True):
-            body += b"\x00" if stamp is None else b"\x08" + struct.pack("<d", stamp)
-            body += np.asarray(row, dtype=code).tobytes()
-        out += chunk(3, struct.pack("<I", number) + b"\x04" + struct.pack("<I", len(part)) + body)
-    return out
-
-
-def offsets(number, *pairs):
-    return b"".join(chunk(4, struct.pack("<Idd", number, at, offset)) for at, offset in pairs)
-
-
-def written(tmp_path, *parts):
-    path = tmp_path / "a.xdf"
-    path.write_bytes(b"XDF:" + chunk(1, b"<info><version>1.0</version></info>") + b"".join(parts))
-    return path
 
 
 def ecg(path, channel=""):

@@ -410,12 +410,12 @@ def test_a_page_of_many_phases_stays_under_5_mb(rows):
 def test_what_is_known_of_each_recorders_clock_is_said(rows):
     record = {
         "modality": "ecg", "role": "patient", "channel": "I", "offset_s": 1.5, "uncertainty_s": 0.003,
-        "source": "estimated", "method": "beats", "drift_ppm": 21.4, "reason": None, "jumps": [[60.0, -2.5]],
+        "source": "estimated", "method": "beats", "drift_ppm": 21.4, "reason": None, "jumps": [[60.0, -2.5, 4.0]],
     }  # fmt: skip
     lost = record | {"channel": "II", "source": "unsynchronised", "method": "", "reason": "nothing_shared", "jumps": []}
     session = rows.session_row(sync=json.dumps([record, lost]))
     text = session_page(**rows.session_parts() | {"session": session})
-    for said in ("± 0.003 s", "estimated by beats", "21.4 ppm", "Jumps by \u22122.5 s at 1:00."):
+    for said in ("± 0.003 s", "estimated by beats", "21.4 ppm", "Jumps by \u22122.5 s at 1:00 ± 4 s."):
         assert said in text
     assert Reason.NOTHING_SHARED.sentence in text
 

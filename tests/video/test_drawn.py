@@ -93,7 +93,9 @@ def test_a_session_gets_a_picture_and_a_film(people_models, write, tmp_path):
 def test_a_recording_is_shown_where_the_run_has_placed_it():
     stream = Stream(Modality.VIDEO, "v.mp4", role=Role.PATIENT)
     place = {"modality": "video", "role": "patient", "channel": None, "offset_s": 12.5, "drift_ppm": 100.0}
-    row = {"sync": json.dumps([{**place, "role": "clinician", "offset_s": 3.0}, place | {"jumps": [[600.0, 2.0]]}])}
+    row = {
+        "sync": json.dumps([{**place, "role": "clinician", "offset_s": 3.0}, place | {"jumps": [[600.0, 2.0, 1.0]]}])
+    }
     assert start_of(stream, row, at_s=112.5) == pytest.approx(12.5 + 100 * 1e-4)
     assert start_of(stream, row, at_s=1014.5) == pytest.approx(14.5 + 1000 * 1e-4)
     assert start_of(replace(stream, start_s=7.0), {"sync": None}, at_s=5.0) == 7.0

@@ -16,6 +16,7 @@ import numpy as np
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import FloatArray
+from cueflow.tasks.ingest.held import MANY, Held
 from cueflow.tasks.ingest.raw import Query, Raw, extra_missing, pick
 
 _SAMPLE_BYTES = 2  # the fewest that a sample takes
@@ -58,13 +59,34 @@ def read_acq(path: Path, query: Query) -> Raw:
     """
     signals = read_acq_signals(path)
     index = pick([s.name for s in signals], query, kind="channel")
-    with _readable() as bioread:
-        values = np.array(bioread.read(str(path), channel_indexes=[index]).channels[index].data, dtype=np.float64)
-    if len(values) < signals[index].n_samples:
+    values = Held(_samples(path, index))
+    if values.n < signals[index].n_samples:
         message = "the file ends before its header says: copy it again"
         raise StreamError(message, reason=Reason.FILE_TRUNCATED)
-    values[~np.isfinite(values)] = np.nan
     return Raw(values, None, signals[index].rate, signals[index].unit)
+
+
+def _samples(path: Path, index: int) -> Iterator[FloatArray]:
+    """Values of a channel in parts; compressed ones, which lie in one piece, are unpacked as the integers they are."""
+    with path.open("rb") as file:
+        with _readable() as bioread:
+            reader: Any = bioread.reader.Reader.read_headers(file)
+            channel = reader.datafile.channels[index]
+            parts = _unpacked(bioread, file, index) if reader.is_compressed else reader.stream([index])
+        while True:
+            with _readable():
+                part = next(parts, None)
+                if part is None:
+                    return
+                raw = part if isinstance(part, np.ndarray) else part[index].buffer
+                values = np.asarray(raw * channel.raw_scale_factor + channel.raw_offset, dtype=np.float64)
+            values[~np.isfinite(values)] = np.nan
+            yield values
+
+
+def _unpacked(bioread: Any, file: Any, index: int) -> Iterator[Any]:  # noqa: ANN401 - bioread is not typed
+    raw = bioread.read(file, channel_indexes=[index]).channels[index].raw_data
+    yield from (raw[first : first + MANY] for first in range(0, len(raw), MANY))
 
 
 def read_acq_signals(path: Path) -> tuple[AcqSignal, ...]:

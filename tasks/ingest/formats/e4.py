@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -14,8 +16,20 @@ from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import FloatArray
 from cueflow.schemas.session import Modality
+from cueflow.tasks.ingest.held import Decoded
 from cueflow.tasks.ingest.raw import Query, Raw
-from cueflow.tasks.ingest.tabular.text import HEAD_BYTES, as_number, cells_of, decoded, head_of, layout_of
+from cueflow.tasks.ingest.tabular.tables import PART_BYTES, text_signal
+from cueflow.tasks.ingest.tabular.text import (
+    HEAD_BYTES,
+    BinaryFile,
+    as_number,
+    cells_of,
+    decoded,
+    layout_of,
+    need_text,
+    opened_text,
+    parts_in,
+)
 
 _MOST_BYTES = 1 << 29  # of an unzipped table: two weeks of the fastest sensor
 _MOST_RATIO = 100  # text of numbers shrinks to a tenth; more is not a recording
@@ -89,13 +103,13 @@ def read_e4(path: Path, query: Query) -> Raw:
     """  # noqa: DOC502  raised by the helpers
     tables = _Export.of(path)
     name = tables.wanted(path, query)
-    raw = tables.read(name)
+    began = _began(tables.head(name))
     start = _start(tables, name)
     if query.modality is Modality.ACCELEROMETER:
-        found = _acceleration(raw, query.channel)
+        found = _acceleration(tables, name, query.channel)
     else:
-        found = replace(_one(raw, query), unit=SENSORS[name].unit)
-    return replace(found, start_s=start, began_s=_began(raw), began_error_s=1.0, zoned=True)
+        found = _one(tables, name, query)
+    return replace(found, unit=SENSORS[name].unit, start_s=start, began_s=began, began_error_s=1.0, zoned=True)
 
 
 def read_e4_marks(path: Path) -> FloatArray:
@@ -116,7 +130,7 @@ def read_e4_marks(path: Path) -> FloatArray:
     if _TAGS not in tables.opener or not starts:
         return np.zeros(0)
     try:
-        lines = decoded(tables.read(_TAGS)).splitlines()
+        lines = decoded(tables.head(_TAGS)).splitlines()
     except StreamError:  # an empty table: nobody pressed it
         return np.zeros(0)
     said = np.array([n for line in lines if (n := as_number(line.split(",")[0])) is not None], dtype=np.float64)
@@ -153,9 +167,9 @@ def read_e4_head(path: Path, query: Query) -> E4Head:
 
 @dataclass(frozen=True, slots=True)
 class _Export:
-    """Tables by lower-case name, and how to get at most so many bytes of one (-1: all)."""
+    """Tables by lower-case name, and how to open one."""
 
-    opener: Mapping[str, Callable[[int], bytes]]
+    opener: Mapping[str, Callable[[], AbstractContextManager[BinaryFile]]]
 
     @staticmethod
     def of(path: Path) -> _Export:
@@ -164,7 +178,7 @@ class _Export:
         beside = {f.name.casefold(): f for f in path.parent.iterdir() if f.name.casefold() in {*SENSORS, _TAGS}}
         beside = {name: f for name, f in beside.items() if f.is_file() and not f.is_symlink() and f.stat().st_size}
         beside[path.name.casefold()] = path
-        return _Export({name: _opener(file) for name, file in beside.items()})
+        return _Export({name: partial(opened_text, file) for name, file in beside.items()})
 
     def wanted(self, path: Path, query: Query) -> str:
         found = [name for name in self.opener if name in SENSORS and SENSORS[name].modality is query.modality]
@@ -178,14 +192,14 @@ class _Export:
         return found[0]
 
     def head(self, name: str) -> bytes:
-        return self.opener[name](HEAD_BYTES)
+        with self.opener[name]() as file:
+            head = file.read(HEAD_BYTES)
+        need_text(head)
+        return head
 
-    def read(self, name: str) -> bytes:
-        return self.opener[name](-1)
-
-
-def _opener(file: Path) -> Callable[[int], bytes]:
-    return lambda size: head_of(file, size=size)
+    def parts(self, name: str) -> Iterator[bytes]:
+        with self.opener[name]() as file:
+            yield from parts_in(file, size=PART_BYTES)
 
 
 def _zipped(path: Path) -> _Export:
@@ -202,27 +216,20 @@ def _zipped(path: Path) -> _Export:
                 message = f"the zip holds {name} twice: pack one export in a zip"
                 raise StreamError(message, reason=Reason.DUPLICATE_STREAM)
             found[name] = member
-    return _Export({name: _unzipper(path, member) for name, member in found.items()})
+    return _Export({name: partial(_unzipped, path, member) for name, member in found.items()})
 
 
-def _unzipper(path: Path, member: zipfile.ZipInfo) -> Callable[[int], bytes]:
-    def read(size: int) -> bytes:
-        if member.file_size > min(_MOST_BYTES, _MOST_RATIO * max(member.compress_size, HEAD_BYTES)):
-            message = "a table of the zip is too large for a recording: unpack it and name the table"
-            raise StreamError(message, reason=Reason.FILE_UNREADABLE)
-        try:
-            with zipfile.ZipFile(path) as archive, archive.open(member) as file:
-                raw = file.read(min(size, member.file_size) if size >= 0 else member.file_size)
-        except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, ValueError) as error:
-            message = "the zip is damaged or has a password: unpack it and name the table"
-            raise StreamError(message, reason=Reason.FILE_UNREADABLE) from error
-        if not raw.strip():
-            raise StreamError("the table is empty: export it again", reason=Reason.FILE_EMPTY)
-        if b"\0" in raw[:HEAD_BYTES]:
-            raise StreamError("this is not a text table: export it again", reason=Reason.FILE_UNREADABLE)
-        return raw
-
-    return read
+@contextmanager
+def _unzipped(path: Path, member: zipfile.ZipInfo) -> Iterator[BinaryFile]:
+    if member.file_size > min(_MOST_BYTES, _MOST_RATIO * max(member.compress_size, HEAD_BYTES)):
+        message = "a table of the zip is too large for a recording: unpack it and name the table"
+        raise StreamError(message, reason=Reason.FILE_UNREADABLE)
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(member) as file:
+            yield file
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, ValueError) as error:
+        message = "the zip is damaged or has a password: unpack it and name the table"
+        raise StreamError(message, reason=Reason.FILE_UNREADABLE) from error
 
 
 def _start(tables: _Export, name: str) -> float:
@@ -254,10 +261,8 @@ def _began(head: bytes) -> float | None:
     return start if start is not None and _SINCE_1970[0] < start < _SINCE_1970[1] else None
 
 
-def _one(raw: bytes, query: Query) -> Raw:
-    from cueflow.tasks.ingest.tabular.tables import text_signal
-
-    return text_signal(raw, query)
+def _one(tables: _Export, name: str, query: Query) -> Raw:
+    return text_signal(tables.head(name), tables.parts(name), query)
 
 
 def _axis(channel: str) -> str:
@@ -268,11 +273,13 @@ def _axis(channel: str) -> str:
     return _AXES.get(axis, "")
 
 
-def _acceleration(raw: bytes, channel: str) -> Raw:
+def _acceleration(tables: _Export, name: str, channel: str) -> Raw:
     axis = _axis(channel)
-    unit = SENSORS["acc.csv"].unit
     if axis:
-        return replace(_one(raw, Query(Modality.ACCELEROMETER, axis)), unit=unit)
-    axes = [_one(raw, Query(Modality.ACCELEROMETER, number)) for number in "012"]
-    length: FloatArray = np.sqrt(sum(a.values**2 for a in axes))
-    return Raw(length, None, axes[0].sampling_rate, unit)
+        return _one(tables, name, Query(Modality.ACCELEROMETER, axis))
+    axes = [_one(tables, name, Query(Modality.ACCELEROMETER, number)) for number in "012"]
+
+    def length(first: int, last: int) -> FloatArray:
+        return np.sqrt(sum(a.values.read(first, last) ** 2 for a in axes))
+
+    return Raw(Decoded(axes[0].values.n, length), None, axes[0].sampling_rate)

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.ingest.raw import LongRaw, Query, Raw, pick, wall_seconds
+from cueflow.tasks.ingest.held import Decoded
+from cueflow.tasks.ingest.raw import Query, Raw, pick, wall_seconds
 
 WHOLE_SHARE = 0.9  # a file that ends before this share of what its header says is cut
 _FIXED = 256
@@ -117,7 +118,7 @@ def read_edf_header(path: Path) -> EdfHeader:
 
 
 def read_edf(path: Path, query: Query) -> Raw:
-    """Read one signal of an EDF or BDF file.
+    """One signal of an EDF or BDF file, whose samples are read as they are asked for.
 
     Time counts from the first sample. In a discontinuous file every record stands where its own time stamp puts it, so
     that pauses stay gaps.
@@ -142,37 +143,6 @@ def read_edf(path: Path, query: Query) -> Raw:
     header = read_edf_header(path)
     index = edf_index(header, query)
     signal, rate = header.signals[index], header.rate(index)
-    digits = _digits(path, header, signal)
-    values = digits * signal.gain + signal.zero
-    times = _times(path, header, signal.samples) if header.discontinuous else None
-    return Raw(values.ravel(), times, rate, signal.unit, began_s=header.began_s, began_error_s=1.0)
-
-
-def long_edf(path: Path, query: Query) -> LongRaw | None:
-    """One signal of an EDF or BDF file whose samples are read as they are asked for.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    query : Query
-        Label of the signal.
-
-    Returns
-    -------
-    LongRaw or None
-        None for a discontinuous file.
-
-    Raises
-    ------
-    StreamError
-        As `read_edf`.
-    """  # noqa: DOC502  raised by the helpers
-    header = read_edf_header(path)
-    if header.discontinuous:
-        return None
-    index = edf_index(header, query)
-    signal = header.signals[index]
 
     def read(first: int, last: int) -> FloatArray:
         rows = first // signal.samples, -(-last // signal.samples)
@@ -180,8 +150,9 @@ def long_edf(path: Path, query: Query) -> LongRaw | None:
         wanted = digits[first - rows[0] * signal.samples :][: last - first]
         return wanted * signal.gain + signal.zero
 
-    n = header.n_records * signal.samples
-    return LongRaw(n, read, header.rate(index), signal.unit, header.began_s, began_error_s=1.0)
+    values = Decoded(header.n_records * signal.samples, read)
+    times = _times(path, header, signal.samples) if header.discontinuous else None
+    return Raw(values, times, rate, signal.unit, began_s=header.began_s, began_error_s=1.0)
 
 
 def read_edf_marks(path: Path) -> FloatArray:
@@ -287,12 +258,18 @@ def _digits(path: Path, header: EdfHeader, signal: EdfSignal, rows: tuple[int, i
     return np.where(whole >= 1 << 23, whole - (1 << 24), whole).astype(np.float64)
 
 
-def _times(path: Path, header: EdfHeader, samples: int) -> FloatArray:
+def _times(path: Path, header: EdfHeader, samples: int) -> Decoded:
     if header.stamps is None:
         raise StreamError("a discontinuous EDF without time stamps: export it again", reason=Reason.FILE_UNREADABLE)
     notes = _records(path, header, header.stamps)
     onsets = np.array([_number(bytes(row).split(b"\x14", 1)[0].split(b"\x15", 1)[0]) for row in notes])
-    return np.asarray(((onsets - onsets[:1])[:, None] + np.arange(samples) * (header.record_s / samples)).ravel())
+    since, period = onsets - onsets[:1], header.record_s / samples
+
+    def read(first: int, last: int) -> FloatArray:
+        index = np.arange(first, last)
+        return np.asarray(since[index // samples] + index % samples * period)
+
+    return Decoded(header.n_records * samples, read)
 
 
 def _wall(field: bytes) -> float | None:

@@ -6,11 +6,11 @@ import io
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,7 +18,11 @@ from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import FloatArray
 from cueflow.schemas.session import Modality
+from cueflow.tasks.ingest.held import Held
 from cueflow.tasks.ingest.raw import Query, Raw, extra_missing
+from cueflow.tasks.ingest.tabular.stamps import Lines
+
+_Made = TypeVar("_Made")
 
 _MOST_BYTES = 1 << 28  # of one file: half an hour takes about 2 MB
 _MOST_RATIO = 200
@@ -89,28 +93,48 @@ def read_embrace(path: Path, query: Query) -> Raw:
     if sensor is None:
         message = f"an EmbracePlus recording has no {query.modality.value}: leave the row out"
         raise StreamError(message, reason=Reason.COLUMN_MISSING)
-    with _readable() as fastavro:
-        records = [record["rawData"] for raw in _files(path) for record in fastavro.reader(io.BytesIO(raw))]
-        parts = [part for record in records if (part := record.get(sensor.name))]
-        if query.modality is Modality.INTERVALS:
-            return _peaks([part["peaksTimeNanos"] for part in parts])
-        blocks = [_block(part, sensor, query) for part in parts]
-    return _joined([b for b in blocks if len(b.values)], sensor)
+    if query.modality is Modality.INTERVALS:
+        return _peaks(list(_parts(path, sensor, lambda part: np.array(part["peaksTimeNanos"], dtype=np.float64) / 1e9)))
+    values, pieces = Held(), []
+    for start, rate, found in _parts(path, sensor, lambda part: _block(part, sensor, query)):
+        if rate > 0 and len(found):
+            pieces.append(_Piece(start, rate, values.n, len(found)))
+            values.add(found)
+    return _joined(values, pieces, sensor)
+
+
+def _parts(path: Path, sensor: _Sensor, made: Callable[[Mapping[str, Any]], _Made]) -> Iterator[_Made]:
+    """What is made of a sensor's part of each record; no more than one file is held."""
+    files = _files(path)
+    while True:
+        with _readable() as fastavro:
+            raw = next(files, None)
+            if raw is None:
+                return
+            records = (record["rawData"] for record in fastavro.reader(io.BytesIO(raw)))
+            found = [made(part) for record in records if (part := record.get(sensor.name))]
+        yield from found
 
 
 @dataclass(frozen=True, slots=True)
-class _Block:
+class _Piece:
+    """Samples that follow each other: their start since 1970 in s, rate in Hz, the first one's number, how many."""
+
     start_s: float
     rate: float
-    values: FloatArray
+    first: int
+    n: int
 
 
-def _block(part: Mapping[str, Any], sensor: _Sensor, query: Query) -> _Block:
+def _block(part: Mapping[str, Any], sensor: _Sensor, query: Query) -> tuple[float, float, FloatArray]:
+    # start in s, rate in Hz, and values
     start, rate = float(part["timestampStart"]) / 1e6, float(part["samplingFrequency"])
     if not np.isfinite(start) or not 0 <= rate < 1e5:
         raise ValueError("a header that cannot be")
     if sensor.name != "accelerometer":
-        return _Block(start, rate, np.array(part["values"], dtype=np.float64))
+        values = np.array(part["values"], dtype=np.float64)
+        values[~np.isfinite(values)] = np.nan
+        return start, rate, values
     scale, zero = _physical(part.get("imuParams") or {})
     axis = query.channel.strip().casefold()
     if axis not in {"", "magnitude", "x", "y", "z"}:
@@ -119,9 +143,9 @@ def _block(part: Mapping[str, Any], sensor: _Sensor, query: Query) -> _Block:
     rows = [np.array(part[name], dtype=np.float64) * scale + zero for name in sensor.columns]
     shortest = min(len(r) for r in rows)
     table = np.stack([r[:shortest] for r in rows])
-    return _Block(
-        start, rate, np.sqrt((table**2).sum(axis=0)) if axis in {"", "magnitude"} else table["xyz".index(axis)]
-    )
+    values = np.sqrt((table**2).sum(axis=0)) if axis in {"", "magnitude"} else table["xyz".index(axis)]
+    values[~np.isfinite(values)] = np.nan
+    return start, rate, values
 
 
 def _physical(said: Mapping[str, Any]) -> tuple[float, float]:
@@ -133,27 +157,32 @@ def _physical(said: Mapping[str, Any]) -> tuple[float, float]:
     return scale, float(low) - scale * float(bottom)  # type: ignore[arg-type]
 
 
-def _joined(blocks: list[_Block], sensor: _Sensor) -> Raw:
-    blocks = sorted((b for b in blocks if b.rate > 0), key=lambda b: b.start_s)
-    if not blocks:
+def _joined(values: Held, pieces: list[_Piece], sensor: _Sensor) -> Raw:
+    if not pieces:
         message = f"the EmbracePlus recording has no samples of {sensor.name}: leave the row out"
         raise StreamError(message, reason=Reason.COLUMN_MISSING)
-    times = np.concatenate([b.start_s + np.arange(len(b.values)) / b.rate for b in blocks])
-    values = np.concatenate([b.values for b in blocks])
-    values[~np.isfinite(values)] = np.nan
-    fresh = times > np.concatenate(
-        [[-np.inf], np.maximum.accumulate(times)[:-1]]
-    )  # of samples sent twice the first stays
-    rate = float(np.median([b.rate for b in blocks]))
-    return Raw(values[fresh], (times - times[0])[fresh], rate, sensor.unit, began_s=float(times[0]), zoned=True)
+    pieces = sorted(pieces, key=lambda piece: piece.start_s)
+    kept, lines, latest, origin = Held(), [], -np.inf, pieces[0].start_s
+    for piece in pieces:
+        times = piece.start_s - origin + np.arange(piece.n) / piece.rate
+        again = int(np.searchsorted(times, latest, side="right"))  # of samples sent twice the first stays
+        if again < piece.n:
+            lines.append((kept.n, times[again], 1.0 / piece.rate))
+            kept.add(values.read(piece.first + again, piece.first + piece.n))
+            latest = float(times[-1])
+    firsts, starts, periods = np.array(lines).T
+    rate = float(np.median([piece.rate for piece in pieces]))
+    stamps = Lines(kept.n, firsts.astype(np.int64), starts, periods)
+    return Raw(kept, stamps, rate, sensor.unit, began_s=origin, zoned=True)
 
 
-def _peaks(parts: list[list[int]]) -> Raw:
-    beats = np.unique(np.concatenate([np.empty(0), *(np.array(p, dtype=np.float64) / 1e9 for p in parts)]))
+def _peaks(parts: list[FloatArray]) -> Raw:
+    beats = np.unique(np.concatenate([np.empty(0), *parts]))
     if len(beats) < 2:
         message = "the EmbracePlus recording has no pulse peaks: leave the row out"
         raise StreamError(message, reason=Reason.COLUMN_MISSING)
-    return Raw(np.diff(beats) * 1e3, beats[1:] - beats[0], None, "ms", began_s=float(beats[0]), zoned=True)
+    since = Held([beats[1:] - beats[0]])
+    return Raw(Held([np.diff(beats) * 1e3]), since, None, "ms", began_s=float(beats[0]), zoned=True)
 
 
 def _files(path: Path) -> Iterator[bytes]:

@@ -100,9 +100,8 @@ def read_physio(path: Path, query: Query) -> Raw:
         If the metadata are not complete, or the column is not there or holds text.
     """  # noqa: DOC502  raised by the helpers
     sidecar = read_sidecar(path)
-    raw = read_text(path, query, names=sidecar.columns)
-    times = None if raw.times_s is None else raw.times_s - raw.times_s[:1]
-    return Raw(raw.values, times, sidecar.sampling_rate, sidecar.unit(query.channel.strip()), sidecar.start_s)
+    raw = read_text(path, query, names=sidecar.columns, from_first=True)
+    return Raw(raw.values, raw.times_s, sidecar.sampling_rate, sidecar.unit(query.channel.strip()), sidecar.start_s)
 
 
 def _number(merged: Mapping[str, Any], key: str) -> float:

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.ingest.raw import LongRaw, Query, Raw, pick, wall_seconds
+from cueflow.tasks.ingest.held import Decoded
+from cueflow.tasks.ingest.raw import Query, Raw, pick, wall_seconds
 from cueflow.tasks.ingest.tabular.comments import COUNTS
 
 WHOLE_SHARE = 0.9  # a file that ends before this share of what its header counts is cut
@@ -74,7 +75,7 @@ class WfdbHeader:
 
 
 def read_wfdb(path: Path, query: Query) -> Raw:
-    """Read one signal of a WFDB record.
+    """One signal of a WFDB record, whose samples are read as they are asked for.
 
     Parameters
     ----------
@@ -95,29 +96,6 @@ def read_wfdb(path: Path, query: Query) -> Raw:
         If the header or the samples are damaged, cut or not there, the packing is not read, or there is no such
         signal.
     """  # noqa: DOC502  raised by the helpers
-    found = long_wfdb(path, query)
-    return Raw(found.read(0, found.n), None, found.sampling_rate, found.unit, began_s=found.began_s, began_error_s=1.0)
-
-
-def long_wfdb(path: Path, query: Query) -> LongRaw:
-    """One signal of a WFDB record whose samples are read as they are asked for.
-
-    Parameters
-    ----------
-    path : Path
-        As for `read_wfdb`.
-    query : Query
-        Description of the signal.
-
-    Returns
-    -------
-    LongRaw
-
-    Raises
-    ------
-    StreamError
-        As `read_wfdb`.
-    """  # noqa: DOC502  raised by the helpers
     header = read_wfdb_header(path)
     index = pick([s.name for s in header.signals], query, kind="signal")
     samples = _Samples.of(path, header, index)
@@ -127,7 +105,7 @@ def long_wfdb(path: Path, query: Query) -> LongRaw:
         return _physical(signal, samples.digits(first + signal.skew, last + signal.skew))
 
     n = max(samples.frames * signal.each - signal.skew, 0)
-    return LongRaw(n, read, header.rate(index), signal.unit, header.began_s, began_error_s=1.0)
+    return Raw(Decoded(n, read), None, header.rate(index), signal.unit, began_s=header.began_s, began_error_s=1.0)
 
 
 def _physical(signal: WfdbSignal, digits: FloatArray) -> FloatArray:

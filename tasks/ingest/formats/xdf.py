@@ -9,8 +9,9 @@ from __future__ import annotations
 import html
 import math
 import mmap
+from array import array
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +21,9 @@ from numpy.typing import NDArray
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import FloatArray
+from cueflow.tasks.ingest.held import Decoded, Held, Numbers, blocks
 from cueflow.tasks.ingest.raw import Query, Raw, modality_of, pick
+from cueflow.tasks.ingest.tabular.stamps import straight_lines
 
 Bytes = NDArray[np.uint8]
 
@@ -33,12 +36,17 @@ _PAUSE_S = 1.0  # stamps of samples sent in packets may be this uneven; a longer
 _NEAR_S = 86400.0  # clocks of one recording; a stream stamped beyond counts from another epoch
 _LATEST_S = 1e11  # of any stamp: three thousand years
 _JUMP_S = 0.5  # of a clock against the other
+_AT_ONCE = 1 << 23  # bytes of the file that are held in memory
+_GROUP = 1 << 16  # samples of chunks that are looked at together
 _DAMAGED = "the XDF file is damaged: copy it again"
 
 
 @dataclass(slots=True)
 class _Stream:
-    """What is known of a stream: names, chunks of samples (first byte, last, number), and offsets of its clock."""
+    """What is known of a stream: names, its chunks of samples, and offsets of its clock.
+
+    `places` holds first byte, last byte and number of samples of each chunk, one after the other.
+    """
 
     number: int
     name: str
@@ -46,8 +54,19 @@ class _Stream:
     code: str
     rate: float
     channels: tuple[tuple[str, str], ...]
-    chunks: list[tuple[int, int, int]] = field(default_factory=list)
+    places: array[int] = field(default_factory=lambda: array("q"))
     offsets: list[tuple[float, float]] = field(default_factory=list)
+
+    @property
+    def chunks(self) -> Iterator[tuple[int, int, int]]:
+        """First byte, last byte and number of samples of each chunk."""
+        numbers = iter(self.places)
+        return zip(numbers, numbers, numbers, strict=True)
+
+    @property
+    def empty(self) -> bool:
+        """Whether it has no samples."""
+        return not self.places
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +109,18 @@ def read_xdf(path: Path, query: Query) -> Raw:
         signals = _signals(streams)
         signal = signals[pick([s.name for s in signals], query, kind="channel")]
         wanted = next(s for s in streams if s.number == signal.stream)
-        stamps, values = _samples(data, wanted, signal.channel)
-        firsts = [first for s in streams if s.chunks and (first := _first_stamp(data, s)) is not None]
-    if not len(stamps):
+        stamps, values, clock = Held(), Held(), _computer_clock(wanted.offsets)
+        for some, found in _samples(data, wanted, signal.channel):
+            stamps.add(clock(some))
+            values.add(found)
+        firsts = [first for s in streams if not s.empty and (first := _first_stamp(data, s)) is not None]
+    if not stamps.n:
         raise StreamError("the stream has no stamped samples: record again", reason=Reason.FILE_EMPTY)
-    times = _even(_on_computer_clock(stamps, wanted.offsets), wanted.rate)
-    near = [first for first in firsts if abs(first - times[0]) < _NEAR_S]
-    start = min([*near, float(times[0])])
-    return Raw(values, times - times[0], wanted.rate or None, signal.unit, float(times[0]) - start)
+    times = _even(stamps, wanted.rate)
+    zero = float(times.read(0, 1)[0])
+    start = min([*(first for first in firsts if abs(first - zero) < _NEAR_S), zero])
+    since = Decoded(times.n, lambda first, last: times.read(first, last) - zero)
+    return Raw(values, since, wanted.rate or None, signal.unit, zero - start)
 
 
 def read_xdf_marks(path: Path) -> FloatArray:
@@ -119,11 +142,9 @@ def read_xdf_marks(path: Path) -> FloatArray:
         If the file is damaged or cut.
     """  # noqa: DOC502  raised by the helpers
     with _mapped(path) as data:
-        streams = [s for s in _streams(data) if s.chunks]
+        streams = [s for s in _streams(data) if not s.empty]
         firsts = [first for s in streams if (first := _first_stamp(data, s)) is not None]
-        found = [
-            _on_computer_clock(_text_stamps(data, s), s.offsets) for s in streams if s.kind.casefold() == "markers"
-        ]
+        found = [_computer_clock(s.offsets)(_text_stamps(data, s)) for s in streams if s.kind.casefold() == "markers"]
     stamps = np.unique(np.concatenate([np.zeros(0), *found]))
     if not len(stamps):
         return stamps
@@ -197,7 +218,7 @@ def _note(stream: _Stream, data: mmap.mmap, tag: int, where: tuple[int, int]) ->
     if tag == _SAMPLES:
         first, count = _length(data, where[0])
         if count:
-            stream.chunks.append((first, where[1], count))
+            stream.places.extend((first, where[1], count))
     elif where[1] - where[0] >= 16:
         at, offset = np.frombuffer(data[where[0] : where[0] + 16], dtype="<f8").tolist()
         if abs(at) < _LATEST_S and abs(offset) < _LATEST_S:
@@ -206,14 +227,23 @@ def _note(stream: _Stream, data: mmap.mmap, tag: int, where: tuple[int, int]) ->
 
 def _chunks(data: mmap.mmap) -> Iterator[tuple[int, int, int]]:
     # tag, and first and last byte of the content, of every chunk
-    at, size = 4, len(data)
+    at, size, dropped = 4, len(data), 0
     while at < size:
+        if at - dropped > _AT_ONCE:
+            dropped = _drop(data, at)
         first, length = _length(data, at)
         if length < 2 or first + length > size:
             message = "the XDF file is cut off: copy it again"
             raise StreamError(message, reason=Reason.FILE_TRUNCATED)
         yield int.from_bytes(data[first : first + 2], "little"), first + 2, first + length
         at = first + length
+
+
+def _drop(data: mmap.mmap, at: int) -> int:
+    """Let the system take back what was read of the file, up to `at`."""
+    if hasattr(mmap, "MADV_DONTNEED"):
+        data.madvise(mmap.MADV_DONTNEED)
+    return at
 
 
 def _length(data: mmap.mmap, at: int) -> tuple[int, int]:
@@ -252,7 +282,7 @@ def _number(text: str) -> float:
 
 def _signals(streams: Sequence[_Stream]) -> tuple[XdfSignal, ...]:
     plain: dict[str, int] = defaultdict(int)
-    usable = [s for s in streams if s.code and s.chunks]
+    usable = [s for s in streams if s.code and not s.empty]
     for stream in usable:
         for k in range(len(stream.channels)):
             plain[_plain(stream, k)] += 1
@@ -283,18 +313,67 @@ def _unit(text: str) -> str:
     return "" if text.casefold() in _NO_UNIT else text
 
 
-def _samples(data: mmap.mmap, stream: _Stream, channel: int) -> tuple[FloatArray, FloatArray]:
-    parts = [_chunk_samples(data, stream, channel, chunk) for chunk in stream.chunks]
-    stamps, values = (np.concatenate([part[k] for part in parts]) for k in (0, 1))
-    stamps[~(np.abs(stamps) < _LATEST_S)] = np.nan
+def _samples(data: mmap.mmap, stream: _Stream, channel: int) -> Iterator[tuple[FloatArray, FloatArray]]:
+    """Stamps and values of one channel in parts; a sample without a stamp follows the one before it by the rate."""
+    before: tuple[float, int] | None = None  # the last written stamp, and how many samples came after it
+    waiting: list[FloatArray] = []  # values before the first stamp
+    for stamps, values in _grouped(_chunk_samples(data, stream, channel, chunk) for chunk in _freed(data, stream)):
+        stamps[~(np.abs(stamps) < _LATEST_S)] = np.nan
+        values[~np.isfinite(values)] = np.nan
+        known = np.flatnonzero(np.isfinite(stamps))
+        if before is None and not len(known):
+            waiting.append(values)
+            continue
+        early = sum(map(len, waiting))
+        made = np.concatenate([np.full(early, np.nan), stamps])
+        values = np.concatenate([*waiting, values])
+        waiting = []
+        if stream.rate > 0:
+            made = _followed(made, before, 1.0 / stream.rate)
+        good = np.isfinite(made)
+        yield made[good], values[good]
+        if len(known):
+            before = float(stamps[known[-1]]), len(stamps) - 1 - int(known[-1])
+        elif before is not None:
+            before = before[0], before[1] + len(stamps)
+
+
+def _followed(stamps: FloatArray, before: tuple[float, int] | None, period_s: float) -> FloatArray:
+    """Stamps of samples that have none: counted on from the last that was written, or back from the first."""
     known = np.flatnonzero(np.isfinite(stamps))
-    if len(known) < len(stamps) and stream.rate > 0 and len(known):
-        last = known[np.clip(np.searchsorted(known, np.arange(len(stamps)), side="right") - 1, 0, None)]
-        stamps = stamps[last] + (np.arange(len(stamps)) - last) / stream.rate
-    good = np.isfinite(stamps)
-    values = values[good]
-    values[~np.isfinite(values)] = np.nan
-    return stamps[good], values
+    index = np.arange(len(stamps))
+    origins, numbers = stamps[known], known
+    if before is not None:
+        origins, numbers = np.concatenate([[before[0]], origins]), np.concatenate([[-1 - before[1]], numbers])
+    at = np.clip(np.searchsorted(numbers, index, side="right") - 1, 0, None)
+    return np.asarray(origins[at] + (index - numbers[at]) * period_s)
+
+
+def _freed(data: mmap.mmap, stream: _Stream) -> Iterator[tuple[int, int, int]]:
+    """The chunks of a stream; what was read of the file before them is let go."""
+    dropped = 0
+    for chunk in stream.chunks:
+        if chunk[0] - dropped > _AT_ONCE:
+            dropped = _drop(data, chunk[0])
+        yield chunk
+
+
+def _grouped(parts: Iterator[tuple[FloatArray, FloatArray]]) -> Iterator[tuple[FloatArray, FloatArray]]:
+    """Small parts put together."""
+    held: list[tuple[FloatArray, FloatArray]] = []
+    count = 0
+    for part in parts:
+        held.append(part)
+        count += len(part[0])
+        if count >= _GROUP:
+            yield _put_together(held)
+            held, count = [], 0
+    if held:
+        yield _put_together(held)
+
+
+def _put_together(parts: list[tuple[FloatArray, FloatArray]]) -> tuple[FloatArray, FloatArray]:
+    return np.concatenate([stamps for stamps, _ in parts]), np.concatenate([values for _, values in parts])
 
 
 def _chunk_samples(
@@ -340,22 +419,22 @@ def _one_by_one(raw: Bytes, stamps: FloatArray, row: int) -> Bytes:
 
 def _first_stamp(data: mmap.mmap, stream: _Stream) -> float | None:
     """Stamp of a stream's first sample on the computer's clock, whatever its samples are."""
-    first = stream.chunks[0][0]
+    first = stream.places[0]
     if data[first] != 8 or first + 9 > len(data):
         return None
     stamp = np.frombuffer(data[first + 1 : first + 9], dtype="<f8")
-    return float(_on_computer_clock(stamp, stream.offsets)[0]) if abs(stamp[0]) < _LATEST_S else None
+    return float(_computer_clock(stream.offsets)(stamp)[0]) if abs(stamp[0]) < _LATEST_S else None
 
 
-def _on_computer_clock(stamps: FloatArray, offsets: Sequence[tuple[float, float]]) -> FloatArray:
-    """Stamps plus the offset of the stream's clock: a robust line, or the measurements themselves where it jumped."""
+def _computer_clock(offsets: Sequence[tuple[float, float]]) -> Callable[[FloatArray], FloatArray]:
+    """Adds the offset of a stream's clock to stamps: a robust line, or the measurements themselves where it jumped."""
     if not offsets:
-        return stamps
+        return lambda stamps: stamps
     at, offset = np.array(sorted(offsets)).T
     if len(at) < 3 or float(np.ptp(at)) < _PAUSE_S:
-        return stamps + float(np.median(offset))
+        return lambda stamps: stamps + float(np.median(offset))
     if float(np.max(np.abs(np.diff(offset)))) > _JUMP_S:
-        return np.asarray(stamps + np.interp(stamps, at, offset))
+        return lambda stamps: np.asarray(stamps + np.interp(stamps, at, offset))
     middle, keep = float(np.mean(at)), np.ones(len(at), dtype=bool)
     for _ in range(3):  # a measurement over a busy network is late: it lies far from the line
         slope, level = np.polyfit(at[keep] - middle, offset[keep], 1)
@@ -363,21 +442,11 @@ def _on_computer_clock(stamps: FloatArray, offsets: Sequence[tuple[float, float]
         keep = rest <= max(3.0 * float(np.median(rest)), 1e-6)
         if keep.sum() < 3:
             break
-    return np.asarray(stamps + level + slope * (stamps - middle))
+    return lambda stamps: np.asarray(stamps + level + slope * (stamps - middle))
 
 
-def _even(times: FloatArray, rate: float) -> FloatArray:
+def _even(times: Numbers, rate: float) -> Numbers:
     """Times of an even stream without jitter; those of an irregular one as they are."""
-    if rate <= 0 or len(times) < 3:
+    if rate <= 0 or times.n < 3:
         return times
-    steps = np.diff(times)
-    borders = np.flatnonzero((steps > max(_PAUSE_S, 1.5 / rate)) | (steps < -_PAUSE_S)) + 1
-    return np.concatenate([_straight(part) for part in np.split(times, borders)])
-
-
-def _straight(times: FloatArray) -> FloatArray:
-    if len(times) < 3:
-        return times
-    index = np.arange(len(times)) - (len(times) - 1) / 2
-    slope, level = np.polyfit(index, times - times[0], 1)
-    return np.asarray(times[0] + level + slope * index)
+    return straight_lines(blocks(times), lambda step: (step > max(_PAUSE_S, 1.5 / rate)) | (step < -_PAUSE_S), rate)

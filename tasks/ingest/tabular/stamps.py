@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import FloatArray
+from cueflow.tasks.ingest import held
+from cueflow.tasks.ingest.held import Held, Numbers, blocks, steps
 from cueflow.tasks.ingest.tabular.text import as_number
 
 GAP_PERIODS = 1.5  # a step of more than this many sample periods is a gap
@@ -73,11 +76,39 @@ def _scale(name: str) -> float | bool | None:
     return None if unit is None else _UNITS.get(unit, False)
 
 
-def in_seconds(stamps: FloatArray, scale: float | None) -> FloatArray:
-    """Time stamps in seconds on the file's own clock.
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """How written stamps become seconds on the file's own clock: the first of them, and the length of their unit in s.
 
     Stamps that count from 1970 are counted from the first one; without a unit in the name theirs is told from their
     size (seconds, ms, µs or ns), otherwise it is the second.
+    """
+
+    first: float
+    scale: float
+
+    @staticmethod
+    def of(stamps: FloatArray, scale: float | None) -> Origin | None:
+        """From the first stamps of a file; None where none of them is known."""
+        known = stamps[np.isfinite(stamps)]
+        if not len(known):
+            return None
+        first = float(known[0])
+        return Origin(first, _unit(first) if scale is None else scale)
+
+    @property
+    def began_s(self) -> float | None:
+        """The first of stamps that count from 1970, in seconds; None for those that do not."""
+        return self.first * self.scale if self.first * self.scale > _WALL_CLOCK_S else None
+
+    def seconds(self, stamps: FloatArray) -> FloatArray:
+        """Stamps (n,) in s."""
+        wall = abs(self.first) * self.scale > _WALL_CLOCK_S
+        return (stamps - self.first) * self.scale if wall else stamps * self.scale
+
+
+def in_seconds(stamps: FloatArray, scale: float | None) -> FloatArray:
+    """Time stamps in seconds on the file's own clock; see `Origin`.
 
     Parameters
     ----------
@@ -90,47 +121,35 @@ def in_seconds(stamps: FloatArray, scale: float | None) -> FloatArray:
     -------
     ndarray, shape (n,)
     """
-    first = _first(stamps)
-    scale = _unit(first) if scale is None else scale
-    return (stamps - first) * scale if abs(first) * scale > _WALL_CLOCK_S else stamps * scale
-
-
-def since_1970(stamps: FloatArray, scale: float | None) -> float | None:
-    """The first of stamps that count from 1970, in seconds; None for those that do not.
-
-    Parameters
-    ----------
-    stamps : ndarray, shape (n,)
-        As the file has them.
-    scale : float or None
-        Length of their unit in s, if it is known.
-
-    Returns
-    -------
-    float or None
-    """
-    first = _first(stamps)
-    first *= _unit(first) if scale is None else scale
-    return first if first > _WALL_CLOCK_S else None
+    return (Origin.of(stamps, scale) or Origin(0.0, 1.0)).seconds(stamps)
 
 
 def _unit(first: float) -> float:
     return next((unit for limit, unit in ((1e17, 1e-9), (1e14, 1e-6), (1e11, 1e-3)) if abs(first) > limit), 1.0)
 
 
-def _first(stamps: FloatArray) -> float:
-    known = stamps[np.isfinite(stamps)]
-    return float(known[0]) if len(known) else 0.0
+@dataclass(slots=True)
+class _Sum:
+    total: float = 0.0
+    n: int = 0
+
+    def add(self, some: FloatArray) -> None:
+        self.total += float(some.sum())
+        self.n += len(some)
+
+    @property
+    def mean(self) -> float:
+        return self.total / self.n
 
 
-def measured_rate(times_s: FloatArray) -> float | None:
+def measured_rate(times_s: Numbers) -> float | None:
     """Sampling rate that time stamps say, gaps left out.
 
     The mean step is used, not the median: stamps rounded to two digits step by 0.01 or 0 at 125 Hz.
 
     Parameters
     ----------
-    times_s : ndarray, shape (n,)
+    times_s : Numbers
         Not decreasing.
 
     Returns
@@ -138,21 +157,28 @@ def measured_rate(times_s: FloatArray) -> float | None:
     float or None
         Hz; None for fewer than two different stamps.
     """
-    steps = np.diff(times_s)
-    positive = steps[steps > 0]
-    if not len(positive):
+    every = max(1, times_s.n // held.MANY)
+    positive = [step[step > 0] for step in steps(times_s)]
+    n_positive = sum(len(p) for p in positive)
+    if not n_positive:
         return None
-    guess = float(np.mean(steps[steps <= _JUMP * np.median(positive)]))
-    grain = float(np.min(positive)) if len(positive) < len(steps) * (1 - _ROUNDED_SHARE) else 0.0
-    return 1.0 / float(np.mean(steps[steps <= GAP_PERIODS * guess + grain]))  # without single lost samples
+    least = min(float(p.min()) for p in positive if len(p))
+    jump = _JUMP * float(np.median(np.concatenate([p[::every] for p in positive])))
+    first, last = _Sum(), _Sum()
+    for step in steps(times_s):
+        first.add(step[step <= jump])
+    grain = least if n_positive < (times_s.n - 1) * (1 - _ROUNDED_SHARE) else 0.0
+    for step in steps(times_s):
+        last.add(step[step <= GAP_PERIODS * first.mean + grain])
+    return 1.0 / last.mean  # without single lost samples
 
 
-def need_order(times_s: FloatArray) -> None:
+def need_order(times_s: Numbers) -> None:
     """Make sure that stamps do not run backwards.
 
     Parameters
     ----------
-    times_s : ndarray, shape (n,)
+    times_s : Numbers
         Finite.
 
     Raises
@@ -160,17 +186,21 @@ def need_order(times_s: FloatArray) -> None:
     StreamError
         TIME_NOT_INCREASING if they do, or never change.
     """
-    backwards = np.flatnonzero(np.diff(times_s) < 0)
-    if len(backwards):
-        at = int(backwards[0]) + 1
-        message = f"the time stamps run backwards at sample {at + 1} ({times_s[at - 1]:g} s, then {times_s[at]:g} s)"
-        raise StreamError(f"{message}: sort or split the recording", reason=Reason.TIME_NOT_INCREASING)
-    if len(times_s) > 1 and times_s[0] == times_s[-1]:
+    done = 1
+    for step in steps(times_s):
+        backwards = np.flatnonzero(step < 0)
+        if len(backwards):
+            at = done + int(backwards[0])
+            before, after = times_s.read(at - 1, at + 1).tolist()
+            message = f"the time stamps run backwards at sample {at + 1} ({before:g} s, then {after:g} s)"
+            raise StreamError(f"{message}: sort or split the recording", reason=Reason.TIME_NOT_INCREASING)
+        done += len(step)
+    if times_s.n > 1 and times_s.read(0, 1)[0] == times_s.read(times_s.n - 1, times_s.n)[0]:
         message = "the time stamps never change: leave the column out and give sampling_rate"
         raise StreamError(message, reason=Reason.TIME_NOT_INCREASING)
 
 
-def even_stamps(times_s: FloatArray, values: FloatArray, rate: float) -> tuple[FloatArray, FloatArray]:
+def even_stamps(times_s: Numbers, values: Numbers, rate: float) -> tuple[Numbers, Numbers]:
     """Strictly increasing stamps.
 
     Where stamps were rounded (more than 2 % equal neighbours), each stretch without a gap is laid on the straight line
@@ -178,34 +208,102 @@ def even_stamps(times_s: FloatArray, values: FloatArray, rate: float) -> tuple[F
 
     Parameters
     ----------
-    times_s : ndarray, shape (n,)
+    times_s : Numbers
         Not decreasing.
-    values : ndarray, shape (n,)
-        The samples.
+    values : Numbers
+        The samples, as many.
     rate : float
         From `measured_rate`, Hz.
 
     Returns
     -------
-    tuple of ndarray, shape (m,)
-        Stamps and samples.
+    tuple of Numbers
+        Stamps and samples, as many as are left.
     """
-    steps = np.diff(times_s)
-    equal = steps <= 0
-    if not equal.any():
+    n_equal, grain = 0, np.inf
+    for step in steps(times_s):
+        n_equal += int((step <= 0).sum())
+        grain = min(grain, float(np.min(step[step > 0], initial=np.inf)))
+    if not n_equal:
         return times_s, values
-    if equal.mean() < _ROUNDED_SHARE:
-        keep = np.concatenate([[True], ~equal])
-        return times_s[keep], values[keep]
-    grain = float(np.min(steps[steps > 0]))
-    borders = np.flatnonzero(steps > GAP_PERIODS / rate + grain) + 1
-    stretches = np.split(times_s, borders)
-    return np.concatenate([_line(stretch, rate) for stretch in stretches]), values
+    if n_equal / (times_s.n - 1) >= _ROUNDED_SHARE:
+        return straight_lines(blocks(times_s), lambda step: step > GAP_PERIODS / rate + grain, rate), values
+    kept = Held(), Held()
+    for block, step, part in zip(blocks(times_s), steps(times_s), blocks(values), strict=True):
+        fresh = np.concatenate([np.ones(len(block) - len(step), dtype=bool), step > 0])
+        kept[0].add(block[fresh])
+        kept[1].add(part[fresh])
+    return kept
 
 
-def _line(stamps: FloatArray, rate: float) -> FloatArray:
-    index = np.arange(len(stamps), dtype=np.float64)
-    if len(stamps) < 3 or stamps[-1] <= stamps[0]:
-        return np.asarray(stamps[0] + index / rate)
-    slope, start = np.polyfit(index, stamps, 1)
-    return np.asarray(start + slope * index)
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Even stamps (n,): from number `firsts[k]` on they begin at `starts_s[k]` and step by `steps_s[k]`, (k,) each."""
+
+    n: int
+    firsts: NDArray[np.int64]
+    starts_s: FloatArray
+    steps_s: FloatArray
+
+    def read(self, first: int, last: int) -> FloatArray:
+        """The stamps from `first` to `last`, which is left out."""
+        index = np.arange(first, min(last, self.n))
+        at = np.searchsorted(self.firsts, index, side="right") - 1
+        return np.asarray(self.starts_s[at] + self.steps_s[at] * (index - self.firsts[at]))
+
+
+@dataclass(slots=True)
+class _Fit:
+    """Sums of least squares over the stamps of a stretch, counted from its first."""
+
+    start_s: float
+    n: int = 0
+    last_s: float = 0.0
+    total: float = 0.0
+    by_number: float = 0.0
+
+    def add(self, stamps: FloatArray) -> None:
+        since = stamps - self.start_s
+        self.total += float(since.sum())
+        self.by_number += float(since @ np.arange(self.n, self.n + len(stamps)))
+        self.n, self.last_s = self.n + len(stamps), float(stamps[-1])
+
+    def line(self, rate: float) -> tuple[float, float]:
+        if self.n < 3 or self.last_s <= self.start_s:
+            return self.start_s, 1.0 / rate
+        middle = (self.n - 1) / 2
+        slope = (self.by_number - middle * self.total) / (self.n * (self.n**2 - 1) / 12)
+        return self.start_s + self.total / self.n - slope * middle, slope
+
+
+def straight_lines(stamps: Iterator[FloatArray], cut: Callable[[FloatArray], NDArray[np.bool_]], rate: float) -> Lines:
+    """Stamps laid on the straight lines that fit them best.
+
+    Parameters
+    ----------
+    stamps : iterator of ndarray, shape (m,)
+        All of them in parts, s.
+    cut : callable
+        From steps between stamps (m,) to whether a new stretch, with a line of its own, begins after them.
+    rate : float
+        Hz; stretches of one or two stamps, and those whose stamps never change, go on by it.
+
+    Returns
+    -------
+    Lines
+    """
+    firsts, fits, n, before = list[int](), list[_Fit](), 0, np.zeros(0)
+    for block in stamps:
+        step = np.diff(np.concatenate([before, block]))
+        new = np.concatenate([np.ones(len(block) - len(step), dtype=bool), cut(step)])
+        edges = np.flatnonzero(new)
+        for part, begins in zip(np.split(block, edges), [False] + [True] * len(edges), strict=True):
+            if begins:
+                fits.append(_Fit(float(part[0])))
+                firsts.append(n)
+            if len(part):
+                fits[-1].add(part)
+                n += len(part)
+        before = block[-1:]
+    lines = np.array([fit.line(rate) for fit in fits]).reshape(-1, 2)
+    return Lines(n, np.array(firsts, dtype=np.int64), lines[:, 0], lines[:, 1])

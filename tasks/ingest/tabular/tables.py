@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,18 +15,21 @@ import numpy as np
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import FloatArray
+from cueflow.tasks.ingest.held import Held
 from cueflow.tasks.ingest.raw import Query, Raw, pick
-from cueflow.tasks.ingest.tabular.stamps import in_seconds, since_1970, time_column
-from cueflow.tasks.ingest.tabular.text import HEAD_BYTES, MISSING, Layout, head_of, layout_of, parts_of
+from cueflow.tasks.ingest.tabular.stamps import Origin, TimeColumn, time_column
+from cueflow.tasks.ingest.tabular.text import MISSING, Layout, head_of, layout_of, parts_of
 from cueflow.tasks.ingest.units import named_unit
 
 if TYPE_CHECKING:
     import polars as pl
 
 PART_BYTES = 1 << 22  # of a table that are text at the same time: cells take many times their size
+_PART_ROWS = 1 << 18  # the same of Parquet
+_PAGE_BYTES = 1 << 20  # of a column of Parquet that are read at once
 
 
-def read_text(path: Path, query: Query, *, names: tuple[str, ...] | None = None) -> Raw:
+def read_text(path: Path, query: Query, *, names: tuple[str, ...] | None = None, from_first: bool = False) -> Raw:
     """Read one signal of a text table.
 
     Lines before the header that start with `#` are left out. Without a header line the columns are called "0", "1", …
@@ -40,6 +43,8 @@ def read_text(path: Path, query: Query, *, names: tuple[str, ...] | None = None)
         Which column.
     names : tuple of str, optional
         Names of the columns where they stand elsewhere (BIDS).
+    from_first : bool, optional
+        Time stamps are counted from the first one, wherever they begin.
 
     Returns
     -------
@@ -51,20 +56,31 @@ def read_text(path: Path, query: Query, *, names: tuple[str, ...] | None = None)
     StreamError
         If the file is not a table, the column is not there, or it holds text.
     """  # noqa: DOC502  raised by the helpers
-    return _text_signal(head_of(path), parts_of(path, size=PART_BYTES), query, names)
+    return text_signal(head_of(path), parts_of(path, size=PART_BYTES), query, names=names, from_first=from_first)
 
 
-def text_signal(raw: bytes, query: Query, *, names: tuple[str, ...] | None = None) -> Raw:
-    """Read one signal of a text table that is in memory; see `read_text`.
+def text_signal(
+    head: bytes,
+    parts: Iterable[bytes],
+    query: Query,
+    *,
+    names: tuple[str, ...] | None = None,
+    from_first: bool = False,
+) -> Raw:
+    """Read one signal of a text table that comes in parts; see `read_text`.
 
     Parameters
     ----------
-    raw : bytes
-        The whole table.
+    head : bytes
+        Its beginning.
+    parts : iterable of bytes
+        All of it, in whole lines.
     query : Query
         Which column.
     names : tuple of str, optional
         Names of the columns where they stand elsewhere.
+    from_first : bool, optional
+        Time stamps are counted from the first one, wherever they begin.
 
     Returns
     -------
@@ -75,44 +91,25 @@ def text_signal(raw: bytes, query: Query, *, names: tuple[str, ...] | None = Non
     StreamError
         As `read_text`.
     """  # noqa: DOC502  raised by the helpers
-    return _text_signal(raw[:HEAD_BYTES], _split(raw), query, names)
-
-
-def _split(raw: bytes) -> Iterator[bytes]:
-    """A table in memory in parts of whole lines."""
-    at = 0
-    while at < len(raw):
-        end = raw.find(b"\n", at + PART_BYTES) + 1 or len(raw)
-        yield raw[at:end]
-        at = end
-
-
-def _text_signal(head: bytes, parts: Iterable[bytes], query: Query, names: tuple[str, ...] | None) -> Raw:
     layout = layout_of(head, names=names)
     stamps = time_column(layout.names, channel=query.channel)
     index = pick(layout.names, query, leave_out=None if stamps is None else stamps.index)
     wanted = [index] if stamps is None else [index, stamps.index]
-    scale = None if stamps is None else stamps.scale
-    zoned, skip, done = layout.zoned, layout.skip, 0
-    values, written = [np.empty(0)], [np.empty(0)]
+    table, skip = _Table(stamps, layout.zoned, layout.skip + 1, from_first), layout.skip
     for part in parts:
         if not part.strip():
             continue
         found = _columns(part, replace(layout, skip=skip), wanted)
-        if stamps is not None:
-            zoned = zoned if done else _zoned(found[1])
-            moments = _moments(found[1])
-            scale = scale if moments is None else 1.0
-            written.append(_numbers(found[1] if moments is None else moments, layout, stamps.index, after=done))
-        values.append(_numbers(found[0], layout, index, after=done))
-        skip, done = 0, done + len(found[0])
-    unit = layout.unit or named_unit(query.modality, layout.names[index])
-    if stamps is None:
-        began = {"began_s": layout.began_s, "began_error_s": 1.0, "zoned": layout.zoned}
-        return Raw(np.concatenate(values), sampling_rate=layout.sampling_rate, unit=unit, **began)  # type: ignore[arg-type]
-    times = np.concatenate(written)
-    made = _stamped(np.concatenate(values), in_seconds(times, scale), first_line=layout.skip + 1)
-    return replace(made, began_s=since_1970(times, scale), zoned=zoned, unit=unit)
+        times = None if stamps is None else table.moments(found[1])
+        table.add(
+            _numbers(found[0], layout, index, after=table.n),
+            None if times is None or stamps is None else _numbers(times, layout, stamps.index, after=table.n),
+        )
+        skip = 0
+    raw = table.raw(layout.unit or named_unit(query.modality, layout.names[index]))
+    if stamps is not None:
+        return raw
+    return replace(raw, sampling_rate=layout.sampling_rate, began_s=layout.began_s, began_error_s=1.0)
 
 
 def read_parquet(path: Path, query: Query) -> Raw:
@@ -139,17 +136,73 @@ def read_parquet(path: Path, query: Query) -> Raw:
     stamps = time_column(names, channel=query.channel)
     index = pick(names, query, leave_out=None if stamps is None else stamps.index)
     wanted = [names[index]] if stamps is None else [names[index], names[stamps.index]]
-    frame = _parquet(path, wanted)
-    values = _plain_numbers(frame.to_series(0))
-    if stamps is None:
-        return Raw(values)
-    times, scale = frame.to_series(1), stamps.scale
-    zoned = _zoned(times)
-    if (read := _moments(times)) is not None:
-        times, scale = read, 1.0
-    written = _plain_numbers(times)
-    found = _stamped(values, in_seconds(written, scale), first_line=1)
-    return replace(found, began_s=since_1970(written, scale), zoned=zoned)
+    table = _Table(stamps, stamps is not None)
+    for frame in _parquet(path, wanted):
+        times = None if stamps is None else table.moments(frame.to_series(1))
+        table.add(_plain_numbers(frame.to_series(0)), None if times is None else _plain_numbers(times))
+    return table.raw("")
+
+
+@dataclass(slots=True)
+class _Table:
+    """A signal as it is read: rows so far, values, and stamps in s. What the first rows say holds for all."""
+
+    stamps: TimeColumn | None
+    zoned: bool
+    first_line: int = 1
+    from_first: bool = False
+    n: int = 0
+    values: Held = field(default_factory=Held)
+    times_s: Held = field(default_factory=Held)
+    origin: Origin | None = None
+    dated: bool = False
+
+    def moments(self, column: pl.Series) -> pl.Series:
+        """A column of stamps as numbers, or as text that holds numbers."""
+        found = _moments(column)
+        if not self.n:
+            self.zoned, self.dated = _zoned(column), found is not None
+        return column if found is None else found
+
+    def add(self, values: FloatArray, written: FloatArray | None) -> None:
+        """Keep rows; those that hold neither a stamp nor a sample are left out.
+
+        Parameters
+        ----------
+        values : ndarray, shape (m,)
+            NaN where a sample is missing.
+        written : ndarray, shape (m,), or None
+            Stamps as the file has them.
+
+        Raises
+        ------
+        StreamError
+            NOT_A_NUMBER for a sample without a stamp.
+        """
+        self.n += len(values)
+        if written is None or self.stamps is None:
+            self.values.add(values)
+            return
+        scale = 1.0 if self.dated else self.stamps.scale
+        self.origin = self.origin or Origin.of(written, scale)
+        times = written if self.origin is None else self.origin.seconds(written)
+        timed = np.isfinite(times)
+        lost = np.flatnonzero(~timed & np.isfinite(values))
+        if len(lost):
+            line = self.first_line + self.n - len(values) + int(lost[0])
+            message = f"a sample has no time stamp: line {line}"
+            raise StreamError(f"{message}; complete the time column", reason=Reason.NOT_A_NUMBER)
+        if self.from_first and self.origin is not None:
+            times = times - self.origin.seconds(np.array([self.origin.first]))
+        self.values.add(values[timed])
+        self.times_s.add(times[timed])
+
+    def raw(self, unit: str) -> Raw:
+        """What was read."""
+        if self.stamps is None:
+            return Raw(self.values, unit=unit, zoned=self.zoned)
+        began = None if self.origin is None else self.origin.began_s
+        return Raw(self.values, self.times_s, unit=unit, began_s=began, zoned=self.zoned)
 
 
 def parquet_names(path: Path) -> tuple[str, ...]:
@@ -187,14 +240,20 @@ def readable_parquet() -> Iterator[None]:
         raise StreamError("not a readable Parquet file: write it again", reason=Reason.FILE_UNREADABLE) from error
 
 
-def _parquet(path: Path, names: list[str]) -> pl.DataFrame:
+def _parquet(path: Path, names: list[str]) -> Iterator[pl.DataFrame]:
     import polars as pl
     import pyarrow.parquet as pq
 
     with readable_parquet():  # pyarrow refuses damaged pages; the reader of polars panics on some
-        table = pq.ParquetFile(path).read(columns=list(dict.fromkeys(names)))
-    frame = pl.from_arrow(table)
-    return frame if isinstance(frame, pl.DataFrame) else frame.to_frame()
+        file = pq.ParquetFile(path, buffer_size=_PAGE_BYTES)
+        batches = file.iter_batches(batch_size=_PART_ROWS, columns=list(dict.fromkeys(names)))
+    while True:
+        with readable_parquet():
+            batch = next(batches, None)
+        if batch is None:
+            return
+        frame = pl.from_arrow(batch)
+        yield frame if isinstance(frame, pl.DataFrame) else frame.to_frame()
 
 
 def _columns(raw: bytes, layout: Layout, wanted: list[int]) -> list[pl.Series]:
@@ -260,7 +319,7 @@ def _numbers(column: pl.Series, layout: Layout, index: int, *, after: int) -> Fl
     wrong = (values.is_null() & cells.is_not_null() & ~cells.str.to_lowercase().is_in(list(MISSING))).arg_true()
     if len(wrong):
         where = f"line {layout.skip + after + int(wrong[0]) + 1}, column {index + 1}"
-        message = f"text where a number should be: {where} ({len(wrong)} cells in all)"
+        message = f"text where a number should be: {where}"
         raise StreamError(f"{message}; leave a missing value empty", reason=Reason.NOT_A_NUMBER)
     return _plain_numbers(values)
 
@@ -273,13 +332,3 @@ def _plain_numbers(column: pl.Series) -> FloatArray:
     values = np.array(column.cast(pl.Float64).fill_null(float("nan")).to_numpy(), dtype=np.float64)
     values[~np.isfinite(values)] = np.nan
     return values
-
-
-def _stamped(values: FloatArray, times_s: FloatArray, *, first_line: int) -> Raw:
-    # lines that hold neither a stamp nor a sample are left out
-    timed = np.isfinite(times_s)
-    lost = np.flatnonzero(~timed & np.isfinite(values))
-    if len(lost):
-        message = f"a sample has no time stamp: line {first_line + int(lost[0])} ({len(lost)} in all)"
-        raise StreamError(f"{message}; complete the time column", reason=Reason.NOT_A_NUMBER)
-    return Raw(values[timed], times_s[timed])

@@ -8,13 +8,14 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BufferedReader
 from pathlib import Path
+from typing import IO
 
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
 from cueflow.tasks.ingest.tabular.comments import comments_of
 
+BinaryFile = IO[bytes] | gzip.GzipFile
 HEAD_BYTES = 65536
 _LONGEST_LINE = 1 << 20
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-"})
@@ -60,9 +61,9 @@ def head_of(path: Path, *, size: int = HEAD_BYTES) -> bytes:
     StreamError
         FILE_TRUNCATED if the compressed file is cut, FILE_UNREADABLE if it is not compressed or not text.
     """  # noqa: DOC502  raised by the helpers
-    with _opened(path) as file:
+    with opened_text(path) as file:
         head = file.read(size)
-    _need_text(head)
+    need_text(head)
     return head
 
 
@@ -86,17 +87,51 @@ def parts_of(path: Path, *, size: int) -> Iterator[bytes]:
     StreamError
         As `head_of`.
     """  # noqa: DOC502  raised by the helpers
-    with _opened(path) as file:
+    with opened_text(path) as file:
+        yield from parts_in(file, size=size)
+
+
+def parts_in(file: BinaryFile, *, size: int) -> Iterator[bytes]:
+    """What an open text file still holds, in parts of whole lines.
+
+    Parameters
+    ----------
+    file : binary file
+        Unzipped.
+    size : int
+        About so many bytes each.
+
+    Yields
+    ------
+    bytes
+        At least one part.
+    """
+    part = file.read(size)
+    need_text(part)
+    while part:
+        part += file.readline(_LONGEST_LINE)
+        yield part
         part = file.read(size)
-        _need_text(part)
-        while part:
-            part += file.readline(_LONGEST_LINE)
-            yield part
-            part = file.read(size)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[gzip.GzipFile | BufferedReader]:
+def opened_text(path: Path) -> Iterator[BinaryFile]:
+    """Open a text file, unzipped where it ends in `.gz`.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Yields
+    ------
+    binary file
+
+    Raises
+    ------
+    StreamError
+        FILE_TRUNCATED or FILE_UNREADABLE, for errors of the file while it is read.
+    """
     try:
         with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
             yield file
@@ -108,7 +143,19 @@ def _opened(path: Path) -> Iterator[gzip.GzipFile | BufferedReader]:
         raise StreamError(message, reason=Reason.FILE_UNREADABLE) from error
 
 
-def _need_text(head: bytes) -> None:
+def need_text(head: bytes) -> None:
+    """Make sure that a file begins like a text.
+
+    Parameters
+    ----------
+    head : bytes
+        Its beginning.
+
+    Raises
+    ------
+    StreamError
+        FILE_EMPTY or FILE_UNREADABLE.
+    """
     if not head.strip():
         raise StreamError("the table is empty: export it again", reason=Reason.FILE_EMPTY)
     if b"\0" in head[:HEAD_BYTES]:
