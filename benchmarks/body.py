@@ -8,12 +8,10 @@ python benchmarks/body.py eda      # tonic and phasic part against NeuroKit2's
 python benchmarks/body.py gaps     # 5 to 40 % deleted: inside the tolerance, or no value
 python benchmarks/body.py quality  # area under the curve: clean against corrupted windows
 python benchmarks/body.py speed    # share of the length, per signal at 250 Hz
-python benchmarks/body.py day      # peak memory for 1, 6 and 24 hours of ECG at 250 Hz
 """
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
 import warnings
@@ -401,68 +399,21 @@ def speed() -> None:
         row(modality, seconds / 60, float(spent), f"{spent / seconds:.5f}")
 
 
-def day() -> None:
-    """Peak memory by length."""
-    head("hours of ECG at 250 Hz", "peak, MiB", "the signal as numbers, MiB", "s")
-    for hours in (1, 6, 24):
-        made = subprocess.run(
-            [sys.executable, __file__, "_day", str(hours)], capture_output=True, text=True, check=True
-        )
-        row(hours, *made.stdout.split())
-
-
-def _day(hours: float) -> None:
-    import resource
-    import tempfile
-    from pathlib import Path
-
-    from cueflow.schemas.session import Modality
-    from cueflow.tasks.ingest.signals import open_signal
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "day.edf"
-        subprocess.run([sys.executable, __file__, "_write", str(path), str(hours)], check=True)
-        began = time.perf_counter()
-        signal = open_signal(path, modality=Modality.ECG)
-        analysed("ecg", signal)
-        spent = time.perf_counter() - began
-        size = signal.n * 8 / 2**20
-    print(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} {size:.0f} {spent:.1f}")
-
-
-def _write(path: str, hours: float) -> None:
-    from pathlib import Path
-
-    from cueflow.tasks.simulate.devices import Recording, write_edf
-    from cueflow.tasks.simulate.heart import ecg_wave
-
-    rng = np.random.default_rng(0)
-    beats = 1.0 + np.cumsum(0.85 + rng.normal(0.0, 0.03, 700))
-    times = np.arange(0.0, 600.0, 0.004)
-    part = ecg_wave(times, beats[beats < 599])
-    whole = np.tile(part, int(6 * hours)) + 0.02 * rng.normal(size=int(6 * hours) * len(part))
-    write_edf(Path(path), Recording(np.arange(len(whole)) / 250.0, {"ecg": whole}, {"ecg": "mV"}, 250.0))
-
-
-_FIGURES = (rpeaks, rates, hrv, scr, eda, gaps, quality, speed, day)
+_FIGURES = (rpeaks, rates, hrv, scr, eda, gaps, quality, speed)
 
 
 def main(arguments: Sequence[str]) -> None:
     """Print the figure that was named."""
-    if arguments[:1] == ["_day"]:
-        return _day(float(arguments[1]))
-    if arguments[:1] == ["_write"]:
-        return _write(arguments[1], float(arguments[2]))
     for figure in _FIGURES:
         if list(arguments) in ([figure.__name__], ["all"]):
             print(heading(figure.__doc__ or ""))
             figure()
             print()
             if arguments[0] != "all":
-                return None
+                return
     if not arguments or arguments[0] not in {"all", *(f.__name__ for f in _FIGURES)}:
         raise SystemExit(__doc__)
-    return None
+    return
 
 
 if __name__ == "__main__":

@@ -63,8 +63,8 @@ SCHEMA = {
 }  # fmt: skip
 
 
-def embrace(path, *, start_s=1_700_000_000.0, seconds=60.0, level=5.0, beats=()):
-    """Write an EmbracePlus file with skin conductance at 4 Hz, gravity along z, and peaks of the pulse."""
+def embrace(path, *, start_s=1_700_000_000.0, seconds=60.0, level=5.0, beats=(), z=None):
+    """Write an EmbracePlus file with skin conductance at 4 Hz, gravity (or counts) along z, and peaks of the pulse."""
     n = int(4 * seconds)
     record = {
         "enrollment": {"participantID": "Jane Doe"},
@@ -72,7 +72,7 @@ def embrace(path, *, start_s=1_700_000_000.0, seconds=60.0, level=5.0, beats=())
             "eda": {"timestampStart": int(start_s * 1e6), "samplingFrequency": 4.0, "values": [level] * n},
             "accelerometer": {
                 "timestampStart": int(start_s * 1e6), "samplingFrequency": 32.0, "x": [0] * 8 * n, "y": [0] * 8 * n,
-                "z": [2048] * 8 * n,
+                "z": [2048] * 8 * n if z is None else z,
                 "imuParams": {"physicalMin": -16, "physicalMax": 16, "digitalMin": -32768, "digitalMax": 32768},
             },
             "systolicPeaks": {"peaksTimeNanos": [int((start_s + b) * 1e9) for b in beats]},
