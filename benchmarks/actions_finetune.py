@@ -35,12 +35,12 @@ from cueflow.tasks.video.motion.vit import load_vit
 KINDS = ("sweep", "bounce", "circle left", "circle right", "to the right", "to the left")
 SUBJECTS, LEARN, STEPS, BATCH = 24, 18, 16, 16
 WAYS = ("probe", "cached", "adapter", "full", "full+adapter")
-RATES = {"probe": 1e-2, "cached": 1e-3, "adapter": 3e-4}  # of what is trained beside the head; full: 1e-4
+RATES = {"probe": 1e-2, "cached": 1e-3, "adapter": 1e-3, "full": 1e-4, "full+adapter": 1e-4}  # of all but the head
 HEAD_RATE = 1e-3
 
 
-def clips_of(folder: Path, subject: int, clips: int) -> np.ndarray:
-    """A subject's clips, every kind equally often: (clips, T, SIZE, SIZE, 3)."""
+def clips_of(folder: Path, subject: int, clips: int, side: int) -> np.ndarray:
+    """A subject's clips, every kind equally often: (clips, T, side, side, 3)."""
     cv2.setNumThreads(1)
     rng = np.random.default_rng(900 + subject)
     look, shown = make_look(read_pictures(folder), subject, 900 + subject), []
@@ -50,24 +50,40 @@ def clips_of(folder: Path, subject: int, clips: int) -> np.ndarray:
         length = STEPS / RATE if kind.startswith("to ") else 6.0
         move = Move(0, kind, kind, start, start + length, rng.uniform(0.45, 0.75), rng.uniform(0.08, 0.12))
         script = Script("c", str(subject), STEPS / RATE, (move,), 9000 + 100 * subject + number)
-        shown.append(next(frames(script, look, CLEAN, batch=STEPS))[1])
+        clip = next(frames(script, look, CLEAN, batch=STEPS))[1]
+        shown.append(np.stack([cv2.resize(x, (side, side), interpolation=cv2.INTER_AREA) for x in clip]))
     return np.stack(shown)
 
 
 def draw(folder: Path, clips: int, side: int, jobs: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Pixels (n, T, 3, side, side), kinds (n,) and subjects (n,)."""
+    """Pixels (n, T, 3, side, side) of 0 to 255, kinds (n,) and subjects (n,)."""
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        drawn = np.concatenate(list(pool.map(clips_of, repeat(folder), range(SUBJECTS), repeat(clips))))
-    flat = torch.from_numpy(drawn).flatten(0, 1).permute(0, 3, 1, 2)
-    small = [nn.functional.interpolate(x.float() / 255, size=(side, side), mode="area") for x in flat.split(256)]
+        given = repeat(folder), range(SUBJECTS), repeat(clips), repeat(side)
+        drawn = np.concatenate(list(pool.map(clips_of, *given)))
     kinds = torch.arange(clips).remainder(len(KINDS)).repeat(SUBJECTS)
-    return torch.cat(small).reshape(-1, STEPS, 3, side, side), kinds, torch.arange(SUBJECTS).repeat_interleave(clips)
+    pixels = torch.from_numpy(drawn).permute(0, 1, 4, 2, 3).contiguous()
+    return pixels, kinds, torch.arange(SUBJECTS).repeat_interleave(clips)
+
+
+def varied(pixels: Tensor) -> Tensor:
+    """Clips of 0 to 1, each shifted and scaled by up to a tenth, with other light and contrast."""
+    n, steps = pixels.shape[:2]
+
+    def drawn(low: float, high: float, *shape: int) -> Tensor:
+        return torch.empty(n, *shape, device=pixels.device).uniform_(low, high)
+
+    turn = torch.eye(2, device=pixels.device) * drawn(0.9, 1.1, 1, 1)
+    where = torch.cat([turn, drawn(-0.2, 0.2, 2, 1)], dim=-1).repeat_interleave(steps, 0)
+    grid = nn.functional.affine_grid(where, [n * steps, *pixels.shape[2:]], align_corners=False)
+    moved = nn.functional.grid_sample(pixels.flatten(0, 1), grid, padding_mode="reflection", align_corners=False)
+    tint = drawn(0.8, 1.2, 1, 3, 1, 1)
+    return ((moved.reshape(pixels.shape) - 0.5) * tint + 0.5 + drawn(-0.1, 0.1, 1, 1, 1, 1)).clamp(0, 1)
 
 
 class Head(nn.Module):
     """A few numbers of each patch, where it is, two convolutions along time, their mean."""
 
-    def __init__(self, width: int, patches: int) -> None:
+    def __init__(self, width: int, patches: int, kinds: int) -> None:
         super().__init__()
         self.what = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 16))
         self.along = nn.Sequential(
@@ -77,7 +93,7 @@ class Head(nn.Module):
             nn.Conv1d(64, 64, 3, padding=1),
             nn.GELU(),
         )
-        self.out = nn.Linear(64, len(KINDS))
+        self.out = nn.Linear(64, kinds)
 
     def forward(self, patches: Tensor) -> Tensor:
         """(n, T, P, width) to logits (n, kinds)."""
@@ -88,10 +104,10 @@ class Head(nn.Module):
 class Probe(nn.Module):
     """One linear layer on cells of 4 × 4, their mean and spread over time."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, kinds: int) -> None:
         super().__init__()
         self.norm = nn.BatchNorm1d(2 * 16 * width, affine=False)
-        self.out = nn.Linear(2 * 16 * width, len(KINDS))
+        self.out = nn.Linear(2 * 16 * width, kinds)
 
     def forward(self, patches: Tensor) -> Tensor:
         """(n, T, P, width) to logits (n, kinds)."""
@@ -105,7 +121,7 @@ class Probe(nn.Module):
 class Recogniser(nn.Module):
     """A backbone, what looks along time, and a head."""
 
-    def __init__(self, asked: argparse.Namespace, way: str) -> None:
+    def __init__(self, asked: argparse.Namespace, way: str, kinds: int = len(KINDS)) -> None:
         super().__init__()
         vit = load_vit(asked.backbone)
         del vit.layers()[asked.blocks :]
@@ -118,13 +134,16 @@ class Recogniser(nn.Module):
             self.backbone.model.requires_grad_(requires_grad=True)
         self.after = Adapter(self.backbone.width, Unit.CONV) if way == "cached" else None
         patches = (asked.side // vit.patch) ** 2
-        self.head = Probe(self.backbone.width) if way == "probe" else Head(self.backbone.width, patches)
+        width = self.backbone.width
+        self.head = Probe(width, kinds) if way == "probe" else Head(width, patches, kinds)
         for name in ("mean", "std"):
             self.register_buffer(name, torch.tensor(getattr(vit, name)).view(1, 1, 3, 1, 1))
 
     def tokens(self, pixels: Tensor) -> Tensor:
         """(n, T, 3, side, side) to patches (n, T, P, channels)."""
-        found: Tensor = self.backbone((pixels - self.mean) / self.std)
+        with torch.autocast(pixels.device.type, dtype=torch.bfloat16, enabled=pixels.is_cuda):
+            found: Tensor = self.backbone((pixels - self.mean) / self.std)
+        found = found.float()
         return found[:, :, self.backbone.vit.leading :]
 
     def forward(self, given: Tensor) -> Tensor:
@@ -133,20 +152,21 @@ class Recogniser(nn.Module):
         return self.head(patches if self.after is None else self.after(patches))
 
 
-def learn(model: Recogniser, x: Tensor, y: Tensor, *, way: str, epochs: int) -> None:
-    """AdamW with warm-up and cosine."""
+def learn(model: Recogniser, x: Tensor, y: Tensor, *, way: str, asked: argparse.Namespace) -> None:
+    """AdamW with warm-up and cosine; what is learned inside the network sees every clip varied anew."""
     own = [p for n, p in model.named_parameters() if p.requires_grad and not n.startswith("head.")]
-    groups = [{"params": own, "lr": RATES.get(way, 1e-4)}] if own else []
+    groups = [{"params": own, "lr": asked.rate or RATES[way]}] if own else []
     groups.append({"params": list(model.head.parameters()), "lr": HEAD_RATE if way != "probe" else RATES["probe"]})
     optimiser = torch.optim.AdamW(groups, weight_decay=0.05)
-    steps = epochs * -(-len(x) // BATCH)
+    steps = asked.epochs * -(-len(x) // BATCH)
     turn = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda k: min(1.0, 10 * (k + 1) / steps) * 0.5 * (1 + math.cos(math.pi * k / steps))
     )
     model.train()
-    for _ in range(epochs):
+    for _ in range(asked.epochs):
         for part in torch.randperm(len(x)).split(BATCH):
-            loss = nn.functional.cross_entropy(model(x[part].float()), y[part])
+            shown = varied(x[part].float() / 255) if model.through else x[part].float()
+            loss = nn.functional.cross_entropy(model(shown), y[part])
             optimiser.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_([p for g in groups for p in g["params"]], 1.0)
@@ -167,11 +187,12 @@ def run(way: str, data: tuple[Tensor, Tensor, Tensor], asked: argparse.Namespace
     given = pixels
     if not model.through:
         with torch.inference_mode():
-            given = torch.cat([model.tokens(part.float()).half() for part in pixels.split(BATCH)]).clone()
-    learn(model, given[met], kinds[met], way=way, epochs=asked.epochs)
+            given = torch.cat([model.tokens(part.float() / 255).half() for part in pixels.split(BATCH)]).clone()
+    learn(model, given[met], kinds[met], way=way, asked=asked)
     spent = time.perf_counter() - started
     with torch.inference_mode():
-        said = torch.cat([model(part.float()) for part in given.split(BATCH)]).argmax(-1)
+        scale = 255 if model.through else 1
+        said = torch.cat([model(part.float() / scale) for part in given.split(BATCH)]).argmax(-1)
     right = (said == kinds).float()
     return float(right[~met].mean()), float(right[met].mean()), own / whole, spent
 
@@ -186,13 +207,14 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=112, help="of the pictures, pixels")
     parser.add_argument("--clips", type=int, default=36, help="per subject")
     parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--rate", type=float, help="of learning, of all but the head, in place of the way's own")
     parser.add_argument("--jobs", type=int, default=2, help="processes that draw")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     given = parser.parse_args()
     given.backbone = given.backbone or model_path("dinov2_small")
     drawn = draw(given.pictures, given.clips, given.side, given.jobs)
-    data = (drawn[0].half().to(given.device), drawn[1].to(given.device), drawn[2].to(given.device))
+    data = (drawn[0].to(given.device), drawn[1].to(given.device), drawn[2].to(given.device))
     print(
         heading(f"adapters against full fine-tuning, first {given.blocks} blocks, {given.side} pixels, {given.device}")
     )

@@ -23,22 +23,22 @@ from cueflow.tasks.video.motion.backbone import CHUNK, Backbone
 from cueflow.tasks.video.motion.flow import (
     Array,
     Flow,
-    affine_field,
-    affine_fit,
     attention_flow,
     attention_magnitude,
+    key_displacement,
     signed_flow,
     standardised,
+    without_camera,
 )
 from cueflow.tasks.video.motion.track import KEY_LAYERS, MAX_PAIR_S, key_grid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from cueflow.tasks.actions.words import Words
 
-VERSION = "4"
+VERSION = "5"
 POOL = 4
 CELLS = POOL * POOL
 FIELD_COLUMNS = 3 * CELLS + 8  # residual x and y, its length, six affine numbers, two mean speeds
@@ -53,6 +53,7 @@ SOURCES: dict[str, int] = {
 ATTENDED = frozenset({"images", "attention"})  # read from attention, by the last blocks
 APPEARANCE_HZ = 2.0  # a posture lasts longer than half a second
 OPTICAL_SOFTEN_PX = 1.0
+STEADY = (0.25, 0.5, 0.25)  # weights of the last pairs' velocities, the earliest first
 
 Float32 = NDArray[np.float32]
 Float16 = NDArray[np.float16]
@@ -187,6 +188,7 @@ class FeatureBuilder:
         self._eyes, self._size = eyes, size
         self._stretch = np.array([np.sqrt(aspect), 1 / np.sqrt(aspect)])
         self._before: Looks | None = None
+        self._recent: tuple[FloatArray, ...] = ()
         self._due = Gap(APPEARANCE_HZ)
         self._times: list[float] = []
         self._steps: list[float] = []
@@ -225,6 +227,7 @@ class FeatureBuilder:
         self._before = look
         self._times.append(float(look.times_s[0]))
         if before is None or look.times_s[0] - before.times_s[0] > MAX_PAIR_S:
+            self._recent = ()
             self._steps.append(0.0)
             self._speed.append(np.zeros(patches, np.float16))
             for name, rows in self._motion.items():
@@ -232,8 +235,11 @@ class FeatureBuilder:
             return
         seconds = float(look.times_s[0] - before.times_s[0])
         self._steps.append(seconds)
-        found, flow = compare(before, look, seconds=seconds, stretch=self._stretch)
-        for name, row in found.items():
+        velocity = key_displacement(before.keys[0], look.keys[0]) / seconds
+        self._recent = (*self._recent[1 - len(STEADY) :], velocity)
+        flow = without_camera(steadied(self._recent) * seconds, seconds=seconds)
+        self._motion["keys"].append(flow_row(flow, self._stretch))
+        for name, row in compare(before, look, seconds=seconds, stretch=self._stretch).items():
             self._motion[name].append(row)
         self._speed.append(np.linalg.norm(flow.residual * self._stretch, axis=-1).ravel().astype(np.float16))
 
@@ -257,8 +263,25 @@ def _busy(speed: FloatArray) -> FloatArray:
     return weight / total if total > 0 else np.full(len(speed), 1 / len(speed))
 
 
-def compare(before: Looks, now: Looks, *, seconds: float, stretch: FloatArray) -> tuple[dict[str, FloatArray], Flow]:
-    """Motion between two single looks, from every source that they hold.
+def steadied(recent: Sequence[FloatArray]) -> FloatArray:
+    """Mean velocity of the last pairs of frames.
+
+    Noise of a picture moves the pair before it one way and the pair behind it the other; in the mean it goes out.
+
+    Parameters
+    ----------
+    recent : sequence of ndarray, shape (side, side, 2)
+        Of one pair at least and as many as `STEADY` has weights, the latest last.
+
+    Returns
+    -------
+    ndarray, shape (side, side, 2)
+    """
+    return np.asarray(np.average(recent, axis=0, weights=STEADY[: len(recent)]))
+
+
+def compare(before: Looks, now: Looks, *, seconds: float, stretch: FloatArray) -> dict[str, FloatArray]:
+    """Motion between two single looks, from every source but the keys that they hold.
 
     Parameters
     ----------
@@ -271,23 +294,19 @@ def compare(before: Looks, now: Looks, *, seconds: float, stretch: FloatArray) -
 
     Returns
     -------
-    tuple
-        A row by source; the signed flow of the keys.
+    dict
+        A row by source.
     """
-    keys = signed_flow(before.keys[0], now.keys[0], seconds=seconds)
-    side = now.keys.shape[1]
     rows = {
-        "keys": field_row(keys.residual * stretch, keys.field * stretch, keys.camera),
-        "optical": optical_row(before.grey[0], now.grey[0], side=side, seconds=seconds, stretch=stretch),
+        "optical": optical_row(before.grey[0], now.grey[0], side=now.keys.shape[1], seconds=seconds, stretch=stretch),
         "pixels": pixel_row(before.grey[0], now.grey[0]),
     }
     if before.images is not None and now.images is not None:
-        images = signed_flow(before.images[0], now.images[0], seconds=seconds)
-        rows["images"] = field_row(images.residual * stretch, images.field * stretch, images.camera)
+        rows["images"] = flow_row(signed_flow(before.images[0], now.images[0], seconds=seconds), stretch)
     if before.attention is not None and now.attention is not None:
         pair = before.attention[0], now.attention[0]
         rows["attention"] = attention_row(attention_flow(*pair), attention_magnitude(*pair))
-    return rows, keys
+    return rows
 
 
 def pooled(values: FloatArray) -> FloatArray:
@@ -300,25 +319,26 @@ def pooled(values: FloatArray) -> FloatArray:
     return np.asarray(cells / (high[:, None, None] * wide[None, :, None])).reshape(CELLS, -1)
 
 
-def field_row(residual: FloatArray, field: FloatArray, camera: FloatArray) -> FloatArray:
+def flow_row(flow: Flow, stretch: FloatArray) -> FloatArray:
     """One row of a signed flow.
 
     Parameters
     ----------
-    residual, field : ndarray, shape (side, side, 2)
+    flow : Flow
         Motion in the scene and what the camera does to each patch, patch/s.
-    camera : ndarray, shape (2, 3)
-        The affine field's numbers.
+    stretch : ndarray, shape (2,)
+        What a patch's width and height measure in patches of a square picture of the same area.
 
     Returns
     -------
     ndarray, shape (56,)
         Pooled residual x, y and length; affine numbers; mean speed of the scene and of the camera.
     """
+    residual = flow.residual * stretch
     speed = np.linalg.norm(residual, axis=-1, keepdims=True)
     cells = pooled(np.concatenate([residual, speed], axis=-1))
-    mean = [speed.mean(), np.linalg.norm(field, axis=-1).mean()]
-    return np.concatenate([cells.T.ravel(), camera.ravel(), mean])
+    mean = [speed.mean(), np.linalg.norm(flow.field * stretch, axis=-1).mean()]
+    return np.concatenate([cells.T.ravel(), flow.camera.ravel(), mean])
 
 
 def attention_row(change: Array, magnitude: Array) -> FloatArray:
@@ -351,9 +371,7 @@ def optical_row(now: Pictures, then: Pictures, *, side: int, seconds: float, str
     patch = now.shape[0] // side
     cells = moved[: side * patch, : side * patch].reshape(side, patch, side, patch, 2).mean(axis=(1, 3))
     displacement = np.asarray(cells, dtype=np.float64) / patch
-    camera = affine_fit(displacement)
-    field = affine_field(camera, side)
-    return field_row((displacement - field) * stretch / seconds, field * stretch / seconds, camera / seconds)
+    return flow_row(without_camera(displacement, seconds=seconds), stretch)
 
 
 def pixel_row(now: Pictures, then: Pictures) -> FloatArray:

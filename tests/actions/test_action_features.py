@@ -12,14 +12,16 @@ from cueflow.tasks.actions.features import (
     SOURCES,
     FeatureBuilder,
     extract,
-    field_row,
+    flow_row,
     make_eyes,
     optical_row,
     pixel_row,
     pooled,
+    steadied,
 )
 from cueflow.tasks.actions.files import feature_key, read_features, write_features
 from cueflow.tasks.actions.model import grid
+from cueflow.tasks.video.motion.flow import Flow
 
 
 @pytest.fixture(scope="module")
@@ -92,10 +94,10 @@ def test_pooled_means_of_uneven_cells():
     assert pooled(np.ones((11, 9, 2))) == pytest.approx(np.ones((16, 2)))
 
 
-def test_field_row_keeps_the_sign_by_cell():
+def test_flow_row_keeps_the_sign_by_cell():
     residual = np.zeros((8, 8, 2))
     residual[0:2, 2:4] = (-3.0, 4.0)
-    row = field_row(residual, np.zeros((8, 8, 2)), np.zeros((2, 3)))
+    row = flow_row(Flow(np.zeros((2, 3)), np.zeros((8, 8, 2)), residual), np.ones(2))
     assert row[1] == -3.0  # x of the second cell of the first row
     assert row[17] == 4.0
     assert row[33] == 5.0
@@ -117,6 +119,25 @@ def test_frames_further_apart_than_a_second_are_not_compared(eyes):
     assert found.steps_s.tolist() == [0.0, 0.25, 0.0]
     assert np.abs(found.motion["keys"][1]).max() > 0
     assert np.abs(found.motion["keys"][2]).max() == 0.0
+
+
+def test_steadied_keeps_what_lasts_and_loses_what_noise_does():
+    moves = np.full((3, 8, 8, 2), 2.0)
+    assert all(steadied(moves[:n]) == pytest.approx(moves[0]) for n in (1, 2, 3))
+    places = np.random.default_rng(0).normal(0, 1, (4, 8, 8, 2))  # noise puts everything elsewhere in each frame
+    shaken = np.diff(places, axis=0)
+    # kernel (.25, .5, .25) on differences of noise: (.25, .25, -.25, -.25), a spread of .5; of one pair it is root two
+    assert steadied(shaken) == pytest.approx((places[3] + places[2] - places[1] - places[0]) / 4)
+
+
+def test_what_came_before_a_gap_is_forgotten(eyes):
+    pictures = np.stack([scene(), scene(9), scene(20), scene(20)])
+    gap = FeatureBuilder(eyes, size=112, aspect=1.0)
+    gap.add(np.array([0.0, 0.125, 3.0, 3.125]), pictures)
+    without = FeatureBuilder(eyes, size=112, aspect=1.0)
+    without.add(np.array([0.0, 0.125, 0.25, 0.375]), pictures)
+    assert np.abs(gap.done().motion["keys"][3]).max() < 1e-4
+    assert np.abs(without.done().motion["keys"][3]).max() > 0.1
 
 
 def test_chunks_do_not_matter(eyes):

@@ -189,7 +189,23 @@ def signed_flow(now: Array, then: Array, *, seconds: float, ridge: float = RIDGE
     -------
     Flow
     """
-    displacement = key_displacement(now, then, ridge=ridge)
+    return without_camera(key_displacement(now, then, ridge=ridge), seconds=seconds)
+
+
+def without_camera(displacement: FloatArray, *, seconds: float) -> Flow:
+    """Velocities with what most patches share taken for the camera's.
+
+    Parameters
+    ----------
+    displacement : ndarray, shape (side, side, 2)
+        In patches.
+    seconds : float
+        In which it came about; positive.
+
+    Returns
+    -------
+    Flow
+    """
     camera = affine_fit(displacement)
     field = affine_field(camera, displacement.shape[0])
     return Flow(camera / seconds, field / seconds, (displacement - field) / seconds)

@@ -1,0 +1,121 @@
+"""Few examples of real clips: which of ten signs is it, told from 1, 2 or 5 renditions of each.
+
+python benchmarks/actions_clips.py DATA [probe cached adapter full] [--shots 1 2 5] [--tests 20] [--seeds 5]
+
+DATA holds ten clips of one person, one sign each (video_gesture/asl_intel). A rendition is a clip cut at other times at
+both ends, played faster or slower by that, shifted, turned, scaled, in other light, with sensor noise; those judged on
+are others than those learned from. Ways, backbone and head as in `actions_finetune.py`. It says how much can be told
+from how few examples, not how well it carries over to other people: there is one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import torch
+from actions_finetune import BATCH, STEPS, WAYS, Recogniser, learn
+from measure import heading
+from torch import Tensor
+
+from cueflow.flows.work.stages import model_path
+
+SQUARE = 224
+
+
+def read(path: Path) -> np.ndarray:
+    """All frames of a clip, the middle square: (n, SQUARE, SQUARE, 3)."""
+    shown = []
+    with av.open(str(path)) as file:
+        for frame in file.decode(video=0):
+            picture = frame.to_ndarray(format="rgb24")
+            height, width = picture.shape[:2]
+            side = min(height, width)
+            top, left = (height - side) // 2, (width - side) // 2
+            cut = picture[top : top + side, left : left + side]
+            shown.append(cv2.resize(cut, (SQUARE, SQUARE), interpolation=cv2.INTER_AREA))
+    return np.stack(shown)
+
+
+def rendition(clip: np.ndarray, rng: np.random.Generator, side: int) -> np.ndarray:
+    """One rendition: (STEPS, 3, side, side), uint8."""
+    first, last = rng.uniform(0, 0.15), rng.uniform(0.85, 1)
+    at = np.linspace(first, last, STEPS) * (len(clip) - 1)
+    angle, scale = rng.uniform(-8, 8), rng.uniform(0.85, 1.15)
+    turn = cv2.getRotationMatrix2D((SQUARE / 2, SQUARE / 2), angle, scale)
+    turn[:, 2] += rng.uniform(-0.1, 0.1, 2) * SQUARE
+    tint, light, noise = rng.uniform(0.7, 1.3, 3), rng.uniform(-30, 30), rng.uniform(0, 8)
+    made = []
+    for k in at.round().astype(int):
+        moved = cv2.warpAffine(clip[k], turn, (SQUARE, SQUARE), borderMode=cv2.BORDER_REFLECT)
+        small = cv2.resize(moved, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32)
+        small = (small - 128) * tint + 128 + light + rng.normal(0, noise, small.shape)
+        made.append(np.clip(small, 0, 255).astype(np.uint8))
+    return np.stack(made).transpose(0, 3, 1, 2)
+
+
+def renditions(clips: list[np.ndarray], count: int, seed: int, side: int) -> tuple[Tensor, Tensor]:
+    """`count` of each clip: pixels (n, STEPS, 3, side, side), kinds (n,)."""
+    rng = np.random.default_rng(seed)
+    drawn = np.stack([rendition(clip, rng, side) for _ in range(count) for clip in clips])
+    return torch.from_numpy(drawn), torch.arange(len(clips)).repeat(count)
+
+
+def right(way: str, met: tuple[Tensor, Tensor], others: tuple[Tensor, Tensor], asked: argparse.Namespace) -> float:
+    """Share of the other renditions that are named correctly."""
+    kinds = int(met[1].max()) + 1
+    model = Recogniser(asked, way, kinds).to(asked.device)
+    model.eval()
+    asked.epochs = math.ceil(asked.steps * BATCH / len(met[1]))
+
+    def seen(pixels: Tensor) -> Tensor:
+        given = pixels.to(asked.device)
+        if model.through:
+            return given
+        with torch.inference_mode():
+            return torch.cat([model.tokens(part.float() / 255).half() for part in given.split(BATCH)]).clone()
+
+    learn(model, seen(met[0]), met[1].to(asked.device), way=way, asked=asked)
+    with torch.inference_mode():
+        scale = 255 if model.through else 1
+        said = torch.cat([model(part.float() / scale).argmax(-1) for part in seen(others[0]).split(BATCH)])
+    return float((said.cpu() == others[1]).float().mean())
+
+
+def main() -> None:
+    """Print a row for every way."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("ways", nargs="*", default=[w for w in WAYS if w != "full+adapter"])
+    parser.add_argument("--shots", type=int, nargs="+", default=[1, 2, 5])
+    parser.add_argument("--tests", type=int, default=20, help="renditions of each sign to be judged on")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=200, help="of learning")
+    parser.add_argument("--backbone", type=Path, help="folder; default: DINOv2-small")
+    parser.add_argument("--blocks", type=int, default=6)
+    parser.add_argument("--side", type=int, default=112, help="of the pictures, pixels")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    asked = parser.parse_args()
+    asked.backbone, asked.rate = asked.backbone or model_path("dinov2_small"), None
+    clips = [read(path) for path in sorted((asked.data / "video_gesture" / "asl_intel").glob("*.mkv"))]
+    print(heading(f"few examples of {len(clips)} signs, {asked.tests} other renditions of each, {asked.device}"))
+    print("| way | " + " | ".join(f"{n} of each" for n in asked.shots) + " | s |\n|" + "---|" * (len(asked.shots) + 2))
+    others = renditions(clips, asked.tests, 1_000_000, asked.side)
+    for way in asked.ways:
+        cells, started = [], time.perf_counter()
+        for shots in asked.shots:
+            found = []
+            for seed in range(asked.seeds):
+                torch.manual_seed(seed)
+                found.append(right(way, renditions(clips, shots, seed, asked.side), others, asked))
+            cells.append(f"{np.mean(found):.3f} ({min(found):.3f}–{max(found):.3f})")
+        print(f"| {way} | {' | '.join(cells)} | {time.perf_counter() - started:.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
