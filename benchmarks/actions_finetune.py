@@ -28,6 +28,7 @@ from measure import heading
 from torch import Tensor, nn
 
 from cueflow.flows.work.stages import model_path
+from cueflow.tasks.actions.adapters.learning import varied
 from cueflow.tasks.actions.adapters.through import AdaptedBackbone, AdapterPlan
 from cueflow.tasks.actions.adapters.tpu import Adapter, Unit
 from cueflow.tasks.video.motion.vit import load_vit
@@ -63,21 +64,6 @@ def draw(folder: Path, clips: int, side: int, jobs: int) -> tuple[Tensor, Tensor
     kinds = torch.arange(clips).remainder(len(KINDS)).repeat(SUBJECTS)
     pixels = torch.from_numpy(drawn).permute(0, 1, 4, 2, 3).contiguous()
     return pixels, kinds, torch.arange(SUBJECTS).repeat_interleave(clips)
-
-
-def varied(pixels: Tensor) -> Tensor:
-    """Clips of 0 to 1, each shifted and scaled by up to a tenth, with other light and contrast."""
-    n, steps = pixels.shape[:2]
-
-    def drawn(low: float, high: float, *shape: int) -> Tensor:
-        return torch.empty(n, *shape, device=pixels.device).uniform_(low, high)
-
-    turn = torch.eye(2, device=pixels.device) * drawn(0.9, 1.1, 1, 1)
-    where = torch.cat([turn, drawn(-0.2, 0.2, 2, 1)], dim=-1).repeat_interleave(steps, 0)
-    grid = nn.functional.affine_grid(where, [n * steps, *pixels.shape[2:]], align_corners=False)
-    moved = nn.functional.grid_sample(pixels.flatten(0, 1), grid, padding_mode="reflection", align_corners=False)
-    tint = drawn(0.8, 1.2, 1, 3, 1, 1)
-    return ((moved.reshape(pixels.shape) - 0.5) * tint + 0.5 + drawn(-0.1, 0.1, 1, 1, 1, 1)).clamp(0, 1)
 
 
 class Head(nn.Module):

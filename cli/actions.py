@@ -37,7 +37,7 @@ class Source(StrEnum):
 
 
 class Temporal(StrEnum):
-    """Temporal adapter on the cached features, before the head."""
+    """What looks along time in an adapter."""
 
     NONE = "none"
     CONV = "conv"
@@ -88,6 +88,14 @@ Motion = Annotated[list[Source] | None, typer.Option("--motion", help="Motion so
 Appearance = Annotated[bool, typer.Option("--appearance/--no-appearance", help="Also read how the frames look.")]
 Related = Annotated[bool, typer.Option("--relations/--no-relations", help="Let classes look at one another.")]
 TemporalUnit = Annotated[Temporal, typer.Option("--adapter", help="What looks along time before the head.")]
+InsideUnit = Annotated[
+    Temporal | None,
+    typer.Option(
+        "--inside",
+        help="Train an adapter inside the backbone first; what looks along time in it (none: nothing). Wants a GPU.",
+    ),
+]
+Lora = Annotated[int, typer.Option("--lora", min=0, max=64, help="Rank of LoRA beside it; 0: without.")]
 Epochs = Annotated[int, typer.Option("--epochs", min=1, help="At most; held-out subjects end it earlier.")]
 Seed = Annotated[int, typer.Option("--seed", help="Equal seeds give equal models on one machine.")]
 Cache = Annotated[
@@ -110,6 +118,8 @@ def train(
     words: WordsFolder = None,
     prompts: PromptsFile = None,
     adapter: TemporalUnit = Temporal.NONE,
+    inside: InsideUnit = None,
+    lora: Lora = 0,
     relations: Related = True,
     epochs: Epochs = 60,
     seed: Seed = 0,
@@ -117,17 +127,42 @@ def train(
     cache: Cache = None,
 ) -> None:
     """Train a temporal head on the frozen backbone's features of annotated sessions."""
+    from cueflow.flows.inside import add_inside
+    from cueflow.schemas.errors import ConfigError
+    from cueflow.tasks.actions.adapters.learning import EPOCHS, InsideOptions
     from cueflow.tasks.actions.files import save_model
     from cueflow.tasks.actions.training import TrainOptions
     from cueflow.tasks.actions.training import train as fit
+    from cueflow.tasks.ingest.dataset import read_dataset
 
+    if inside is not None and not appearance:
+        raise ConfigError("--inside changes what the frames look like: leave out --no-appearance")
+    if lora and inside is None:
+        raise ConfigError("--lora goes with --inside, which may be none")
     setting = _setting(backbone, (rate, size), _sources(motion), appearance=appearance, words=(words, prompts))
     with _bar("training") as tell:
         clips, classes, warnings = _annotated(
             dataset, labels, _store(cache, setting, backbone, words, device=device), tell
         )
+        directions = None
+        if inside is not None:
+            made = InsideOptions(
+                backbone, unit=inside.value, lora=lora, epochs=min(epochs, EPOCHS), seed=seed, device=device
+            )
+            setting, directions = add_inside(
+                read_dataset(dataset), clips, classes, setting, out=out, options=made, progress=tell
+            )
+            store = _store(cache, setting, backbone, words, device=device, model=out)
+            clips, _, _ = _annotated(dataset, labels, store, tell)
         options = TrainOptions(epochs=epochs, relations=relations, unit=adapter.unit, seed=seed)
-        model = fit(clips, classes, setting, options=options, progress=lambda share: tell(share, "training"))
+        model = fit(
+            clips,
+            classes,
+            setting,
+            options=options,
+            directions=directions,
+            progress=lambda share: tell(share, "training"),
+        )
         save_model(model, out)
     screen = console()
     screen.print(f"Wrote {out}: a model of {len(model.classes)} classes from {len(clips)} sessions, and its card.")
@@ -169,7 +204,7 @@ def evaluate(
         if model is not None:
             ready = load_action_model(model, backbone=backbone, words=words)
             clips, _, warnings = _annotated(
-                dataset, labels, _store(cache, ready.setting, backbone, words, device=device), tell
+                dataset, labels, _store(cache, ready.setting, backbone, words, model=model, device=device), tell
             )
             warnings += [f"{name}: not in the model; left out" for name in _foreign(clips, ready.classes)]
             warnings += _met(clips, ready.card)
@@ -215,7 +250,7 @@ def detect(
     composites = read_rules(rules) if rules else model_rules(model)
     if unknown := set(session or ()) - {s.session_id for s in data.sessions}:
         raise DatasetError(f"{min(unknown)!r} is no session of the dataset")
-    store = _store(cache, ready.setting, backbone, words)
+    store = _store(cache, ready.setting, backbone, words, model=model)
     for one in data.sessions:
         if session and one.session_id not in session:
             continue
@@ -254,7 +289,7 @@ def show(
     chosen = next((s for s in data.sessions if s.session_id == session), None)
     if chosen is None:
         raise DatasetError(f"{session!r} is no session of the dataset")
-    store = _store(cache, ready.setting, backbone, words)
+    store = _store(cache, ready.setting, backbone, words, model=model)
     name = out / f"{session}_{start:g}_{end:g}s".replace(".", "p")
     for path in show_interval(data, chosen, ready, store, span=(start, end), out=name):
         console().print(f"Wrote {path}")
@@ -323,12 +358,18 @@ def _setting(
 
 
 def _store(
-    cache: Path | None, setting: FeatureSetting, backbone: str, words: Path | None, *, device: str = ""
+    cache: Path | None,
+    setting: FeatureSetting,
+    backbone: str,
+    words: Path | None,
+    *,
+    model: Path | None = None,
+    device: str = "",
 ) -> FeatureStore:
     from cueflow.flows.actions import FeatureStore
 
     folder = cache or Path.home() / ".cache" / "cueflow" / "action_features"
-    return FeatureStore(folder, setting, backbone=backbone, words=words, device=device)
+    return FeatureStore(folder, setting, backbone=backbone, words=words, model=model, device=device)
 
 
 def _annotated(

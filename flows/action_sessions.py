@@ -165,7 +165,7 @@ class ActionPictures:
         )
         self._sessions = {s.session_id: s for s in self._data.sessions}
         folder = cache or Path.home() / ".cache" / "cueflow" / "action_features"
-        self._store = FeatureStore(folder, self._model.setting, backbone=backbone, words=words)
+        self._store = FeatureStore(folder, self._model.setting, backbone=backbone, words=words, model=model)
 
     @property
     def dataset(self) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cueflow.flows.work.stages import model_path, model_store
 from cueflow.schemas.errors import ConfigError, DatasetError, ModelError, StreamError
+from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Findings
 from cueflow.schemas.session import Dataset, Modality, Role, Session, Stream
 from cueflow.storage.fingerprints import sha256_file
@@ -154,6 +155,8 @@ class FeatureStore:
         Name or folder; default: the setting's.
     words : Path, optional
         Folder of the dual encoder, where the setting has prompts.
+    model : Path, optional
+        Folder of the model, where the setting has an adapter inside the backbone.
     device : str, optional
         Where torch computes, as in `Backbone`.
 
@@ -170,9 +173,10 @@ class FeatureStore:
         *,
         backbone: str = "",
         words: Path | None = None,
+        model: Path | None = None,
         device: str = "",
     ) -> None:
-        self._folder, self._setting, self._device = folder, setting, device
+        self._folder, self._setting, self._model, self._device = folder, setting, model, device
         self._words = encoder_of(setting, words, device=device)
         self._name = backbone or setting.backbone
         self._eyes: Eyes | None = None
@@ -191,7 +195,7 @@ class FeatureStore:
         -------
         ClipFeatures
         """
-        from cueflow.tasks.actions.features import extract, make_eyes
+        from cueflow.tasks.actions.features import extract
         from cueflow.tasks.ingest.video import probe_video
 
         key = feature_key(
@@ -201,6 +205,7 @@ class FeatureStore:
             size=self._setting.size,
             attended=self._setting.attended,
             words_sha256=self._setting.words_sha256,
+            inside_sha256=self._setting.inside_sha256,
         )
         file = self._folder / key[:2] / f"{key}.safetensors"
         known = read_features(file)
@@ -208,12 +213,52 @@ class FeatureStore:
             return known
         probe_video(path)
         if self._eyes is None:
-            folder, attended = find_backbone(self._name), self._setting.attended
-            self._eyes = make_eyes(folder, attended=attended, device=self._device)
+            self._eyes = eyes_of(self._setting, self._name, model=self._model, device=self._device)
         rate, size = self._setting.rate_hz, self._setting.size
         made = extract(path, self._eyes, rate_hz=rate, size=size, words=self._words(), progress=progress)
         write_features(file, made)
         return made
+
+
+def eyes_of(
+    setting: FeatureSetting, backbone: str, *, model: Path | None, appearance: bool = True, device: str = ""
+) -> Eyes:
+    """The backbone as a setting uses it.
+
+    Parameters
+    ----------
+    setting : FeatureSetting
+        What is read.
+    backbone : str
+        Name or folder.
+    model : Path, optional
+        Folder of the model, where the setting has an adapter inside the backbone.
+    appearance : bool, optional
+        Whether it is looked at what the frames look like.
+    device : str, optional
+        As in `Backbone`.
+
+    Returns
+    -------
+    Eyes
+
+    Raises
+    ------
+    ModelError
+        If the backbone is not there, or the adapter is not the one that the model was trained with.
+    """
+    from cueflow.tasks.actions.features import make_eyes
+
+    folder, inside = find_backbone(backbone), None
+    if setting.inside_sha256:
+        from cueflow.tasks.actions.adapters.inside import NAME, Inside, adapter_sha256
+
+        if model is None or adapter_sha256(model / NAME) != setting.inside_sha256:
+            raise ModelError(
+                "the model's adapter is not the one it was trained with; train it again", reason=Reason.MODEL_HASH
+            )
+        inside = Inside(folder, model / NAME, backbone_sha256=setting.backbone_sha256, device=device)
+    return make_eyes(folder, attended=setting.attended, appearance=appearance, inside=inside, device=device)
 
 
 def encoder_of(setting: FeatureSetting, folder: Path | None, *, device: str = "") -> Callable[[], Words | None]:
@@ -349,14 +394,12 @@ class RunActions:
     """An action model inside a run: shared by all recordings that a worker reads."""
 
     def __init__(self, folder: Path, *, backbone: str = "", words: Path | None = None, device: str = "") -> None:
-        from cueflow.tasks.actions.features import make_eyes
-
         self._model = load_action_model(folder, backbone=backbone, words=words)
         self._words = encoder_of(self._model.setting, words, device=device)
         self._rules = model_rules(folder)
         setting = self._model.setting
-        folder = find_backbone(backbone or setting.backbone)
-        self._eyes = make_eyes(folder, attended=setting.attended, appearance=setting.appearance, device=device)
+        name = backbone or setting.backbone
+        self._eyes = eyes_of(setting, name, model=folder, appearance=setting.appearance, device=device)
 
     def feed(self) -> ActionFeed:
         """Where the frames of one recording go."""

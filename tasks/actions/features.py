@@ -33,9 +33,10 @@ from cueflow.tasks.video.motion.flow import (
 from cueflow.tasks.video.motion.track import KEY_LAYERS, MAX_PAIR_S, key_grid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from cueflow.tasks.actions.adapters.inside import Inside
     from cueflow.tasks.actions.words import Words
 
 VERSION = "5"
@@ -86,12 +87,14 @@ class Eyes:
     """The frozen backbone as this room uses it.
 
     `flow` sees every frame, softened, and stops behind the last block that motion is read from; `appearance` sees some
-    as they are, in full depth, None where nobody asks what they look like; `attended` whether attention is read too.
+    as they are, in full depth, None where nobody asks what they look like; `attended` whether attention is read too;
+    `inside` sees all of them through an adapter, in the place of `appearance`.
     """
 
     flow: Backbone
     appearance: Backbone | None
     attended: bool
+    inside: Inside | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +193,7 @@ class FeatureBuilder:
         self._before: Looks | None = None
         self._recent: tuple[FloatArray, ...] = ()
         self._due = Gap(APPEARANCE_HZ)
+        self._clip: list[Pictures] = []
         self._times: list[float] = []
         self._steps: list[float] = []
         self._motion: dict[str, list[FloatArray]] = {
@@ -205,8 +209,24 @@ class FeatureBuilder:
         looks = see(self._eyes, times_s, pictures, size=self._size)
         for index in range(len(times_s)):
             self._compare(looks.one(index))
-        if self._eyes.appearance is not None:
+        if self._eyes.inside is not None:
+            self._look_along(self._eyes.inside, pictures)
+        elif self._eyes.appearance is not None:
             self._look(self._eyes.appearance, times_s, pictures)
+
+    def _look_along(self, inside: Inside, pictures: Pictures) -> None:
+        first = len(self._times) - len(pictures)
+        for index, picture in enumerate(pictures):
+            if self._steps[first + index] == 0 or len(self._clip) == inside.frames:
+                self._end_clip(inside)
+            self._clip.append(picture)
+
+    def _end_clip(self, inside: Inside) -> None:
+        if self._clip:
+            seen = len(self._appearance)
+            speed = np.stack(self._speed[seen : seen + len(self._clip)])
+            self._appearance += list(inside.rows(np.stack(self._clip), speed, size=self._size))
+            self._clip = []
 
     def _look(self, backbone: Backbone, times_s: FloatArray, pictures: Pictures) -> None:
         due = [self._due.keeps(float(time)) for time in times_s]
@@ -245,6 +265,8 @@ class FeatureBuilder:
 
     def done(self) -> ClipFeatures:
         """The features of all frames taken."""
+        if self._eyes.inside is not None:
+            self._end_clip(self._eyes.inside)
         count = len(self._times)
         return ClipFeatures(
             np.array(self._times),
@@ -380,6 +402,30 @@ def pixel_row(now: Pictures, then: Pictures) -> FloatArray:
     return pooled(off).ravel()
 
 
+def looked_at(path: Path, *, rate_hz: float, size: int) -> Iterator[tuple[float, Pictures, float]]:
+    """The frames of a file that are looked at.
+
+    Parameters
+    ----------
+    path : Path
+        The recording.
+    rate_hz : float
+        Frames a second at most.
+    size : int
+        Side of the backbone's input, pixels.
+
+    Yields
+    ------
+    tuple
+        Stamp, s; picture (height, width, 3), uint8 RGB; how far the file was read, s.
+    """
+    gap = Gap(rate_hz)
+    for batch in frames(path, decoder=Decoder.AV, max_side=2 * size, max_rate_hz=rate_hz):
+        for time, picture in zip(batch.times_s, batch.frames, strict=True):
+            if gap.keeps(float(time)):
+                yield float(time), picture.copy(), float(batch.seen_s[-1])
+
+
 def extract(
     path: Path,
     eyes: Eyes,
@@ -422,15 +468,14 @@ def extract(
         pictures = np.stack([picture for _, picture in part])
         builder.add(np.array([t for t, _ in part]), pictures, None if words is None else words.scores(pictures))
 
-    gap, waiting = Gap(rate_hz), list[tuple[float, Pictures]]()
-    for batch in frames(path, decoder=Decoder.AV, max_side=2 * size, max_rate_hz=rate_hz):
-        kept = zip(batch.times_s, batch.frames, strict=True)
-        waiting += [(float(t), picture.copy()) for t, picture in kept if gap.keeps(float(t))]
-        while len(waiting) >= CHUNK:
-            hand_over(waiting[:CHUNK])
-            del waiting[:CHUNK]
+    waiting = list[tuple[float, Pictures]]()
+    for time, picture, seen_s in looked_at(path, rate_hz=rate_hz, size=size):
+        waiting.append((time, picture))
+        if len(waiting) == CHUNK:
+            hand_over(waiting)
+            waiting = []
         if progress is not None and shape.duration_s:
-            progress(min(1.0, float(batch.seen_s[-1]) / shape.duration_s))
+            progress(min(1.0, seen_s / shape.duration_s))
     if waiting:
         hand_over(waiting)
     found = builder.done()
@@ -439,7 +484,14 @@ def extract(
     return found
 
 
-def make_eyes(folder: Path, *, attended: bool = False, appearance: bool = True, device: str = "") -> Eyes:
+def make_eyes(
+    folder: Path,
+    *,
+    attended: bool = False,
+    appearance: bool = True,
+    inside: Inside | None = None,
+    device: str = "",
+) -> Eyes:
     """The backbone as this room uses it.
 
     Parameters
@@ -450,6 +502,8 @@ def make_eyes(folder: Path, *, attended: bool = False, appearance: bool = True, 
         Whether attention is read, too: that of the last third of the blocks, four at most.
     appearance : bool, optional
         Whether it is looked at what the frames look like.
+    inside : Inside, optional
+        The backbone with an adapter, which then says what the frames look like.
     device : str, optional
         As in `Backbone`.
 
@@ -471,7 +525,7 @@ def make_eyes(folder: Path, *, attended: bool = False, appearance: bool = True, 
     keys = sorted({min(layer * blocks // 12, blocks - 1) for layer in KEY_LAYERS})
     last = range(blocks - max(1, min(4, blocks // 3)), blocks) if attended else range(0)
     flow = Backbone(folder, key_layers=keys, attention_layers=last, images=attended, device=device)
-    if not appearance:
-        return Eyes(flow, None, attended)
+    if inside is not None or not appearance:
+        return Eyes(flow, None, attended, inside if appearance else None)
     looks = Backbone(folder, key_layers=(), attention_layers=(), tokens=True, device=device)
     return Eyes(flow, looks, attended)

@@ -29,9 +29,10 @@ def feature_key(
     size: int,
     attended: bool = False,
     words_sha256: str = "",
+    inside_sha256: str = "",
 ) -> str:
     """Name of cached features: a hash of the recording, the weights and everything that changes a value."""
-    what = [FEATURE_VERSION, input_sha256, backbone_sha256, rate_hz, size, attended, words_sha256]
+    what = [FEATURE_VERSION, input_sha256, backbone_sha256, rate_hz, size, attended, words_sha256, inside_sha256]
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 
 
@@ -139,6 +140,17 @@ def prompts_of(folder: Path) -> Prompts | None:
     """  # noqa: DOC502  raised by the reader
     said = _content(folder)["setting"]["prompts"]
     return Prompts(tuple((label, tuple(phrases)) for label, phrases in said)) if said else None
+
+
+def inside_of(folder: Path) -> str:
+    """Hash of the adapter inside the backbone that a model looks through; empty where it has none.
+
+    Raises
+    ------
+    ModelError
+        If there is no model, or its description was changed.
+    """  # noqa: DOC502  raised by the reader
+    return str(_content(folder)["setting"].get("inside_sha256", ""))
 
 
 def load_model(folder: Path, *, backbone_sha256: str, words_sha256: str = "") -> Any:  # noqa: ANN401
@@ -274,7 +286,8 @@ def _card(model: Any) -> str:  # noqa: ANN401
         f"Finds: {', '.join(model.classes)}.",
         f"Trained on {card.get('sessions')} sessions of {card.get('subjects')} subjects; "
         f"{model.parameters()} trained parameters; seed {card.get('seed')}.",
-        f"Reads {', '.join(setting.sources) or 'no motion'}{' and appearance' if setting.appearance else ''} "
+        f"Reads {', '.join(setting.sources) or 'no motion'}{' and appearance' if setting.appearance else ''}"
+        f"{', through an adapter inside the backbone,' if setting.inside_sha256 else ''} "
         f"at {setting.rate_hz:g} frames/s and {setting.size} pixels"
         f"{'; in words: ' + ', '.join(label for label, _ in setting.prompts) if setting.prompts else ''}.",
         f"Frame mAP on the {card.get('held_out_subjects')} subject(s) that decided when to stop: "

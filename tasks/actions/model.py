@@ -26,7 +26,8 @@ class FeatureSetting:
     """What the features were made with; a model is refused on others.
 
     `sources` are the motion sources it reads; `backbone` the name of the backbone, empty where it was a folder;
-    `prompts` what an encoder of words looks for besides, with the hash of both.
+    `prompts` what an encoder of words looks for besides, with the hash of both; `inside_sha256` that of the adapter
+    that the frames are looked at through.
     """
 
     backbone_sha256: str
@@ -37,6 +38,7 @@ class FeatureSetting:
     backbone: str = "dinov2_small"
     words_sha256: str = ""
     prompts: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    inside_sha256: str = ""
 
     @property
     def attended(self) -> bool:
@@ -141,7 +143,13 @@ def appearance_columns(features: ClipFeatures, setting: FeatureSetting) -> Float
     return features.appearance.astype(np.float32) if setting.appearance else np.zeros((len(features), 0), np.float32)
 
 
-def fit_preparation(clips: list[ClipFeatures], setting: FeatureSetting, *, components: int = COMPONENTS) -> Preparation:
+def fit_preparation(
+    clips: list[ClipFeatures],
+    setting: FeatureSetting,
+    *,
+    components: int = COMPONENTS,
+    directions: FloatArray | None = None,
+) -> Preparation:
     """Learn the preparation from training recordings.
 
     Parameters
@@ -152,6 +160,8 @@ def fit_preparation(clips: list[ClipFeatures], setting: FeatureSetting, *, compo
         Which sources, and whether appearance is used.
     components : int, optional
         Principal components of the appearance, whitened.
+    directions : ndarray, shape (2 × channels, k), optional
+        Of the appearance, in their place.
 
     Returns
     -------
@@ -162,7 +172,9 @@ def fit_preparation(clips: list[ClipFeatures], setting: FeatureSetting, *, compo
     words = np.concatenate([c.words for c in clips])
     mean = looks.mean(axis=0)
     basis = np.zeros((looks.shape[1], 0))
-    if setting.appearance:
+    if directions is not None:
+        basis = directions / np.maximum(((looks - mean) @ directions).std(axis=0), 1e-6)
+    elif setting.appearance:
         values, vectors = np.linalg.eigh(np.cov(looks - mean, rowvar=False))
         top = np.argsort(values)[::-1][: min(components, len(looks) - 1)]
         basis = vectors[:, top] / np.sqrt(np.maximum(values[top], 1e-6))

@@ -117,6 +117,7 @@ def train(
     setting: FeatureSetting,
     *,
     options: TrainOptions | None = None,
+    directions: FloatArray | None = None,
     progress: Progress | None = None,
 ) -> ActionModel:
     """Train a model; a fifth of the subjects is held out for early stopping, temperatures and thresholds.
@@ -131,6 +132,8 @@ def train(
         What the features were made with and which of them are read.
     options : TrainOptions, optional
         Sizes, length, seed.
+    directions : ndarray, optional
+        In which the appearance is read, see `fit_preparation`.
     progress : callable, optional
         Told the share that is done, 0 to 1.
 
@@ -142,23 +145,13 @@ def train(
     ------
     ModelError
         If there is no class, or there are fewer than three subjects.
-    """
+    """  # noqa: DOC502  raised by `held_out`
     options = options or TrainOptions()
     subjects = sorted({c.subject_id for c in clips})
-    if not classes:
-        raise ModelError(
-            "No label has two examples in two subjects; annotate more sessions", reason=Reason.FEW_SUBJECTS
-        )
-    if len(subjects) < MIN_TRAIN_SUBJECTS:
-        raise ModelError(
-            f"{len(subjects)} annotated subject(s) are too few; at least {MIN_TRAIN_SUBJECTS} are needed",
-            reason=Reason.FEW_SUBJECTS,
-        )
-    order = np.random.default_rng(options.seed).permutation(len(subjects))
-    held = {subjects[i] for i in order[: max(1, round(HELD_OUT * len(subjects)))]}
+    held = held_out(subjects, classes, seed=options.seed)
     learn = [c for c in clips if c.subject_id not in held]
     judge = [c for c in clips if c.subject_id in held]
-    preparation = fit_preparation([c.features for c in learn], setting)
+    preparation = fit_preparation([c.features for c in learn], setting, directions=directions)
     taught, judged = (_prepared(part, classes, setting, preparation) for part in (learn, judge))
     shape = HeadShape(
         motion=sum(SOURCES[name] for name in setting.sources),
@@ -191,6 +184,41 @@ def train(
         durations_s=np.array([_typical_s(clips, c) for c in classes]),
         card=card,
     )
+
+
+def held_out(subjects: Sequence[str], classes: Sequence[str], *, seed: int) -> frozenset[str]:
+    """The fifth of the subjects that decides when to stop.
+
+    Parameters
+    ----------
+    subjects : sequence of str
+        All that are annotated.
+    classes : sequence of str
+        What to find.
+    seed : int
+        Of the draw.
+
+    Returns
+    -------
+    frozenset of str
+
+    Raises
+    ------
+    ModelError
+        If there is no class, or there are fewer than three subjects.
+    """
+    names = sorted(set(subjects))
+    if not classes:
+        raise ModelError(
+            "No label has two examples in two subjects; annotate more sessions", reason=Reason.FEW_SUBJECTS
+        )
+    if len(names) < MIN_TRAIN_SUBJECTS:
+        raise ModelError(
+            f"{len(names)} annotated subject(s) are too few; at least {MIN_TRAIN_SUBJECTS} are needed",
+            reason=Reason.FEW_SUBJECTS,
+        )
+    order = np.random.default_rng(seed).permutation(len(names))
+    return frozenset(names[i] for i in order[: max(1, round(HELD_OUT * len(names)))])
 
 
 def _typical_s(clips: Sequence[Clip], label: str) -> float:

@@ -137,3 +137,30 @@ def test_help_of_every_command():
         done = CliRunner().invoke(app, ["actions", name, "--help"])
         assert done.exit_code == 0
         assert "Example: " in done.output
+
+
+def test_an_adapter_inside_the_backbone(command, cohort, tmp_path):
+    made = ("--cache", tmp_path / "cache", "--epochs", 1, "--rate", 4, "--motion", "pixels", "--size", 56)
+    done = command("train", cohort, *made, "--out", tmp_path / "m", "--inside", "conv", "--lora", 2)
+    assert done.exit_code == 0, done.output
+    assert "an adapter inside" in (tmp_path / "m" / "MODEL_CARD.md").read_text()
+    common = ("--model", tmp_path / "m", "--cache", tmp_path / "cache")
+    done = command("evaluate", cohort, *common, "--json")
+    assert 0 <= json.loads(done.stdout)["frame_map"] <= 1
+    weights = tmp_path / "m" / "inside" / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x00")
+    fresh = ("--model", tmp_path / "m", "--cache", tmp_path / "elsewhere", "--session", "s001")
+    assert "changed after it was written" in command("detect", cohort, *fresh).exception.message
+    command("train", cohort, *made, "--out", tmp_path / "other", "--inside", "none", "--seed", 1)
+    (tmp_path / "m" / "inside" / "adapter_config.json").write_bytes(
+        (tmp_path / "other" / "inside" / "adapter_config.json").read_bytes()
+    )
+    assert "not the one it was trained with" in command("detect", cohort, *fresh).exception.message
+
+
+@pytest.mark.parametrize(
+    ("options", "message"), [(("--inside", "conv", "--no-appearance"), "leave out"), (("--lora", "4"), "goes with")]
+)
+def test_options_that_do_not_go_together(command, cohort, tmp_path, options, message):
+    done = command("train", cohort, "--out", tmp_path / "m", *options)
+    assert message in done.exception.message

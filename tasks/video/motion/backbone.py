@@ -166,15 +166,8 @@ class Backbone:
         return _joined(parts)
 
     def _shown(self, pictures: NDArray[np.uint8], size: int) -> torch.Tensor:
-        import torch
-
-        part = torch.from_numpy(np.ascontiguousarray(pictures)).to(self._device).permute(0, 3, 1, 2).float() / 255
-        small = torch.nn.functional.interpolate(
-            part, size=(size, size), mode="bilinear", antialias=True, align_corners=False
-        )
-        if self._tokens:
-            return small
-        return softened(small)
+        small = resized(pictures, size, self._device)
+        return small if self._tokens else softened(small)
 
     def _read(self, side: int, tokens: torch.Tensor, places: dict[int, Float32]) -> Maps:
         keys: dict[int, Float32] = {n: self._patches(n, "key").float().cpu().numpy() for n in self._key_layers}
@@ -209,6 +202,30 @@ class Backbone:
             )
         made: Float32 = torch.cat(shown, dim=1).clamp(min=1e-6).log().cpu().numpy()
         return made
+
+
+def resized(pictures: NDArray[np.uint8], size: int, device: torch.device) -> torch.Tensor:
+    """Pictures as a backbone takes them, before they are standardised.
+
+    Parameters
+    ----------
+    pictures : ndarray, shape (n, height, width, 3)
+        uint8 RGB; squeezed to a square, smoothed against aliasing.
+    size : int
+        Its side, pixels.
+    device : torch.device
+        Where they shall be.
+
+    Returns
+    -------
+    Tensor, shape (n, 3, size, size)
+        0 to 1.
+    """
+    import torch
+
+    part = torch.from_numpy(np.ascontiguousarray(pictures)).to(device).permute(0, 3, 1, 2).float() / 255
+    shape = (size, size)
+    return torch.nn.functional.interpolate(part, size=shape, mode="bilinear", antialias=True, align_corners=False)
 
 
 def softened(pictures: torch.Tensor) -> torch.Tensor:

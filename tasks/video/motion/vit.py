@@ -57,7 +57,7 @@ class Vit:
             extra["interpolate_pos_encoding"] = True
         if self.family == "vit_mae":  # nothing is masked, and the "random" order is the picture's own
             patches = (pixels.shape[2] // self.patch) * (pixels.shape[3] // self.patch)
-            extra["noise"] = torch.arange(patches, dtype=torch.float32).expand(len(pixels), -1)
+            extra["noise"] = torch.arange(patches, dtype=torch.float32, device=pixels.device).expand(len(pixels), -1)
         found: torch.Tensor = self.model(pixel_values=pixels, **extra).last_hidden_state
         return found
 
