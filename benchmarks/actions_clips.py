@@ -15,7 +15,6 @@ import math
 import time
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 import torch
@@ -30,16 +29,16 @@ SQUARE = 224
 
 def read(path: Path) -> np.ndarray:
     """All frames of a clip, the middle square: (n, SQUARE, SQUARE, 3)."""
-    shown = []
-    with av.open(str(path)) as file:
-        for frame in file.decode(video=0):
-            picture = frame.to_ndarray(format="rgb24")
-            height, width = picture.shape[:2]
-            side = min(height, width)
-            top, left = (height - side) // 2, (width - side) // 2
-            cut = picture[top : top + side, left : left + side]
-            shown.append(cv2.resize(cut, (SQUARE, SQUARE), interpolation=cv2.INTER_AREA))
-    return np.stack(shown)
+    shown, file = [], cv2.VideoCapture(str(path))
+    while True:
+        there, picture = file.read()
+        if not there:
+            return np.stack(shown)
+        height, width = picture.shape[:2]
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        cut = cv2.cvtColor(picture[top : top + side, left : left + side], cv2.COLOR_BGR2RGB)
+        shown.append(cv2.resize(cut, (SQUARE, SQUARE), interpolation=cv2.INTER_AREA))
 
 
 def rendition(clip: np.ndarray, rng: np.random.Generator, side: int) -> np.ndarray:
@@ -102,6 +101,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     asked = parser.parse_args()
     asked.backbone, asked.rate = asked.backbone or model_path("dinov2_small"), None
+    asked.batch = BATCH
     clips = [read(path) for path in sorted((asked.data / "video_gesture" / "asl_intel").glob("*.mkv"))]
     print(heading(f"few examples of {len(clips)} signs, {asked.tests} other renditions of each, {asked.device}"))
     print("| way | " + " | ".join(f"{n} of each" for n in asked.shots) + " | s |\n|" + "---|" * (len(asked.shots) + 2))

@@ -36,7 +36,7 @@ from cueflow.tasks.video.motion.vit import load_vit
 KINDS = ("sweep", "bounce", "circle left", "circle right", "to the right", "to the left")
 SUBJECTS, LEARN, STEPS, BATCH = 24, 18, 16, 16
 WAYS = ("probe", "cached", "adapter", "full", "full+adapter")
-RATES = {"probe": 1e-2, "cached": 1e-3, "adapter": 1e-3, "full": 1e-4, "full+adapter": 1e-4}  # of all but the head
+RATES = {"probe": 1e-2, "cached": 1e-3, "adapter": 1e-3, "full": 3e-5, "full+adapter": 3e-5}  # of all but the head
 HEAD_RATE = 1e-3
 
 
@@ -144,13 +144,13 @@ def learn(model: Recogniser, x: Tensor, y: Tensor, *, way: str, asked: argparse.
     groups = [{"params": own, "lr": asked.rate or RATES[way]}] if own else []
     groups.append({"params": list(model.head.parameters()), "lr": HEAD_RATE if way != "probe" else RATES["probe"]})
     optimiser = torch.optim.AdamW(groups, weight_decay=0.05)
-    steps = asked.epochs * -(-len(x) // BATCH)
+    steps = asked.epochs * -(-len(x) // asked.batch)
     turn = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda k: min(1.0, 10 * (k + 1) / steps) * 0.5 * (1 + math.cos(math.pi * k / steps))
     )
     model.train()
     for _ in range(asked.epochs):
-        for part in torch.randperm(len(x)).split(BATCH):
+        for part in torch.randperm(len(x)).split(asked.batch):
             shown = varied(x[part].float() / 255) if model.through else x[part].float()
             loss = nn.functional.cross_entropy(model(shown), y[part])
             optimiser.zero_grad()
@@ -193,6 +193,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=112, help="of the pictures, pixels")
     parser.add_argument("--clips", type=int, default=36, help="per subject")
     parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--batch", type=int, default=BATCH, help="clips in a step")
     parser.add_argument("--rate", type=float, help="of learning, of all but the head, in place of the way's own")
     parser.add_argument("--jobs", type=int, default=2, help="processes that draw")
     parser.add_argument("--seeds", type=int, default=1)
@@ -202,7 +203,10 @@ def main() -> None:
     drawn = draw(given.pictures, given.clips, given.side, given.jobs)
     data = (drawn[0].to(given.device), drawn[1].to(given.device), drawn[2].to(given.device))
     print(
-        heading(f"adapters against full fine-tuning, first {given.blocks} blocks, {given.side} pixels, {given.device}")
+        heading(
+            f"adapters against full fine-tuning, first {given.blocks} blocks, {given.side} pixels, {given.device}, "
+            f"{given.clips} clips of a subject, {given.epochs} epochs, {given.batch} clips in a step"
+        )
     )
     print(
         "| way | accuracy on unseen subjects (least, most) | on those met | trained share | s |\n|---|---|---|---|---|"
