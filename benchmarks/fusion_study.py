@@ -1,10 +1,10 @@
 """When late beats early, the best expert and other peers, on simulated cohorts with known truth.
 
-python benchmarks/fusion_study.py [seeds [FILE]]
-python benchmarks/fusion_study.py coverage [seeds [FILE]]     how often intervals hold the true chance, and the drivers
-                                                              beside a regression that is told what they are
+python benchmarks/fusion_study.py study [--seeds N] [--file FILE] [--only CONDITION ...]
+python benchmarks/fusion_study.py coverage ...       how often intervals hold the true chance, and the drivers beside a
+                                                     regression that is told what they are
 
-FILE keeps what is done, so that a study that was stopped goes on.
+FILE keeps what is done, so that a study that was stopped, or done in parts, goes on.
 
 Every model learns from the same cohort and is measured on 300 people that none has met. Peers: best single expert
 (chosen on the test people, so no one could do better with one modality), plain average of calibrated experts, logistic
@@ -14,6 +14,7 @@ fusion. `pip install cueflow[bench]` brings LightGBM.
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import warnings
@@ -41,7 +42,7 @@ from cueflow.tasks.fusion.learn.linear import deviance, sigmoid
 from cueflow.tasks.fusion.learn.pipeline import Problem, Settings, early_problem, fit_parts, fit_pipeline
 from cueflow.tasks.fusion.store.model import FusionModel
 
-FRESH = 6000  # first seed of the cohorts that nothing was chosen on
+FRESH = 8000  # first seed of the cohorts that nothing was chosen on
 STRONG = {"video": 1.6, "audio": 1.2, "ecg": 0.8}
 ONE = {"video": 2.0, "audio": 0.0, "ecg": 0.0, "eda": 0.0}
 CONDITIONS: dict[str, dict[str, object]] = {
@@ -150,7 +151,7 @@ def worst_pattern(model: FusionModel, applied: Applied, problem: Problem) -> flo
     """Fused AUROC less that of the best expert that is left, in the worst pattern of missing modalities."""
     gaps = []
     for kept in missing_patterns(list(problem.blocks)).values():
-        said = with_only(model.pipeline, applied, problem, kept)
+        said = with_only(model.pipeline, problem, kept)
         rows = np.isfinite(said)
         alone = np.where(np.isfinite(applied.alone), applied.alone, 0.0)[rows]
         best = max(auroc(alone[:, m], problem.y[rows]) for m in kept)
@@ -192,20 +193,20 @@ def _ids(cohort: Cohort) -> list[str]:
 
 
 def collected(
-    measure: Callable[[str, int], dict[str, float]], seeds: Sequence[int], file: Path | None
+    measure: Callable[[str, int], dict[str, float]], seeds: Sequence[int], names: Sequence[str], file: Path | None
 ) -> dict[str, list[dict[str, float]]]:
     """Figures of every condition and seed; seeds outside, so that a stopped study has every condition."""
     done = {}
     if file is not None and file.exists():
         done = {(row["name"], row["seed"]): row["made"] for row in map(json.loads, file.read_text().splitlines())}
     for seed in seeds:
-        for name in CONDITIONS:
+        for name in names:
             if (name, seed) not in done:
                 done[name, seed] = measure(name, seed)
                 if file is not None:
                     with file.open("a") as out:
                         out.write(json.dumps({"name": name, "seed": seed, "made": done[name, seed]}) + "\n")
-    return {name: [done[name, seed] for seed in seeds] for name in CONDITIONS}
+    return {name: [done[name, seed] for seed in seeds] for name in names}
 
 
 def fresh(name: str, seed: int) -> dict[str, float]:
@@ -223,6 +224,7 @@ def fresh(name: str, seed: int) -> dict[str, float]:
         "coverage": float(((low <= truth) & (truth <= high)).mean()),
         "width": float((high - low).mean()),
         "drivers": agreement(size, learn),
+        "told": told(name, seed),
     }
 
 
@@ -264,13 +266,11 @@ def told_sizes(cohort: Cohort, *, bend: float, step: float, together: float) -> 
     return size
 
 
-def coverage(seeds: int, file: Path | None) -> None:
+def coverage(seeds: int, names: Sequence[str], file: Path | None) -> None:
     """Means over cohorts that were not looked at while the method was made."""
     print(f"{'':30}{'covered':>10}{'least':>8}{'most':>8}{'width':>8}{'drivers':>9}{'told':>8}")
     rows = []
-    for name, found in collected(fresh, range(FRESH, FRESH + seeds), file).items():
-        for seed, one in enumerate(found, start=FRESH):
-            one["told"] = told(name, seed)
+    for name, found in collected(fresh, range(FRESH, FRESH + seeds), names, file).items():
         mean = {key: float(np.mean([one[key] for one in found])) for key in found[0]}
         rows.append(mean)
         ends = [min(one["coverage"] for one in found), max(one["coverage"] for one in found)]
@@ -288,11 +288,11 @@ PEERS = ("average", "stacking", "EBM", "LightGBM", "early")
 SHOWN = ("fused", "best expert", *PEERS, "oracle", "ece", "coverage", "width", "drivers", "pattern", "deletion")
 
 
-def main(seeds: int, file: Path | None) -> None:
+def study(seeds: int, names: Sequence[str], file: Path | None) -> None:
     """Print one line a condition and the means."""
     print(f"{'mean of ' + str(seeds) + ' seeds':30}" + "".join(f"{name:>12}" for name in SHOWN))
     rows = {}
-    for condition, found in collected(run, range(seeds), file).items():
+    for condition, found in collected(run, range(seeds), names, file).items():
         rows[condition] = {name: float(np.mean([one[name] for one in found])) for name in (*SHOWN, "error")}
         print(f"{condition:30}" + "".join(f"{rows[condition][name]:12.3f}" for name in SHOWN), flush=True)
     mean = {name: float(np.mean([row[name] for row in rows.values()])) for name in SHOWN}
@@ -309,9 +309,10 @@ def main(seeds: int, file: Path | None) -> None:
 
 
 if __name__ == "__main__":
-    words = [word for word in sys.argv[1:] if word != "coverage"]
-    where = Path(words[1]) if len(words) > 1 else None
-    if "coverage" in sys.argv[1:]:
-        coverage(int(words[0]) if words else 4, where)
-    else:
-        main(int(words[0]) if words else 3, where)
+    asked = argparse.ArgumentParser()
+    asked.add_argument("what", choices=("study", "coverage"))
+    asked.add_argument("--seeds", type=int, default=3)
+    asked.add_argument("--file", type=Path)
+    asked.add_argument("--only", nargs="+", choices=CONDITIONS, default=list(CONDITIONS))
+    given = asked.parse_args()
+    {"study": study, "coverage": coverage}[given.what](given.seeds, given.only, given.file)

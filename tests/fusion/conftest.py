@@ -10,6 +10,8 @@ from types import ModuleType
 
 import pytest
 
+from cueflow.tasks.fusion.learn import joint, posterior
+
 
 def _load(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
@@ -19,6 +21,14 @@ def _load(name: str) -> ModuleType:
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _brief_folds():
+    """The joint model's share is found with shorter chains; the model itself is sampled as always."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(joint, "BRIEF", posterior.Turns(10, 20, 30))
+        yield
 
 
 @pytest.fixture(scope="session")

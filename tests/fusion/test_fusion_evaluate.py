@@ -15,7 +15,7 @@ from cueflow.tasks.fusion.data.groups import group_of_sessions
 from cueflow.tasks.fusion.data.labels import Target
 from cueflow.tasks.fusion.judge.checks import find_leaks, learning_curve, permutation_null
 from cueflow.tasks.fusion.judge.crossfit import missing_patterns, splits_of
-from cueflow.tasks.fusion.learn import posterior
+from cueflow.tasks.fusion.learn import joint, posterior
 from cueflow.tasks.fusion.learn.pipeline import Settings
 
 FIGURES = {"auroc", "auprc", "balanced_accuracy", "brier", "ece"}
@@ -31,8 +31,8 @@ def _problem(cohort):
 @pytest.fixture
 def short_chains(monkeypatch):
     """For what no interval is asked about: the posterior is sampled for some turns only."""
-    for name, turns in (("BURN", 5), ("DRAWS", 10), ("TURNS_MAX", 1)):
-        monkeypatch.setattr(posterior, name, turns)
+    monkeypatch.setattr(posterior, "FULL", posterior.Turns(5, 10, 1))
+    monkeypatch.setattr(joint, "BRIEF", posterior.Turns(5, 10, 1))
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,10 @@ from cueflow.tasks.fusion import (
     train,
 )
 from cueflow.tasks.fusion.answer.explain import EventLink
+from cueflow.tasks.fusion.answer.predict import read_sessions
 from cueflow.tasks.fusion.answer.words import _event_lines
+from cueflow.tasks.fusion.learn.basis import side_by_side
+from cueflow.tasks.fusion.learn.joint import mean_of
 from cueflow.tasks.fusion.learn.linear import sigmoid
 
 
@@ -408,16 +411,50 @@ def test_files_that_are_no_tables_are_refused(tmp_path):
         read_long_table(tmp_path / "a.parquet")
 
 
-def test_the_joint_model_counts_only_where_no_modality_is_missing(make_cohort):
-    cohort = make_cohort(subjects=25, sessions=8, gone=0.1, seed=1)
+def test_the_joint_model_is_exact_and_fades_with_what_is_missing(make_cohort):
+    cohort = make_cohort(subjects=25, sessions=8, gone=0.1, missing=0.1, seed=1)
     model = train(cohort.frame, cohort.labels, target="pain", kinds=("linear",))
-    assert model.pipeline.joint is not None
+    joint = model.pipeline.joint
+    assert joint is not None
+    read = read_sessions(model, cohort.frame)
+    blocks = [read.blocks[part.modality] for part in model.pipeline.parts]
+    trust = model.pipeline.fusion.trust(read.reliability)
+    weights = joint.additive.weights(blocks, trust)
+    known = np.hstack([np.isfinite(block.difference) for block in blocks]).all(axis=1)
+    assert weights[known, 0].min() > weights[~known, 0].max()
+    assert (weights[:, 1:] == 0).tolist() == (trust == 0).tolist()
     bare = replace(model, pipeline=replace(model.pipeline, joint=None))
+    changed = 0
     for with_it, without_it in zip(predict(model, cohort.frame), predict(bare, cohort.frame), strict=True):
-        there = {c.modality for c in with_it.contributions if c.value is not None}
-        assert (with_it.log_odds == pytest.approx(without_it.log_odds, abs=1e-9)) == (len(there) < 3)
         total = with_it.bias + sum(c.contribution for c in with_it.contributions)
         assert with_it.log_odds == pytest.approx(total, abs=1e-9)
+        changed += with_it.log_odds != without_it.log_odds
+    assert changed == len(known)
+
+
+def test_the_sampled_model_says_what_was_drawn_on_average(model, cohort):
+    """Its terms are those of the posterior's own columns, without the products."""
+    pipeline, read = model.pipeline, read_sessions(model, cohort.frame)
+    made = mean_of(pipeline.posterior, pipeline.parts)
+    trust = pipeline.fusion.trust(read.reliability)
+    kept, _ = side_by_side(pipeline.parts, read.blocks, trust, pairs=False)
+    mean = pipeline.posterior.effects.mean(axis=0)
+    expected = kept @ mean[1 : 1 + kept.shape[1]]
+    blocks = [read.blocks[part.modality] for part in pipeline.parts]
+    weights = made.weights(blocks, trust)
+    assert made.log_odds(blocks, trust) == pytest.approx(weights[:, 0] * (mean[0] + expected), abs=1e-9)
+
+
+def test_absence_that_says_a_lot_is_left_to_the_experts(make_cohort):
+    cohort = make_cohort(subjects=30, sessions=8, seed=2)
+    present = cohort.labels.filter(pl.col("value") > 0)["session_id"]
+    told = pl.col("session_id").is_in(present.implode()) & (pl.col("biomarker") == "audio_0")
+    frame = cohort.frame.with_columns(value=pl.when(told).then(None).otherwise(pl.col("value")))
+    model = train(frame, cohort.labels, target="pain", kinds=("linear",))
+    said = {p.session_id: p.log_odds for p in predict(model, frame)}
+    right = [said[s] > 0 for s in present if said[s] is not None]
+    assert model.pipeline.joint is None
+    assert np.mean(right) > 0.99
 
 
 def test_reasons_are_compared_with_those_of_resampled_persons(model, cohort, predictions):

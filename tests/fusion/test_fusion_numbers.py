@@ -14,7 +14,7 @@ from cueflow.tasks.fusion.judge.metrics import auprc, auroc, balanced_accuracy, 
 from cueflow.tasks.fusion.learn.basis import KNOTS, column_groups, side_by_side
 from cueflow.tasks.fusion.learn.experts import BOOSTED_FROM, Candidate, candidates, fit_experts
 from cueflow.tasks.fusion.learn.folds import effective_weights, shuffle_by_subject, subject_folds, without
-from cueflow.tasks.fusion.learn.linear import elastic_net_path, sigmoid
+from cueflow.tasks.fusion.learn.linear import elastic_net_path, ridge_logistic, sigmoid
 from cueflow.tasks.fusion.learn.posterior import _polya_gamma
 from cueflow.tasks.fusion.learn.weights import fit_fusion, fit_nonnegative, fit_platt
 
@@ -41,6 +41,18 @@ def test_elastic_net_agrees_with_scikit_learn(n, p):
         ).fit(x, y, sample_weight=counts)
         np.testing.assert_allclose(beta[1:], peer.coef_[0], atol=2e-3)
         assert beta[0] == pytest.approx(peer.intercept_[0], abs=2e-3)
+
+
+def test_ridge_agrees_with_scikit_learn():
+    from sklearn.linear_model import LogisticRegression
+
+    rng = np.random.default_rng(3)
+    design = rng.normal(size=(200, 30)) * rng.choice([0.01, 1.0], size=30)
+    y = (rng.random(200) < sigmoid(design[:, 0] - 1.5 * design[:, 1])).astype(float)
+    reference = LogisticRegression(C=1.0, tol=1e-9, max_iter=10_000).fit(design, y)
+    made = ridge_logistic(design, y)
+    assert made[1:] == pytest.approx(reference.coef_[0], abs=2e-2)
+    assert made[0] == pytest.approx(reference.intercept_[0], abs=2e-2)
 
 
 def test_few_sessions_are_not_boosted_unless_nothing_else_is_asked_for():

@@ -74,24 +74,18 @@ def counterfactual(model: FusionModel, read: Read, i: int) -> tuple[Change, ...]
 def _offers(model: FusionModel, read: Read, i: int, m: int) -> list[_Offer]:
     part = model.pipeline.parts[m]
     block, matrix = read.blocks[part.modality].rows(np.array([i])), read.features.modalities[part.modality]
-    gamma, joint = model.pipeline.final.slope, model.pipeline.joint
-    factor = gamma * float(read.applied.weights[i, m]) * part.platt.slope
+    joint = model.pipeline.joint
     scaled = part.expert.scaler.apply(block)[0]
     p = scaled.size
     steps = np.linspace(0.0, 1.0, GRID)[:, None]
     low, high = part.expert.scaler.low, part.expert.scaler.high
     grid = low + steps * (high - low)
-    gain = factor * (part.expert.terms_of(grid) - part.expert.terms_of(scaled[None, :]))
+    gain = read.applied.weights[i, m] * (part.expert.terms_of(grid) - part.expert.terms_of(scaled[None, :]))
     if joint is not None:
-        share = gamma * float(joint.shares(model.pipeline, read.reliability[[i]])[0]) * joint.platt.slope
-        own = joint.expert.columns(_start(model, m), p)
-        gain = gain + share * (own.terms_of(grid) - own.terms_of(scaled[None, :]))
+        own = joint.additive.experts[m]
+        gain = gain + read.applied.joint[i, m] * (own.terms_of(grid) - own.terms_of(scaled[None, :]))
     known = [j for j in range(p) if np.isfinite(scaled[j])]
     return [_Offer(part, j, float(matrix.values[i, j]), float(scaled[j]), grid[:, j], gain[:, j]) for j in known]
-
-
-def _start(model: FusionModel, m: int) -> int:
-    return sum(part.importance.size for part in model.pipeline.parts[:m])
 
 
 def _shortest(offer: _Offer, needed: float) -> tuple[_Offer, int] | None:

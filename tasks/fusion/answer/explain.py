@@ -15,7 +15,7 @@ from cueflow.tasks.fusion.answer.over_time import Step, VisitChange, has_windows
 from cueflow.tasks.fusion.answer.predict import Read, prediction_of, read_sessions
 from cueflow.tasks.fusion.data.baseline import Baseline, own_references, subject_key
 from cueflow.tasks.fusion.data.features import Matrix
-from cueflow.tasks.fusion.learn.apply import apply_pipeline, fuse_alone
+from cueflow.tasks.fusion.learn.apply import apply_pipeline, said_of
 from cueflow.tasks.fusion.learn.linear import sigmoid
 from cueflow.tasks.fusion.learn.spread import possible_labels
 from cueflow.tasks.fusion.learn.stability import spearman
@@ -218,14 +218,17 @@ def _usual(model: FusionModel, read: Read, i: int) -> tuple[Usual, ...]:
 
 def _without(model: FusionModel, read: Read, i: int) -> tuple[Without, ...]:
     made = []
-    alone, reliability = read.applied.alone[[i]], read.reliability[[i]]
+    blocks, reliability = (
+        {name: block.rows(np.array([i])) for name, block in read.blocks.items()},
+        read.reliability[[i]],
+    )
     for m, part in enumerate(model.pipeline.parts):
         if reliability[0, m] <= 0:
             continue
         less = reliability.copy()
         less[0, m] = 0.0
         if (less > 0).any():
-            probability = float(sigmoid(fuse_alone(model.pipeline, alone, less))[0])
+            probability = float(sigmoid(said_of(model.pipeline, blocks, less))[0])
             made.append(Without(part.modality, probability, probability >= model.decision))
         else:
             made.append(Without(part.modality, None, None))

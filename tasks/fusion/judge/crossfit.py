@@ -10,7 +10,7 @@ import numpy as np
 
 from cueflow.tasks.fusion.data.features import FloatArray, IntArray
 from cueflow.tasks.fusion.judge.metrics import auroc
-from cueflow.tasks.fusion.learn.apply import Applied, apply_pipeline, fuse_alone
+from cueflow.tasks.fusion.learn.apply import Applied, apply_pipeline, said_of
 from cueflow.tasks.fusion.learn.basis import column_groups, side_by_side
 from cueflow.tasks.fusion.learn.experts import QUICK
 from cueflow.tasks.fusion.learn.folds import group_folds, subject_folds, without
@@ -128,10 +128,9 @@ def held_out(
         at(0.0, "early fusion")
         part = problem.rows(test)
         learn, merged = problem.rows(train), early.rows(train)
-        whole = fit_parts(merged, settings)  # early fusion, and the late one's joint model
         fitted = fit_parts(learn, settings, at)
         at(1.0, "fusion and intervals")
-        pipeline = fuse_parts(learn, settings, fitted, whole=whole)
+        pipeline = fuse_parts(learn, settings, fitted)
         applied = apply_pipeline(pipeline, part.blocks, part.reliability)
         at(1.5, "labels simulated")
         _store_answers(made, test, part, (pipeline, applied))
@@ -140,9 +139,9 @@ def held_out(
         for m, name in enumerate(names):
             made.alone[name][test] = sigmoid(applied.alone[:, m])
         for pattern, kept in patterns.items():
-            made.missing[pattern][test] = with_only(pipeline, applied, part, kept)
+            made.missing[pattern][test] = with_only(pipeline, part, kept)
         made.removed[:, test], made.at_random[:, test] = deleted(applied, part, rng)
-        rival, there = fuse_parts(merged, settings, whole, with_interval=False), early.rows(test)
+        rival, there = fit_pipeline(merged, settings, with_interval=False), early.rows(test)
         made.early[test] = sigmoid(apply_pipeline(rival, there.blocks, there.reliability).log_odds)
     return made
 
@@ -285,17 +284,15 @@ def missing_patterns(names: Sequence[str]) -> dict[str, tuple[int, ...]]:
     return made
 
 
-def with_only(pipeline: Pipeline, applied: Applied, part: Problem, kept: tuple[int, ...]) -> FloatArray:
+def with_only(pipeline: Pipeline, part: Problem, kept: tuple[int, ...]) -> FloatArray:
     """Probability of sessions when only some modalities are there.
 
     Parameters
     ----------
     pipeline : Pipeline
         Fitted.
-    applied : Applied
-        What it says of the n whole sessions.
     part : Problem
-        These sessions.
+        n sessions.
     kept : tuple of int
         Numbers of the modalities left.
 
@@ -307,7 +304,7 @@ def with_only(pipeline: Pipeline, applied: Applied, part: Problem, kept: tuple[i
     mask = np.zeros(part.reliability.shape[1])
     mask[list(kept)] = 1.0
     reliability = part.reliability * mask
-    said = sigmoid(fuse_alone(pipeline, applied.alone, reliability))
+    said = sigmoid(said_of(pipeline, part.blocks, reliability))
     return np.asarray(np.where((reliability > 0).any(axis=1), said, np.nan))
 
 

@@ -74,10 +74,15 @@ def _deletion_lines(deletion: Mapping[str, Any]) -> list[str]:
 
 
 def _interval_line(interval: Mapping[str, Any]) -> str:
+    persons = ""
+    if interval["persons"]:  # of persons with one session nothing can be counted
+        persons = (
+            f"hold the number of sessions with the target of {_figure(interval['person_coverage'])} of "
+            f"{interval['persons']} persons; "
+        )
     return (
-        f"stated 90 % hold the number of sessions with the target of {_figure(interval['person_coverage'])} of "
-        f"{interval['persons']} persons; where labels are simulated from the model, so that chances are known, they "
-        f"hold {_figure(interval['chance_coverage'])} of them; labels not ruled out hold the truth in "
+        f"stated 90 % {persons}where labels are simulated from the model, so that chances are known, hold "
+        f"{_figure(interval['chance_coverage'])} of them; labels not ruled out hold the truth in "
         f"{_figure(interval['label_coverage'])} of sessions; mean width {_figure(interval['width'])}; answered "
         f"{_figure(interval['answered'])}"
     )

@@ -10,7 +10,7 @@ import numpy as np
 from cueflow.tasks.fusion.data.baseline import Block
 from cueflow.tasks.fusion.data.features import FloatArray
 from cueflow.tasks.fusion.learn.basis import side_by_side
-from cueflow.tasks.fusion.learn.pipeline import Joint, Pipeline, active_columns, joined
+from cueflow.tasks.fusion.learn.pipeline import Pipeline, active_columns
 from cueflow.tasks.fusion.learn.posterior import Posterior
 from cueflow.tasks.fusion.learn.spread import distances, interval_ends
 
@@ -20,7 +20,8 @@ class Applied:
     """What a pipeline says of n sessions.
 
     `log_odds` (n,) = `bias` (n,) + the sum of all `contributions` (modality to (n, p)). `alone` (n, m) is each
-    modality's own calibrated log-odds (NaN where missing), `interval` (2, n) the ends of what the log-odds may be,
+    modality's own calibrated log-odds (NaN where missing), `weights` and `joint` (n, m) how much the terms of its
+    expert and of the joint model count, `interval` (2, n) the ends of what the log-odds may be,
     `support` (n,) the share of the usual evidence that is there, `distance` (n,) above 1 is unlike any session seen.
     """
 
@@ -29,6 +30,7 @@ class Applied:
     contributions: Mapping[str, FloatArray]
     alone: FloatArray
     weights: FloatArray
+    joint: FloatArray
     interval: FloatArray
     support: FloatArray
     distance: FloatArray
@@ -55,13 +57,9 @@ def apply_pipeline(
     Applied
     """
     offset, weight = pipeline.fusion.coefficients(reliability)
-    share = np.zeros(reliability.shape[0])
-    if pipeline.joint is not None:
-        share = pipeline.joint.shares(pipeline, reliability)
-    offset, weight = (1 - share) * offset, (1 - share)[:, None] * weight
-    there = reliability > 0
-    gamma = pipeline.final.slope
-    bias = pipeline.final.intercept + gamma * offset
+    there, gamma = reliability > 0, pipeline.final.slope
+    late = gamma * (1.0 if pipeline.joint is None else 1 - pipeline.joint.share)
+    bias, weight = pipeline.final.intercept + late * offset, late * weight
     alone = np.full(reliability.shape, np.nan)
     contributions = {}
     for m, part in enumerate(pipeline.parts):
@@ -69,10 +67,11 @@ def apply_pipeline(
         terms = part.expert.terms(block)
         own = part.platt.apply(terms.sum(axis=1) + part.expert.bias)
         alone[there[:, m], m] = own[there[:, m]]
-        contributions[part.modality] = terms * (gamma * weight[:, m] * part.platt.slope)[:, None]
-        bias = bias + gamma * weight[:, m] * (part.platt.intercept + part.platt.slope * part.expert.bias)
-    if pipeline.joint is not None:
-        bias = bias + _add_joint(pipeline.joint, gamma * share, blocks, contributions)
+        bias = bias + weight[:, m] * part.platt.apply(np.full(1, part.expert.bias))
+        weight[:, m] *= part.platt.slope
+        contributions[part.modality] = terms * weight[:, [m]]
+    more, joint = _joint(pipeline, blocks, reliability, contributions)
+    bias = bias + more
     log_odds = bias + np.sum([c.sum(axis=1) for c in contributions.values()], axis=0)
     interval = np.full((2, log_odds.size), np.nan)
     if with_interval and pipeline.posterior is not None:
@@ -83,6 +82,7 @@ def apply_pipeline(
         contributions=contributions,
         alone=alone,
         weights=weight,
+        joint=joint,
         interval=interval,
         support=_support(pipeline, blocks, reliability),
         distance=_distance(pipeline, blocks, reliability),
@@ -102,27 +102,32 @@ def _interval(
     return np.stack([np.minimum(low, log_odds), np.maximum(high, log_odds)])
 
 
-def _add_joint(
-    joint: Joint, share: FloatArray, blocks: Mapping[str, Block], contributions: dict[str, FloatArray]
-) -> FloatArray:
-    """Add the joint model's terms to those of the modalities; returns what it adds to the bias (n,)."""
-    names = list(contributions)
-    terms = joint.expert.terms(joined([blocks[name] for name in names])) * (share * joint.platt.slope)[:, None]
-    ends = np.cumsum([contributions[name].shape[1] for name in names])
-    for name, part in zip(names, np.split(terms, ends[:-1], axis=1), strict=True):
-        contributions[name] = contributions[name] + part
-    return share * (joint.platt.intercept + joint.platt.slope * joint.expert.bias)
+def _joint(
+    pipeline: Pipeline, blocks: Mapping[str, Block], reliability: FloatArray, contributions: dict[str, FloatArray]
+) -> tuple[FloatArray, FloatArray]:
+    """Add the joint model's terms to those of the modalities; what it adds to the bias (n,), and its weights (n, m)."""
+    joint = pipeline.joint
+    if joint is None:
+        return np.zeros(reliability.shape[0]), np.zeros(reliability.shape)
+    mine = [blocks[part.modality] for part in pipeline.parts]
+    share = pipeline.final.slope * joint.share
+    weights = share * joint.platt.slope * joint.additive.weights(mine, pipeline.fusion.trust(reliability))
+    bias = share * joint.platt.intercept + weights[:, 0] * joint.additive.bias
+    for m, (name, expert) in enumerate(zip(contributions, joint.additive.experts, strict=True)):
+        contributions[name] = contributions[name] + weights[:, [1 + m]] * expert.terms(blocks[name])
+        bias = bias + weights[:, 1 + m] * expert.bias
+    return bias, weights[:, 1:]
 
 
-def fuse_alone(pipeline: Pipeline, alone: FloatArray, reliability: FloatArray) -> FloatArray:
-    """Fused log-odds (n,) from each modality's own, where at least one is left out.
+def said_of(pipeline: Pipeline, blocks: Mapping[str, Block], reliability: FloatArray) -> FloatArray:
+    """Fused log-odds (n,) alone, for sessions of which something is left out.
 
     Parameters
     ----------
     pipeline : Pipeline
         Fitted.
-    alone : ndarray, shape (n, m)
-        Calibrated log-odds of each modality.
+    blocks : mapping
+        Modality to block of n sessions.
     reliability : ndarray, shape (n, m)
         Coverage × quality; 0 leaves a modality out.
 
@@ -130,8 +135,7 @@ def fuse_alone(pipeline: Pipeline, alone: FloatArray, reliability: FloatArray) -
     -------
     ndarray, shape (n,)
     """
-    offset, weight = pipeline.fusion.coefficients(reliability)
-    return pipeline.final.apply(offset + (weight * np.where(reliability > 0, alone, 0.0)).sum(axis=1))
+    return apply_pipeline(pipeline, blocks, reliability, with_interval=False).log_odds
 
 
 def _support(pipeline: Pipeline, blocks: Mapping[str, Block], reliability: FloatArray) -> FloatArray:

@@ -23,14 +23,14 @@ PAIRS_MAX = 150
 VALUES, BENDS, STEPS, PAIRS = range(4)  # kinds of groups
 KNOTS = np.array([NormalDist().inv_cdf(k / 20) for k in range(1, 20)])
 CURVE_MEAN = 1 / np.sqrt(2)
-_ABOVE = np.array([1 - NormalDist().cdf(knot) for knot in KNOTS])
+ABOVE = np.array([1 - NormalDist().cdf(knot) for knot in KNOTS])
 
 _Flags = NDArray[np.bool_]
 _Columns = tuple[FloatArray, FloatArray]  # values where they are believed, and how far they are missing
 
 
 def side_by_side(
-    parts: Sequence[Part], blocks: Mapping[str, Block], trust: FloatArray
+    parts: Sequence[Part], blocks: Mapping[str, Block], trust: FloatArray, *, pairs: bool = True
 ) -> tuple[FloatArray, FloatArray]:
     """Scaled and clipped values of all modalities with their bends, steps and pairs, as far as they are believed.
 
@@ -42,6 +42,8 @@ def side_by_side(
         Modality to block of n sessions.
     trust : ndarray, shape (n, m)
         Reliability of each modality relative to what is usual, 0 to 1.
+    pairs : bool, optional
+        False leaves the products out.
 
     Returns
     -------
@@ -67,17 +69,19 @@ def side_by_side(
         ]
         few = leading(part, _paired(len(parts)))
         lead.append((made[-3][0][:, few], made[-3][1][:, few]))
-    made += [_pairs(one, other) for one, other in combinations(lead, 2)]
+    made += [_pairs(one, other) for one, other in combinations(lead, 2) if pairs]
     return np.hstack([kept for kept, _ in made]), np.hstack([gone for _, gone in made])
 
 
-def column_groups(parts: Sequence[Part]) -> Groups:
+def column_groups(parts: Sequence[Part], *, pairs: bool = True) -> Groups:
     """Groups of those columns: values, bends and steps of each modality, pairs of each two.
 
     Parameters
     ----------
     parts : sequence of Part
         Modalities.
+    pairs : bool, optional
+        False leaves the products out.
 
     Returns
     -------
@@ -89,10 +93,10 @@ def column_groups(parts: Sequence[Part]) -> Groups:
         p = part.importance.size
         sizes += [p, p, min(p, LEADING) * KNOTS.size]
     paired = [min(part.importance.size, _paired(len(parts))) for part in parts]
-    pairs = [one * other for one, other in combinations(paired, 2)]
-    kind, few = [VALUES, BENDS, STEPS] * len(parts) + [PAIRS] * len(pairs), [1] * len(sizes) + pairs
-    among = [1, 1, KNOTS.size] * len(parts) + [1] * len(pairs)
-    return Groups(np.array(sizes + pairs), np.array(kind), np.array(few, dtype=float), np.array(among))
+    both = [one * other for one, other in combinations(paired, 2) if pairs]
+    kind, few = [VALUES, BENDS, STEPS] * len(parts) + [PAIRS] * len(both), [1] * len(sizes) + both
+    among = [1, 1, KNOTS.size] * len(parts) + [1] * len(both)
+    return Groups(np.array(sizes + both), np.array(kind), np.array(few, dtype=float), np.array(among))
 
 
 def leading(part: Part, most: int) -> IntArray:
@@ -134,5 +138,5 @@ def _pairs(one: _Columns, other: _Columns) -> _Columns:
 
 def _steps(values: FloatArray) -> FloatArray:
     """Steps (n, k p) of values (n, p), those of one biomarker beside each other, of mean 0 in a normal biomarker."""
-    steps = (values[:, :, None] > KNOTS) - _ABOVE
+    steps = (values[:, :, None] >= KNOTS) - ABOVE
     return np.asarray(steps.reshape(values.shape[0], -1))

@@ -31,7 +31,7 @@ MISSING_MIN = 5  # sessions with and without the value before its absence may me
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A way to fit: `kind` is linear or curved (with `l1_ratio` and penalty `share`) or boosted (with `rounds`)."""
+    """A way to fit: `kind` is linear or curved (`l1_ratio`, penalty `share`), boosted (`rounds`) or sampled."""
 
     kind: str
     l1_ratio: float = 0.0
@@ -70,13 +70,6 @@ class Expert:
             if cuts.size:
                 made[:, j] += self.steps[j][np.searchsorted(cuts, kept[:, j], side="right")]
         return np.asarray(np.where(gone, self.missing, made))
-
-    def columns(self, start: int, count: int) -> Expert:
-        """The same model of `count` biomarkers from `start` on."""
-        part = slice(start, start + count)
-        scaler = Scaler(*(getattr(self.scaler, name)[part] for name in ("location", "scale", "low", "high")))
-        numbers = (self.slope[part], self.bend[part], self.missing[part])
-        return Expert(scaler, self.bias, *numbers, self.cuts[part], self.steps[part], self.candidate)
 
     def log_odds(self, block: Block) -> FloatArray:
         """Log-odds (n,)."""

@@ -103,6 +103,26 @@ def elastic_net_path(
     return np.stack(path)
 
 
+def ridge_logistic(design: FloatArray, y: FloatArray) -> FloatArray:
+    """Mode of a logistic model whose effects are normal of variance 1 before any data; the intercept is free.
+
+    Parameters
+    ----------
+    design : ndarray, shape (n, p)
+        Columns, each times the size that its effect may have.
+    y : ndarray, shape (n,)
+        0/1 labels, both there.
+
+    Returns
+    -------
+    ndarray, shape (p + 1,)
+        Intercept first.
+    """
+    mass = np.full(y.size, 1 / y.size)
+    beta = np.concatenate([[logit(float(y.mean()))], np.zeros(design.shape[1])])
+    return _solve((design, y, mass), beta, (0.0, 1 / y.size))
+
+
 _Sessions = tuple[FloatArray, FloatArray, FloatArray]  # design, labels, shares of the whole
 
 

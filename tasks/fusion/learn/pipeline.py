@@ -12,7 +12,7 @@ from cueflow.tasks.fusion.data.features import FloatArray, IntArray
 from cueflow.tasks.fusion.learn.basis import column_groups, side_by_side
 from cueflow.tasks.fusion.learn.experts import QUICK, Candidate, Expert, candidates, choose, fit_experts, screen
 from cueflow.tasks.fusion.learn.folds import effective_weights, subject_folds, without
-from cueflow.tasks.fusion.learn.linear import deviance
+from cueflow.tasks.fusion.learn.joint import Joint, Sessions, fit_joint, mean_of
 from cueflow.tasks.fusion.learn.posterior import Posterior, fit_posterior, some_persons
 from cueflow.tasks.fusion.learn.spread import distance_limit, distances, fit_strangeness
 from cueflow.tasks.fusion.learn.weights import Fusion, Platt, fit_fusion, fit_platt, trust_of
@@ -23,7 +23,6 @@ INNER_FOLDS = 5
 LEVEL = 0.9
 CHOICE_ROWS = 20_000
 SCREEN_FOLDS = 2
-SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 JOINT = "all"
 
 
@@ -70,19 +69,6 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Joint:
-    """An additive model of all modalities at once; it has a `share` in the answer where every modality is there."""
-
-    expert: Expert
-    platt: Platt
-    share: float
-
-    def shares(self, pipeline: Pipeline, reliability: FloatArray) -> FloatArray:
-        """Share (n,) of it: none as soon as a modality is missing."""
-        return np.asarray(self.share * pipeline.fusion.trust(reliability).min(axis=1))
-
-
-@dataclass(frozen=True, slots=True)
 class Pipeline:
     """A fitted model without names of sessions.
 
@@ -100,7 +86,8 @@ class Pipeline:
     joint: Joint | None = None
 
 
-Fitted = tuple[list[Part], FloatArray, list[IntArray]]
+Fold = tuple[IntArray, list[Part]]  # its sessions, and the modalities as the others show them
+Fitted = tuple[list[Part], FloatArray, list[Fold]]
 
 
 def _quiet(_share: float, _what: str) -> None:
@@ -132,9 +119,7 @@ def fit_pipeline(
     return fuse_parts(problem, settings, fitted, with_interval=with_interval)
 
 
-def fuse_parts(
-    problem: Problem, settings: Settings, fitted: Fitted, *, whole: Fitted | None = None, with_interval: bool = True
-) -> Pipeline:
+def fuse_parts(problem: Problem, settings: Settings, fitted: Fitted, *, with_interval: bool = True) -> Pipeline:
     """The same from experts that are already fitted.
 
     Parameters
@@ -145,10 +130,8 @@ def fuse_parts(
         How to fit.
     fitted : tuple
         What `fit_parts` made of the problem.
-    whole : tuple, optional
-        What it made of `early_problem(problem)`, where that is there.
     with_interval : bool, optional
-        False leaves out the posterior that intervals rest on.
+        False leaves out the posterior that intervals and the joint model rest on.
 
     Returns
     -------
@@ -156,17 +139,20 @@ def fuse_parts(
     """
     parts, evidence, folds = fitted
     sample = effective_weights(problem.y, problem.subjects)
-    fusion, fused = fit_fusion(evidence, problem.reliability, problem.y, sample, folds=folds)
-    joint, fused = _fit_joint(problem, fused, settings, whole)
+    held_out = [fold for fold, _ in folds]
+    fusion, fused = fit_fusion(evidence, problem.reliability, problem.y, sample, folds=held_out)
+    posterior, joint = None, None
+    if with_interval and QUICK not in settings.kinds:
+        some = problem.rows(some_persons(problem.subjects))
+        seen = side_by_side(parts, some.blocks, fusion.trust(some.reliability))
+        posterior = fit_posterior(seen, some.y, some.subjects, groups=column_groups(parts))
+        if len(parts) > 1:
+            sessions = Sessions(problem.blocks, fusion.trust(problem.reliability), problem.y, problem.subjects)
+            joint, fused = fit_joint(sessions, fused, folds, mean_of(posterior, parts))
     final = fit_platt(fused, problem.y, sample)
     if QUICK in settings.kinds:  # only scores are wanted
         return Pipeline(settings, tuple(parts), fusion, final, 1.0, None, float(problem.y.mean()))
     strangeness = fit_strangeness(final.apply(fused), problem.y, problem.subjects, level=settings.level)
-    posterior = None
-    if with_interval:
-        some = problem.rows(some_persons(problem.subjects))
-        seen = side_by_side(parts, some.blocks, fusion.trust(some.reliability))
-        posterior = fit_posterior(seen, some.y, some.subjects, groups=column_groups(parts))
     return Pipeline(settings, tuple(parts), fusion, final, strangeness, posterior, float(problem.y.mean()), joint)
 
 
@@ -188,20 +174,23 @@ def fit_parts(problem: Problem, settings: Settings, tell: Progress = _quiet) -> 
         One per modality.
     evidence : ndarray, shape (n, m)
         Their calibrated out-of-fold log-odds, NaN where a modality is missing.
-    folds : list of ndarray
-        Sessions of each fold of subjects.
+    folds : list of (ndarray, list of Part)
+        Sessions of each fold of subjects, and the modalities as they are without them.
     """
     folds = subject_folds(problem.subjects, problem.y, folds=settings.folds, seed=settings.seed)
-    parts, evidence = [], np.full(problem.reliability.shape, np.nan)
+    parts, evidence, others = [], np.full(problem.reliability.shape, np.nan), []
     for m, name in enumerate(problem.blocks):
         tell(m / (len(problem.blocks) + 1), name)
-        part, evidence[:, m] = _fit_part(problem, name, folds, settings)
+        part, evidence[:, m], refits = _fit_part(problem, name, folds, settings)
         parts.append(part)
-    return parts, evidence, folds
+        others.append(refits)
+    return parts, evidence, list(zip(folds, map(list, zip(*others, strict=True)), strict=True))
 
 
-def _fit_part(problem: Problem, name: str, folds: Sequence[IntArray], settings: Settings) -> tuple[Part, FloatArray]:
-    """One modality's expert, and its calibrated out-of-fold log-odds (n,), NaN where the modality is missing."""
+def _fit_part(
+    problem: Problem, name: str, folds: Sequence[IntArray], settings: Settings
+) -> tuple[Part, FloatArray, list[Part]]:
+    """One modality's expert, its calibrated out-of-fold log-odds (n,), NaN where it is missing, and it by folds."""
     m = list(problem.blocks).index(name)
     there = np.flatnonzero(problem.reliability[:, m] > 0)
     place = np.full(problem.y.size, -1)
@@ -232,7 +221,15 @@ def _fit_part(problem: Problem, name: str, folds: Sequence[IntArray], settings: 
     others = tuple(fold[tried[best]] for fold in refits)
     evidence = np.full(problem.y.size, np.nan)
     evidence[there] = calibrated[best]
-    return _describe(name, block, (expert, others, platts[best]), inner, calibrated=calibrated[best]), evidence
+    part = _describe(name, block, (expert, others, platts[best]), inner, calibrated=calibrated[best])
+    apart = iter([_as_refitted(part, refit, block, fold) for refit, fold in zip(others, inner, strict=True)])
+    return part, evidence, [next(apart) if (place[fold] >= 0).any() else part for fold in folds]
+
+
+def _as_refitted(part: Part, refit: Expert, block: Block, fold: IntArray) -> Part:
+    """The modality as the sessions outside of a fold show it."""
+    seen = block.rows(np.setdiff1d(np.arange(block.difference.shape[0]), fold))
+    return replace(part, expert=refit, importance=np.abs(refit.terms(seen)).mean(axis=0))
 
 
 def _narrowed(
@@ -248,7 +245,7 @@ def _narrowed(
         return tried
     one = replace(few, blocks={name: few.blocks[name]}, reliability=np.ones((few.y.size, 1)))
     folds = subject_folds(one.subjects, one.y, folds=len(inner), seed=settings.seed)
-    part, _ = _fit_part(one, name, folds, settings)
+    part, _, _ = _fit_part(one, name, folds, settings)
     return (part.expert.candidate,)
 
 
@@ -319,30 +316,3 @@ def joined(blocks: Sequence[Block]) -> Block:
 
     difference = np.hstack([block.difference for block in blocks])
     return Block(difference, side("offset"), side("own_scale"), side("own_count"))
-
-
-def _trusted(problem: Problem) -> Problem:
-    """The early problem in which a session counts like the least trusted of its recordings."""
-    early = early_problem(problem)
-    trust = np.stack([trust_of(column) for column in problem.reliability.T], axis=1)
-    least = np.where(problem.reliability > 0, trust, 1.0).min(axis=1)
-    return replace(early, reliability=early.reliability * least[:, None])
-
-
-def _fit_joint(
-    problem: Problem, late: FloatArray, settings: Settings, whole: Fitted | None
-) -> tuple[Joint | None, FloatArray]:
-    """An additive model of all modalities at once, where it helps, and the out-of-fold log-odds (n,) with it."""
-    if len(problem.blocks) < 2 or QUICK in settings.kinds:
-        return None, late
-    weighted = _trusted(problem)
-    equal = bool((weighted.reliability == 1).all())
-    (part,), said, _ = whole if whole is not None and equal else fit_parts(weighted, settings)
-    known = np.where(problem.reliability.min(axis=1) > 0, said[:, 0], late)
-    costs = [deviance((1 - share) * late + share * known, problem.y) for share in SHARES]
-    best = int(np.argmin([cost.mean() for cost in costs]))
-    gain = np.bincount(problem.subjects, weights=costs[0] - costs[best])
-    gain = gain[np.bincount(problem.subjects) > 0]
-    if gain.mean() <= 0.25 * float(gain.std()) / np.sqrt(gain.size):
-        return None, late
-    return Joint(part.expert, part.platt, SHARES[best]), (1 - SHARES[best]) * late + SHARES[best] * known

@@ -13,17 +13,29 @@ from cueflow.tasks.fusion.learn.mixing import effective_draws
 from cueflow.tasks.fusion.learn.places import Groups, Places
 
 SESSIONS_MAX = 5000
-DRAWS, BURN, SWEEPS = 150, 40, 3
-ENOUGH, MORE, TURNS_MAX = 40, 50, 4 * DRAWS
+SWEEPS, ENOUGH, MORE = 3, 40, 50
 PROBES = 50  # sessions whose log-odds tell how well the chain moves
 SHIFTS = np.arange(0.0, 3.05, 0.1)
 NO_SHIFT = 0.5  # belief, before any data, that persons do not differ
 SHIFT_SCALE = 0.7
-NOTHING, GROUPS = 0.3, 2.0  # belief that a group says next to nothing, worth as much as two groups seen
+NOTHING = np.array([0.3, 0.3, 0.7, 0.7])  # belief that a group of values, bends, steps, pairs says next to nothing
+GROUPS = 2.0  # this belief is worth as much as so many groups seen
 SCALES = 0.005 * 1.5 ** np.arange(15)
 START = SCALES[SCALES.size // 2]
 TERMS = 60
 _TERM = (np.arange(1, TERMS + 1) - 0.5) ** 2
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """Turns of a chain that are not kept, draws that are, and turns at most."""
+
+    burn: int
+    draws: int
+    most: int
+
+
+FULL, BRIEF = Turns(40, 150, 600), Turns(30, 60, 90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +81,18 @@ class _Weighed:
 
 
 def fit_posterior(
-    seen: tuple[FloatArray, FloatArray], y: FloatArray, subjects: IntArray, *, groups: Groups
+    seen: tuple[FloatArray, FloatArray],
+    y: FloatArray,
+    subjects: IntArray,
+    *,
+    groups: Groups,
+    turns: Turns | None = None,
 ) -> Posterior:
     """Sample a logistic model with a shift for each person and groups of columns that learn how large effects are.
 
     Within a group some effects are next to nothing; how many is learned too. The chain starts from a fixed seed, and
-    goes on until the log-odds of half of the sessions were as good as drawn independently `ENOUGH` times, or for
-    `TURNS_MAX` turns.
+    goes on until the log-odds of half of the sessions were as good as drawn independently `ENOUGH` times, or for as
+    many turns as it may.
 
     Parameters
     ----------
@@ -87,6 +104,8 @@ def fit_posterior(
         Number of the subject of each session.
     groups : Groups
         Of the p columns.
+    turns : Turns, optional
+        How long the chain goes on, by default `FULL`; a brief one is enough for means.
 
     Returns
     -------
@@ -97,7 +116,7 @@ def fit_posterior(
     Polson, Scott, Windle (2013), doi:10.1080/01621459.2013.829001 (Pólya-Gamma variables); George, McCulloch (1993),
     doi:10.1080/01621459.1993.10476353 (effects that are next to nothing)
     """
-    rng = np.random.default_rng(0)
+    rng, turns = np.random.default_rng(0), turns or FULL
     kept, gone = seen
     usual = (kept**2).sum(axis=0) / np.maximum(((1 - gone) ** 2).sum(axis=0), 1.0)
     data = _ordered((kept, gone * usual), y, subjects, groups)
@@ -116,18 +135,18 @@ def fit_posterior(
     shifts: list[float] = []
     said: list[FloatArray] = []
     some = np.unique(np.linspace(0, y.size - 1, PROBES).astype(int))
-    while len(shifts) < TURNS_MAX:
-        for _ in range(MORE if shifts else BURN + DRAWS):
+    while len(shifts) < turns.most:
+        for _ in range(MORE if shifts else turns.burn + turns.draws):
             weighed = _weigh(data, state, rng)
             for _ in range(SWEEPS):
                 _sweep(data, state, weighed, rng)
             effects.append(data.places.spread_out(state.beta))
             shifts.append(state.shift)
             said.append(data.design[some] @ state.beta)
-        burn = max(BURN, len(shifts) // 4)
+        burn = max(turns.burn, len(shifts) // 4)
         if np.median(effective_draws(np.stack(said[burn:]))) >= ENOUGH:
             break
-    kept_turns = np.linspace(burn, len(shifts) - 1, DRAWS).round().astype(int)
+    kept_turns = np.linspace(burn, len(shifts) - 1, turns.draws).round().astype(int)
     return Posterior(np.stack(effects)[kept_turns], np.array(shifts)[kept_turns], usual)
 
 
@@ -303,7 +322,8 @@ def _draw_nothing(data: Data, state: State, rng: np.random.Generator) -> None:
     """How many groups of each kind say next to nothing."""
     size = np.bincount(data.kind, minlength=state.nothing.size)
     none = np.bincount(data.kind, weights=state.scale == SCALES[0], minlength=state.nothing.size)
-    state.nothing = np.clip(rng.beta(GROUPS * NOTHING + none, GROUPS * (1 - NOTHING) + size - none), 1e-9, 1 - 1e-9)
+    before = GROUPS * NOTHING[: size.size]
+    state.nothing = np.clip(rng.beta(before + none, GROUPS - before + size - none), 1e-9, 1 - 1e-9)
 
 
 def _pick(fit: FloatArray, rng: np.random.Generator) -> FloatArray:

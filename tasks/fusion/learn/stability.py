@@ -9,7 +9,8 @@ import numpy as np
 
 from cueflow.tasks.fusion.data.features import FloatArray
 from cueflow.tasks.fusion.learn.experts import Expert, fit_experts
-from cueflow.tasks.fusion.learn.pipeline import JOINT, Pipeline, Problem, early_problem
+from cueflow.tasks.fusion.learn.joint import Additive, Sessions, resampled
+from cueflow.tasks.fusion.learn.pipeline import Pipeline, Problem
 from cueflow.tasks.fusion.learn.weights import trust_of
 
 REFITS = 20
@@ -21,14 +22,14 @@ class Refit:
     """The experts of all modalities (and of the joint model, if there is one) fitted to other persons."""
 
     experts: tuple[Expert, ...]
-    joint: Expert | None
+    joint: Additive | None
 
     def of(self, pipeline: Pipeline) -> Pipeline:
         """The pipeline with these experts; weights and calibration stay."""
         parts = tuple(replace(part, expert=one) for part, one in zip(pipeline.parts, self.experts, strict=True))
         joint = pipeline.joint
         if joint is not None and self.joint is not None:
-            joint = replace(joint, expert=self.joint)
+            joint = replace(joint, additive=self.joint)
         return replace(pipeline, parts=parts, joint=joint)
 
 
@@ -66,9 +67,10 @@ def _refit(drawn: Problem, pipeline: Pipeline) -> Refit:
         trust = trust_of(mine.reliability[:, m], usual=float(pipeline.fusion.usual[m]))
         experts.append(_fit(mine, trust, (part.modality, part.expert), pipeline))
     joint = None
-    if pipeline.joint is not None:
-        merged = early_problem(drawn)
-        joint = _fit(merged, np.ones(merged.y.size), (JOINT, pipeline.joint.expert), pipeline)
+    if pipeline.joint is not None and pipeline.posterior is not None:
+        parts = [replace(part, expert=one) for part, one in zip(pipeline.parts, experts, strict=True)]
+        sessions = Sessions(drawn.blocks, pipeline.fusion.trust(drawn.reliability), drawn.y, drawn.subjects)
+        joint = resampled(pipeline.joint, pipeline.posterior, parts, sessions)
     return Refit(tuple(experts), joint)
 
 
@@ -112,10 +114,14 @@ def _sizes(pipeline: Pipeline, refit: Refit) -> FloatArray:
     """Spread of each term over an even grid of the usual range of scaled values, as the modality counts."""
     full = max(pipeline.fusion.patterns, key=lambda entry: len(entry.pattern))
     weights = dict(zip(full.pattern, full.weights, strict=True))
-    sizes = []
+    joint, sizes = pipeline.joint, []
     for m, (part, expert) in enumerate(zip(pipeline.parts, refit.experts, strict=True)):
         grid = np.repeat(np.linspace(-2.0, 2.0, 41)[:, None], expert.slope.size, axis=1)
-        sizes.append(part.platt.slope * weights.get(m, 0.0) * expert.terms_of(grid).std(axis=0))
+        terms = part.platt.slope * weights.get(m, 0.0) * expert.terms_of(grid)
+        if joint is not None and refit.joint is not None:
+            own = joint.platt.slope * refit.joint.experts[m].terms_of(grid)
+            terms = (1 - joint.share) * terms + joint.share * own
+        sizes.append(terms.std(axis=0))
     return np.concatenate(sizes)
 
 

@@ -18,13 +18,14 @@ from cueflow.tasks.fusion.data.baseline import Baseline, Own, Scaler
 from cueflow.tasks.fusion.data.features import FloatArray
 from cueflow.tasks.fusion.data.labels import Target
 from cueflow.tasks.fusion.learn.experts import Candidate, Expert
-from cueflow.tasks.fusion.learn.pipeline import Joint, Part, Pipeline, Settings
+from cueflow.tasks.fusion.learn.joint import Additive, Joint
+from cueflow.tasks.fusion.learn.pipeline import Part, Pipeline, Settings
 from cueflow.tasks.fusion.learn.posterior import Posterior
 from cueflow.tasks.fusion.learn.stability import Refit
 from cueflow.tasks.fusion.learn.weights import Fusion, PatternWeights, Platt, Shrinkage
 
 FORMAT = "cueflow-fusion"
-VERSION = 5
+VERSION = 6
 _POSTERIOR = ("effects", "shifts", "usual")
 
 
@@ -212,12 +213,12 @@ def _expert(values: Mapping[str, Any]) -> Expert:
 
 
 def _refit_json(refit: Refit) -> dict[str, Any]:
-    joint = None if refit.joint is None else _expert_json(refit.joint)
+    joint = None if refit.joint is None else _additive_json(refit.joint)
     return {"experts": [_expert_json(expert) for expert in refit.experts], "joint": joint}
 
 
 def _refit(values: Mapping[str, Any]) -> Refit:
-    joint = None if values["joint"] is None else _expert(values["joint"])
+    joint = None if values["joint"] is None else _additive(values["joint"])
     return Refit(tuple(_expert(expert) for expert in values["experts"]), joint)
 
 
@@ -233,15 +234,25 @@ def _posterior(values: Mapping[str, Any] | None) -> Posterior | None:
     return Posterior(**{name: _array(values[name]) for name in _POSTERIOR})
 
 
+def _additive_json(additive: Additive) -> dict[str, Any]:
+    experts, doubt = [_expert_json(expert) for expert in additive.experts], [_list(own) for own in additive.doubt]
+    return {"bias": additive.bias, "experts": experts, "doubt": doubt}
+
+
+def _additive(values: Mapping[str, Any]) -> Additive:
+    experts, doubt = tuple(map(_expert, values["experts"])), tuple(map(_array, values["doubt"]))
+    return Additive(values["bias"], experts, doubt)
+
+
 def _joint_json(joint: Joint | None) -> dict[str, Any] | None:
     if joint is None:
         return None
     platt = [joint.platt.intercept, joint.platt.slope]
-    return {"expert": _expert_json(joint.expert), "platt": platt, "share": joint.share}
+    return {"additive": _additive_json(joint.additive), "platt": platt, "share": joint.share}
 
 
 def _joint(values: Mapping[str, Any] | None) -> Joint | None:
-    return None if values is None else Joint(_expert(values["expert"]), Platt(*values["platt"]), values["share"])
+    return None if values is None else Joint(_additive(values["additive"]), Platt(*values["platt"]), values["share"])
 
 
 def _shrinkage(towards: str, strength: float | None) -> Shrinkage:

@@ -1,0 +1,228 @@
+"""An additive model of all modalities at once: the mean of a sampled posterior, where it helps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cueflow.tasks.fusion.data.baseline import Block
+from cueflow.tasks.fusion.data.features import FloatArray, IntArray
+from cueflow.tasks.fusion.learn.basis import ABOVE, CURVE_MEAN, KNOTS, LEADING, column_groups, leading, side_by_side
+from cueflow.tasks.fusion.learn.experts import Candidate, Expert
+from cueflow.tasks.fusion.learn.folds import without
+from cueflow.tasks.fusion.learn.linear import deviance, ridge_logistic
+from cueflow.tasks.fusion.learn.posterior import BRIEF, Posterior, fit_posterior, some_persons
+from cueflow.tasks.fusion.learn.weights import Platt, fit_platt
+
+if TYPE_CHECKING:
+    from cueflow.tasks.fusion.learn.pipeline import Part
+
+SAMPLED = Candidate("sampled")
+SHARES = (0.5, 0.75, 1.0)
+DOUBT = 4.0  # standard errors that it may lose by: what the late fusion says was chosen on these very folds
+ATTENUATION = np.pi / 8
+
+
+@dataclass(frozen=True, slots=True)
+class Additive:
+    """Log-odds of a session of which nothing is known (`bias`), and what each modality adds.
+
+    `experts` has one model a modality, whose bias is what a session adds that is like the reference in everything;
+    `doubt` (modality by modality, (p,)) is how much the log-odds vary with a value that is not known.
+    """
+
+    bias: float
+    experts: tuple[Expert, ...]
+    doubt: tuple[FloatArray, ...]
+
+    def weights(self, blocks: Sequence[Block], trust: FloatArray) -> FloatArray:
+        """How much the terms of each modality count (n, m + 1), the bias first: what is not known draws to even odds.
+
+        A modality counts as far as it is trusted. A logistic function, averaged over what the missing values may
+        add, is nearly the function of smaller log-odds.
+
+        MacKay (1992), doi:10.1162/neco.1992.4.5.720
+        """
+        open_ = np.zeros(trust.shape[0])
+        for m, (block, doubt) in enumerate(zip(blocks, self.doubt, strict=True)):
+            open_ += doubt.sum() - trust[:, m] * (np.isfinite(block.difference) @ doubt)
+        drawn = 1 / np.sqrt(1 + ATTENUATION * open_)
+        return np.hstack([drawn[:, None], drawn[:, None] * trust])
+
+    def log_odds(self, blocks: Sequence[Block], trust: FloatArray) -> FloatArray:
+        """Log-odds (n,) of sessions."""
+        weights = self.weights(blocks, trust)
+        made = weights[:, 0] * self.bias
+        for m, (block, expert) in enumerate(zip(blocks, self.experts, strict=True)):
+            made = made + weights[:, 1 + m] * expert.log_odds(block)
+        return np.asarray(made)
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """An additive model of all modalities at once that has a `share` in the answer."""
+
+    additive: Additive
+    platt: Platt
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """n labelled sessions: a block per modality, trust in each (n, m), labels (n,) and numbers of subjects (n,)."""
+
+    blocks: Mapping[str, Block]
+    trust: FloatArray
+    y: FloatArray
+    subjects: IntArray
+
+    def rows(self, index: IntArray) -> Sessions:
+        """The sessions `index` of it."""
+        blocks = {name: block.rows(index) for name, block in self.blocks.items()}
+        return Sessions(blocks, self.trust[index], self.y[index], self.subjects[index])
+
+
+def sampled(parts: Sequence[Part], sessions: Sessions) -> Additive:
+    """The additive model from a brief chain, of at most 5,000 sessions.
+
+    Parameters
+    ----------
+    parts : sequence of Part
+        Modalities.
+    sessions : Sessions
+        To learn from.
+
+    Returns
+    -------
+    Additive
+    """
+    some = sessions.rows(some_persons(sessions.subjects))
+    seen = side_by_side(parts, some.blocks, some.trust, pairs=False)
+    groups = column_groups(parts, pairs=False)
+    return mean_of(fit_posterior(seen, some.y, some.subjects, groups=groups, turns=BRIEF), parts)
+
+
+def mean_of(posterior: Posterior, parts: Sequence[Part]) -> Additive:
+    """Mean of what was drawn, as one additive model a modality.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Of values, bends and steps of the modalities, with products or without.
+    parts : sequence of Part
+        The modalities.
+
+    Returns
+    -------
+    Additive
+    """
+    return _additive(posterior.effects.mean(axis=0), _sizes(posterior) * posterior.usual, parts)
+
+
+def resampled(joint: Joint, posterior: Posterior, parts: Sequence[Part], sessions: Sessions) -> Additive:
+    """The additive model of other sessions, every effect held to the size that it was found to have.
+
+    Parameters
+    ----------
+    joint : Joint
+        Of the persons it was learned from.
+    posterior : Posterior
+        Of the same.
+    parts : sequence of Part
+        Modalities as the other sessions show them.
+    sessions : Sessions
+        To learn from.
+
+    Returns
+    -------
+    Additive
+        The mode of a logistic model with these sizes; the old one where there is one class only.
+    """
+    if len(np.unique(sessions.y)) < 2:
+        return joint.additive
+    kept, _ = side_by_side(parts, sessions.blocks, sessions.trust, pairs=False)
+    size = np.sqrt(_sizes(posterior)[: kept.shape[1]])
+    beta = ridge_logistic(kept * size, sessions.y)
+    effects = np.append(beta[0], beta[1:] * size)
+    return replace(_additive(effects, np.zeros(size.size), parts), doubt=joint.additive.doubt)
+
+
+def _sizes(posterior: Posterior) -> FloatArray:
+    """Mean square of each effect (p,)."""
+    return np.asarray((posterior.effects[:, 1:] ** 2).mean(axis=0))
+
+
+def _additive(effects: FloatArray, square: FloatArray, parts: Sequence[Part]) -> Additive:
+    """From the intercept and effects (p + 1), and what each adds to the variance where it is not known (p,)."""
+    experts, doubts, start = [], [], 0
+    for part in parts:
+        use = np.isfinite(part.expert.scaler.scale)
+        sizes = [use.size, use.size, min(use.size, LEADING) * KNOTS.size]
+        cuts = np.cumsum(sizes)[:-1]
+        own, doubt = (np.split(values[start : start + sum(sizes)], cuts) for values in (effects[1:], square))
+        first = leading(part, LEADING)
+        made = np.where(use, doubt[0] + doubt[1], 0.0)
+        made[first] += np.where(use[first], doubt[2].reshape(first.size, -1).sum(axis=1), 0.0)
+        experts.append(_expert(part, own, use))
+        doubts.append(made)
+        start += sum(sizes)
+    return Additive(float(effects[0]), tuple(experts), tuple(doubts))
+
+
+def _expert(part: Part, effects: Sequence[FloatArray], use: FloatArray) -> Expert:
+    """Terms that are 0 at the reference; a missing value adds what values add on average."""
+    slope, bend = np.where(use, effects[0], 0.0), np.where(use, effects[1], 0.0)
+    cuts, steps = [np.empty(0)] * use.size, [np.empty(0)] * use.size
+    reference = -CURVE_MEAN * bend
+    for j, rises in zip(leading(part, LEADING), effects[2].reshape(-1, KNOTS.size), strict=True):
+        if use[j]:
+            level = np.append(0.0, np.cumsum(rises))
+            here = level[np.searchsorted(KNOTS, 0.0, side="right")]
+            cuts[j], steps[j] = KNOTS, level - here
+            reference[j] += here - rises @ ABOVE
+    bias, scaler = float(reference.sum()), part.expert.scaler
+    return Expert(scaler, bias, slope, bend, -reference, tuple(cuts), tuple(steps), SAMPLED)
+
+
+def fit_joint(
+    sessions: Sessions, late: FloatArray, folds: Sequence[tuple[IntArray, Sequence[Part]]], final: Additive
+) -> tuple[Joint | None, FloatArray]:
+    """Give the joint model the share that serves persons it has not met best: half of the answer at least.
+
+    Parameters
+    ----------
+    sessions : Sessions
+        n labelled sessions.
+    late : ndarray, shape (n,)
+        Out-of-fold log-odds of the late fusion.
+    folds : sequence of (ndarray, sequence of Part)
+        Sessions of each fold, and the modalities as the others show them.
+    final : Additive
+        The model of all sessions.
+
+    Returns
+    -------
+    joint : Joint or None
+        None where the late fusion is clearly better, or where a fold leaves one class only.
+    out_of_fold : ndarray, shape (n,)
+        Log-odds with its share.
+    """
+    said = np.zeros(late.size)
+    for fold, parts in folds:
+        learn, held = sessions.rows(without(late.size, fold, sessions.subjects)), sessions.rows(fold)
+        if len(np.unique(learn.y)) < 2:
+            return None, late
+        said[fold] = sampled(parts, learn).log_odds(list(held.blocks.values()), held.trust)
+    platt = fit_platt(said, sessions.y, np.ones(late.size))
+    known = platt.apply(said)
+    mixed = [(1 - share) * late + share * known for share in SHARES]
+    costs = [deviance(one, sessions.y) for one in mixed]
+    best = int(np.argmin([cost.mean() for cost in costs]))
+    loss = np.bincount(sessions.subjects, weights=costs[best] - deviance(late, sessions.y))
+    loss = loss[np.bincount(sessions.subjects) > 0]
+    if loss.mean() > DOUBT * float(loss.std()) / np.sqrt(loss.size):
+        return None, late
+    return Joint(final, platt, SHARES[best]), mixed[best]
