@@ -435,10 +435,11 @@ def test_the_joint_model_is_exact_and_fades_with_what_is_missing(make_cohort):
 def test_the_sampled_model_says_what_was_drawn_on_average(model, cohort):
     """Its terms are those of the posterior's own columns, without the products."""
     pipeline, read = model.pipeline, read_sessions(model, cohort.frame)
-    made = mean_of(pipeline.posterior, pipeline.parts)
     trust = pipeline.fusion.trust(read.reliability)
     kept, _ = side_by_side(pipeline.parts, read.blocks, trust, pairs=False)
-    mean = pipeline.posterior.effects.mean(axis=0)
+    made = mean_of(pipeline.posterior, pipeline.parts, kept)
+    assert 0.5 < made.factor < 1
+    mean = made.factor * pipeline.posterior.effects.mean(axis=0)
     expected = kept @ mean[1 : 1 + kept.shape[1]]
     blocks = [read.blocks[part.modality] for part in pipeline.parts]
     weights = made.weights(blocks, trust)

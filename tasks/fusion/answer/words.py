@@ -108,11 +108,19 @@ def _because(prediction: Prediction, model: FusionModel) -> list[str]:
     if not top:
         return ["No biomarker moves the answer away from the share of the target in the training cohort."]
     compared = _COMPARED[model.pipeline.settings.baseline]
-    return ["Mostly because " + "; ".join(_reason(entry, compared) for entry in top) + "."]
+    made = ["Mostly because " + "; ".join(_reason(entry, compared) for entry in top) + "."]
+    others = [entry.contribution for entry in ranked[REASONS_MAX:] if entry.contribution != 0]
+    if others:
+        made.append(f"The {len(others)} others together speak {_effect(sum(others))}.")
+    return made
+
+
+def _effect(contribution: float) -> str:
+    return f"{'for' if contribution > 0 else 'against'} it by {abs(contribution):.2f} log-odds"
 
 
 def _reason(entry: Contribution, compared: str) -> str:
-    effect = f"{'for' if entry.contribution > 0 else 'against'} it by {abs(entry.contribution):.2f} log-odds"
+    effect = _effect(entry.contribution)
     if entry.value is None or entry.reference is None:
         return f"{entry.biomarker} ({entry.modality}) is missing, which speaks {effect}"
     where = "at"

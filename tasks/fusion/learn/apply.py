@@ -158,7 +158,9 @@ def _distance(pipeline: Pipeline, blocks: Mapping[str, Block], reliability: Floa
     """Largest distance (n,) over the modalities that count, in units of what was seen in training."""
     found = np.zeros(reliability.shape[0])
     for m, part in enumerate(pipeline.parts):
-        scaled = part.expert.scaler.apply(blocks[part.modality])
-        ratio = distances(scaled, active_columns(part.expert)) / part.limit
+        active = active_columns(part.expert)
+        if not active.size:
+            continue
+        ratio = distances(part.expert.scaler.apply(blocks[part.modality]), active) / part.limit
         found = np.where(reliability[:, m] > 0, np.maximum(found, ratio), found)
     return found

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 SAMPLED = Candidate("sampled")
 SHARES = (0.5, 0.75, 1.0)
 DOUBT = 4.0  # standard errors that it may lose by: what the late fusion says was chosen on these very folds
-ATTENUATION = np.pi / 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,25 +30,24 @@ class Additive:
     """Log-odds of a session of which nothing is known (`bias`), and what each modality adds.
 
     `experts` has one model a modality, whose bias is what a session adds that is like the reference in everything;
-    `doubt` (modality by modality, (p,)) is how much the log-odds vary with a value that is not known.
+    `doubt` (modality by modality, (p,)) is how much the log-odds vary with a value that is not known; `factor` how much
+    smaller they all were made for what is not known of the effects.
     """
 
     bias: float
     experts: tuple[Expert, ...]
     doubt: tuple[FloatArray, ...]
+    factor: float = 1.0
 
     def weights(self, blocks: Sequence[Block], trust: FloatArray) -> FloatArray:
         """How much the terms of each modality count (n, m + 1), the bias first: what is not known draws to even odds.
 
-        A modality counts as far as it is trusted. A logistic function, averaged over what the missing values may
-        add, is nearly the function of smaller log-odds.
-
-        MacKay (1992), doi:10.1162/neco.1992.4.5.720
+        A modality counts as far as it is trusted.
         """
         open_ = np.zeros(trust.shape[0])
         for m, (block, doubt) in enumerate(zip(blocks, self.doubt, strict=True)):
             open_ += doubt.sum() - trust[:, m] * (np.isfinite(block.difference) @ doubt)
-        drawn = 1 / np.sqrt(1 + ATTENUATION * open_)
+        drawn = _towards_even(open_)
         return np.hstack([drawn[:, None], drawn[:, None] * trust])
 
     def log_odds(self, blocks: Sequence[Block], trust: FloatArray) -> FloatArray:
@@ -59,6 +57,14 @@ class Additive:
         for m, (block, expert) in enumerate(zip(blocks, self.experts, strict=True)):
             made = made + weights[:, 1 + m] * expert.log_odds(block)
         return np.asarray(made)
+
+
+def _towards_even(variance: FloatArray) -> FloatArray:
+    """A logistic function, averaged over log-odds that vary, is nearly the function of the mean times this.
+
+    MacKay (1992), doi:10.1162/neco.1992.4.5.720
+    """
+    return np.asarray(1 / np.sqrt(1 + np.pi / 8 * variance))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +108,11 @@ def sampled(parts: Sequence[Part], sessions: Sessions) -> Additive:
     some = sessions.rows(some_persons(sessions.subjects))
     seen = side_by_side(parts, some.blocks, some.trust, pairs=False)
     groups = column_groups(parts, pairs=False)
-    return mean_of(fit_posterior(seen, some.y, some.subjects, groups=groups, turns=BRIEF), parts)
+    return mean_of(fit_posterior(seen, some.y, some.subjects, groups=groups, turns=BRIEF), parts, seen[0])
 
 
-def mean_of(posterior: Posterior, parts: Sequence[Part]) -> Additive:
-    """Mean of what was drawn, as one additive model a modality.
+def mean_of(posterior: Posterior, parts: Sequence[Part], kept: FloatArray) -> Additive:
+    """Mean of what was drawn, as one additive model a modality, the less far from even odds the less is known.
 
     Parameters
     ----------
@@ -114,12 +120,18 @@ def mean_of(posterior: Posterior, parts: Sequence[Part]) -> Additive:
         Of values, bends and steps of the modalities, with products or without.
     parts : sequence of Part
         The modalities.
+    kept : ndarray, shape (n, p)
+        Their columns in sessions learned from.
 
     Returns
     -------
     Additive
     """
-    return _additive(posterior.effects.mean(axis=0), _sizes(posterior) * posterior.usual, parts)
+    effects = posterior.effects[:, : 1 + kept.shape[1]]
+    spread = (kept @ effects[:, 1:].T + effects[:, 0]).var(axis=1) + posterior.between**2
+    factor = float(_towards_even(spread).mean())
+    made = _additive(factor * effects.mean(axis=0), factor**2 * _sizes(posterior) * posterior.usual, parts)
+    return replace(made, factor=factor)
 
 
 def resampled(joint: Joint, posterior: Posterior, parts: Sequence[Part], sessions: Sessions) -> Additive:
@@ -146,8 +158,9 @@ def resampled(joint: Joint, posterior: Posterior, parts: Sequence[Part], session
     kept, _ = side_by_side(parts, sessions.blocks, sessions.trust, pairs=False)
     size = np.sqrt(_sizes(posterior)[: kept.shape[1]])
     beta = ridge_logistic(kept * size, sessions.y)
-    effects = np.append(beta[0], beta[1:] * size)
-    return replace(_additive(effects, np.zeros(size.size), parts), doubt=joint.additive.doubt)
+    given = joint.additive
+    effects = given.factor * np.append(beta[0], beta[1:] * size)
+    return replace(_additive(effects, np.zeros(size.size), parts), doubt=given.doubt, factor=given.factor)
 
 
 def _sizes(posterior: Posterior) -> FloatArray:

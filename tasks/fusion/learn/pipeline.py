@@ -147,8 +147,9 @@ def fuse_parts(problem: Problem, settings: Settings, fitted: Fitted, *, with_int
         seen = side_by_side(parts, some.blocks, fusion.trust(some.reliability))
         posterior = fit_posterior(seen, some.y, some.subjects, groups=column_groups(parts))
         if len(parts) > 1:
+            own, _ = side_by_side(parts, some.blocks, fusion.trust(some.reliability), pairs=False)
             sessions = Sessions(problem.blocks, fusion.trust(problem.reliability), problem.y, problem.subjects)
-            joint, fused = fit_joint(sessions, fused, folds, mean_of(posterior, parts))
+            joint, fused = fit_joint(sessions, fused, folds, mean_of(posterior, parts, own))
     final = fit_platt(fused, problem.y, sample)
     if QUICK in settings.kinds:  # only scores are wanted
         return Pipeline(settings, tuple(parts), fusion, final, 1.0, None, float(problem.y.mean()))

@@ -236,12 +236,12 @@ def _posterior(values: Mapping[str, Any] | None) -> Posterior | None:
 
 def _additive_json(additive: Additive) -> dict[str, Any]:
     experts, doubt = [_expert_json(expert) for expert in additive.experts], [_list(own) for own in additive.doubt]
-    return {"bias": additive.bias, "experts": experts, "doubt": doubt}
+    return {"bias": additive.bias, "experts": experts, "doubt": doubt, "factor": additive.factor}
 
 
 def _additive(values: Mapping[str, Any]) -> Additive:
     experts, doubt = tuple(map(_expert, values["experts"])), tuple(map(_array, values["doubt"]))
-    return Additive(values["bias"], experts, doubt)
+    return Additive(values["bias"], experts, doubt, values["factor"])
 
 
 def _joint_json(joint: Joint | None) -> dict[str, Any] | None:
