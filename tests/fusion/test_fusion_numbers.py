@@ -16,6 +16,7 @@ from cueflow.tasks.fusion.learn.experts import BOOSTED_FROM, Candidate, candidat
 from cueflow.tasks.fusion.learn.folds import effective_weights, shuffle_by_subject, subject_folds, without
 from cueflow.tasks.fusion.learn.linear import elastic_net_path, ridge_logistic, sigmoid
 from cueflow.tasks.fusion.learn.posterior import _polya_gamma
+from cueflow.tasks.fusion.learn.spread import distance_limit
 from cueflow.tasks.fusion.learn.weights import fit_fusion, fit_nonnegative, fit_platt
 
 
@@ -168,6 +169,12 @@ def test_calibration_error_of_a_known_gap():
     y = np.tile([0.0, 1.0], 500)
     assert calibration_error(np.full(1000, 0.5), y) == pytest.approx(0.0, abs=1e-12)
     assert calibration_error(np.full(1000, 0.7), y) == pytest.approx(0.2, abs=1e-12)
+
+
+def test_a_distance_that_could_not_be_measured_has_no_limit():
+    assert distance_limit(np.zeros(5)) == np.inf
+    assert distance_limit(np.empty(0)) == np.inf
+    assert distance_limit(np.ones(5)) == 1.25
 
 
 def test_folds_keep_subjects_apart_and_cover_everyone():

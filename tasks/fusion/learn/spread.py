@@ -130,5 +130,7 @@ def distance_limit(held_out: FloatArray) -> float:
     Returns
     -------
     float
+        Infinite where nothing was there to measure it by.
     """
-    return DISTANCE_ROOM * float(np.quantile(held_out, DISTANCE_QUANTILE)) if held_out.size else np.inf
+    far = float(np.quantile(held_out, DISTANCE_QUANTILE)) if held_out.size else 0.0
+    return DISTANCE_ROOM * far if far > 0 else np.inf
