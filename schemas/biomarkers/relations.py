@@ -39,8 +39,8 @@ def _lagged(name: str, modality: str, what: str) -> tuple[Biomarker, ...]:
              "strongest, slow changes of over 60 s removed.", evidence=shared, plausible=(-1, 1)),
         _row(f"{name}_lag", modality, "s", f"How much later the second of {what} follows, where they agree most.",
              evidence=shared, plausible=(-31, 31)),
-        _row(f"{name}_p", modality, "1", f"Share of 99 shifted surrogates of {what} that agree as strongly at any lag.",
-             evidence=shared, plausible=(0, 1)),
+        _row(f"{name}_p", modality, "1", f"Share of 99 surrogates of {what}, of random phases, that agree as strongly "
+             "at any lag.", evidence=shared, plausible=(0, 1)),
     )  # fmt: skip
 
 
@@ -49,7 +49,8 @@ BIOMARKERS: tuple[Biomarker, ...] = (
          evidence=Evidence(8, "breaths", 0.3), plausible=(0, 500), source=_P2T),
     _row("cardioresp_coherence_max", "ecg", "1", "Coherence of heart rate and breathing by the second, at the "
          "breathing rate.", evidence=Evidence(180, "s", 0.5), plausible=(0, 1)),
-    _row("cardioresp_coherence_p", "ecg", "1", "Share of 99 shifted surrogates that cohere as much with the breathing.",
+    _row("cardioresp_coherence_p", "ecg", "1", "Share of 99 surrogates of the breathing, of random phases, that cohere "
+         "as much.",
          evidence=Evidence(180, "s", 0.5), plausible=(0, 1)),
     *_lagged("movement_hr", "ecg", "movement and heart rate"),
     *_lagged("speech_breathing", "respiration", "speech and breathing rate"),

@@ -59,6 +59,11 @@ class Session:
         one_s, other_s = (0.0 if p is None else p.uncertainty_s or 0.0 for p in places)
         return float(np.hypot(one_s, other_s))
 
+    def lies(self, key: Key, within_s: float) -> bool:
+        """Whether a stream's place on the session clock, on which phases and events lie, is known so closely."""
+        place = self.sync.get(key)
+        return place is None or (place.source != "unsynchronised" and (place.uncertainty_s or 0.0) <= within_s)
+
     def partner(self, key: Key, modality: str, within_s: float) -> tuple[Key | None, Reason | None]:
         """The same person's stream of a modality that stands close enough in time.
 

@@ -57,15 +57,26 @@ def related(
     """
     session = Session.of(results, streams, sync)
     return tuple(
-        replace(r, findings=_with(r.findings, tuple(_relations(session, (r.modality, r.role, r.channel), markers))))
-        if r.findings is not None and relations_of(r.modality)
+        replace(r, findings=_with(session, (r.modality, r.role, r.channel), r.findings, markers))
+        if r.findings is not None
         else r
         for r in results
     )
 
 
-def _with(findings: Findings, more: tuple[Measure, ...]) -> Findings:
-    return replace(findings, measures=findings.measures + more)
+def _with(session: Session, key: Key, findings: Findings, markers: Sequence[Marker]) -> Findings:
+    more = tuple(_relations(session, key, markers)) if relations_of(key[0]) else ()
+    measures = findings.measures + more
+    if not session.lies(key, np.inf):
+        measures = tuple(_anywhere(m) for m in measures)
+    return replace(findings, measures=measures)
+
+
+def _anywhere(measure: Measure) -> Measure:
+    """A measure of a phase in a recording of which nobody knows where that phase lies."""
+    if measure.window.phase == "session" or measure.status is not Status.OK:
+        return measure
+    return replace(measure, status=Status.LOW_QUALITY, reason=Reason.UNSYNCHRONISED)
 
 
 def _relations(session: Session, key: Key, markers: Sequence[Marker]) -> Iterator[Measure]:
@@ -74,7 +85,7 @@ def _relations(session: Session, key: Key, markers: Sequence[Marker]) -> Iterato
         for make in _BETWEEN.get(key[0], ()):
             yield from make(session, key, window)
     yield from _changes(findings, key[0])
-    yield from _around(findings, key[0], [*markers, *_own_marks(session, key)])
+    yield from _around(session, key, markers)
 
 
 def absent(name: str, window: Window, reason: Reason) -> Measure:
@@ -244,15 +255,19 @@ def _changes(findings: Findings, modality: str) -> Iterator[Measure]:
             )  # fmt: skip
 
 
-def _around(findings: Findings, modality: str, markers: Sequence[Marker]) -> Iterator[Measure]:
-    """Responses to the events of each label."""
+def _around(session: Session, key: Key, noted: Sequence[Marker]) -> Iterator[Measure]:
+    """Responses to the events of each label; those of the session need a recording whose place is known."""
+    findings, modality = session.findings(key), key[0]
     if modality not in {"ecg", "eda"}:
         return
+    lies = session.lies(key, BY_THE_BEAT_S if modality == "ecg" else BY_THE_SECOND_S)
+    markers = [*(noted if lies else ()), *_own_marks(session, key)]
     labels = dict.fromkeys(m.label for m in markers if m.duration_s <= 0)
     names = ("event_heart_period_change",) if modality == "ecg" else ("event_scr_share", "event_scr_amplitude_mean")
     if not labels:
         whole = Window(findings.start_s, findings.end_s)
-        yield from (absent(name, whole, Reason.NOT_MARKED) for name in names)
+        hidden = not lies and any(m.duration_s <= 0 for m in noted)
+        yield from (absent(name, whole, Reason.UNSYNCHRONISED if hidden else Reason.NOT_MARKED) for name in names)
         return
     for label in labels:
         onsets = np.sort([m.onset_s for m in markers if m.duration_s <= 0 and m.label == label])

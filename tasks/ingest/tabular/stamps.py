@@ -158,12 +158,15 @@ def measured_rate(times_s: Numbers) -> float | None:
         Hz; None for fewer than two different stamps.
     """
     every = max(1, times_s.n // held.MANY)
-    positive = [step[step > 0] for step in steps(times_s)]
-    n_positive = sum(len(p) for p in positive)
+    some, n_positive, least = [np.zeros(0)], 0, np.inf
+    for step in steps(times_s):
+        positive = step[step > 0]
+        n_positive += len(positive)
+        least = float(np.min(positive, initial=least))
+        some.append(positive[::every].copy())  # what is left of a block must not keep all of it
     if not n_positive:
         return None
-    least = min(float(p.min()) for p in positive if len(p))
-    jump = _JUMP * float(np.median(np.concatenate([p[::every] for p in positive])))
+    jump = _JUMP * float(np.median(np.concatenate(some)))
     first, last = _Sum(), _Sum()
     for step in steps(times_s):
         first.add(step[step <= jump])
