@@ -50,7 +50,8 @@ def test_json_has_every_figure_with_its_interval(evaluation):
         for name in FIGURES:
             low, high = figures["ci"][name]
             assert low <= high
-        assert figures["ci"]["auroc"][0] < figures["auroc"] < figures["ci"]["auroc"][1]
+        for name in ("auroc", "ece"):
+            assert figures["ci"][name][0] < figures[name] < figures["ci"][name][1]
     assert made["subjects"] == 40
     assert made["folds"] == 3
     assert {"auroc", "p"} <= set(made["null"])

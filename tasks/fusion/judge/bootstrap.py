@@ -71,7 +71,10 @@ def bootstrap_ends(
         counts = times[start : start + step][:, position].astype(np.float64)
         for name, values in counted_figures(probability, y, decision, counts).items():
             found.setdefault(name, []).append(values)
-    return {name: _ends(np.concatenate(values)) for name, values in found.items()}
+    made = {name: np.concatenate(values) for name, values in found.items()}
+    given = counted_figures(probability, y, decision, np.ones((1, y.size)))["ece"]
+    made["ece"] = np.maximum(made["ece"] - made["ece"].mean() + given, 0.0)  # a resample's is larger by chance alone
+    return {name: _ends(values) for name, values in made.items()}
 
 
 def counted_figures(
