@@ -74,8 +74,8 @@ def feature_setting(
     ConfigError
         If a source is unknown, nothing is left to read, or a number leaves its bounds.
     """
-    from cueflow.tasks.actions.features import SOURCES as KNOWN
     from cueflow.tasks.actions.model import FeatureSetting
+    from cueflow.tasks.actions.sources import SOURCES as KNOWN
 
     if unknown := [s for s in sources if s not in KNOWN]:
         raise ConfigError(f"{unknown[0]!r} is no motion source; known are {', '.join(KNOWN)}")

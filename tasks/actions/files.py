@@ -12,9 +12,10 @@ import numpy as np
 
 from cueflow.schemas.errors import ModelError
 from cueflow.schemas.reasons import Reason
-from cueflow.tasks.actions.features import ATTENDED, SOURCES, ClipFeatures
 from cueflow.tasks.actions.features import VERSION as FEATURE_VERSION
+from cueflow.tasks.actions.features import ClipFeatures
 from cueflow.tasks.actions.prompts import Prompts
+from cueflow.tasks.actions.sources import ATTENDED, SOURCES
 
 FORMAT, VERSION = "cueflow-actions", 3
 MODEL_FILE, WEIGHTS_FILE, CARD_FILE = "model.json", "model.safetensors", "MODEL_CARD.md"

@@ -15,7 +15,7 @@ from torch import Tensor
 from cueflow.schemas.errors import ModelError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.actions.features import SOURCES, ClipFeatures
+from cueflow.tasks.actions.features import ClipFeatures
 from cueflow.tasks.actions.head import ActionHead, HeadShape, action_loss
 from cueflow.tasks.actions.labels import Action, step_labels
 from cueflow.tasks.actions.metrics import frame_map
@@ -28,6 +28,7 @@ from cueflow.tasks.actions.model import (
     window_logits,
 )
 from cueflow.tasks.actions.relations import class_prior, lag_steps, lagged_prior
+from cueflow.tasks.actions.sources import SOURCES
 from cueflow.tasks.actions.trunk import heat_target
 
 MIN_TRAIN_SUBJECTS = 3

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cueflow.tasks.actions.features import SOURCES, ClipFeatures
+from cueflow.tasks.actions.features import ClipFeatures
 from cueflow.tasks.actions.labels import Action
 from cueflow.tasks.actions.model import FeatureSetting
+from cueflow.tasks.actions.sources import SOURCES
 from cueflow.tasks.actions.training import Clip, TrainOptions, train
 
 RATE = 8.0

@@ -8,19 +8,10 @@ import numpy as np
 import pytest
 
 from cueflow.schemas.errors import StreamError
-from cueflow.tasks.actions.features import (
-    SOURCES,
-    FeatureBuilder,
-    extract,
-    flow_row,
-    make_eyes,
-    optical_row,
-    pixel_row,
-    pooled,
-    steadied,
-)
+from cueflow.tasks.actions.features import FeatureBuilder, extract, make_eyes
 from cueflow.tasks.actions.files import feature_key, read_features, write_features
 from cueflow.tasks.actions.model import grid
+from cueflow.tasks.actions.sources import SOURCES, flow_row, optical_row, pixel_row, pooled, steadied
 from cueflow.tasks.video.motion.flow import Flow
 
 
