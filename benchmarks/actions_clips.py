@@ -1,12 +1,14 @@
 """Few examples of real clips: which of ten signs is it, and forward or backward, from 1, 2 or 5 renditions of each.
 
-python benchmarks/actions_clips.py DATA [probe cached adapter full] [--shots 1 2 5] [--tests 10] [--seeds 5]
+python benchmarks/actions_clips.py DATA [probe cached adapter full flow flow+probe] [--shots 1 2 5] [--tests 10] [--seeds 5]
 
 DATA holds ten clips, one sign each, of five people (video_gesture/asl_intel). A rendition is a clip cut at other times
 at both ends, played faster or slower by that, shifted, turned, scaled, in other light, with sensor noise; backward, it
 is a class of its own that shows the same frames. Those judged on are others than those learned from. Clothes give the
 person away: so signs are also told apart among those of the same person, and forward from backward, which no frame
-shows. Ways, backbone and head as in `actions_finetune.py`. It says how much can be told from how few examples, not how
+shows. Ways, backbone and head as in `actions_finetune.py`, and flow: a linear layer on the signed flow of keys and
+pictures, as the action head reads it, means of the clip's quarters; flow+probe: its log-probabilities and the probe's
+added. It says how much can be told from how few examples, not how
 well it carries over to other people.
 """
 
@@ -20,11 +22,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from actions_finetune import BATCH, STEPS, WAYS, Recogniser, learn
+from actions_finetune import BATCH, STEPS, Recogniser, learn
 from measure import heading
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from cueflow.flows.work.stages import model_path
+from cueflow.tasks.actions.features import FeatureBuilder, make_eyes
+from cueflow.tasks.actions.model import motion_columns
 
 SQUARE = 224
 PEOPLE = {
@@ -100,6 +106,25 @@ def said(way: str, met: tuple[Tensor, Tensor], others: Tensor, asked: argparse.N
     return torch.cat(found).cpu().numpy()
 
 
+def flows(pixels: Tensor, asked: argparse.Namespace) -> np.ndarray:
+    """Rows of signed flow of every clip, means of its quarters: (n, 4 × columns)."""
+    eyes, made = make_eyes(asked.backbone, appearance=False, device=asked.device), []
+    for clip in pixels.numpy().transpose(0, 1, 3, 4, 2):
+        builder = FeatureBuilder(eyes, size=asked.side, aspect=1.0)
+        builder.add(np.arange(STEPS) / 8, clip)
+        rows = motion_columns(builder.done(), ("keys", "optical"))[1:]  # the first frame has none before it
+        made.append(np.concatenate([part.mean(axis=0) for part in np.array_split(rows, 4)]))
+    return np.stack(made)
+
+
+def told_by_flow(met: tuple[Tensor, Tensor], others: np.ndarray, asked: argparse.Namespace) -> np.ndarray:
+    """Log-probabilities of the other renditions, of a linear layer on their flow."""
+    rows = flows(met[0], asked)
+    scale = StandardScaler().fit(rows)
+    layer = LogisticRegression(C=0.01, max_iter=1000).fit(scale.transform(rows), met[1].numpy())
+    return np.asarray(layer.predict_log_proba(scale.transform(others)))
+
+
 def right(found: np.ndarray, kinds: np.ndarray, people: np.ndarray) -> tuple[float, float, float]:
     """Shares of right answers: which sign, which of the same person's, forward or backward."""
     signs, clip = len(people), kinds % len(people)
@@ -116,7 +141,7 @@ def main() -> None:
     """Print a row for every way."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("ways", nargs="*", default=[w for w in WAYS if w != "full+adapter"])
+    parser.add_argument("ways", nargs="*", default=["probe", "cached", "adapter", "full", "flow", "flow+probe"])
     parser.add_argument("--shots", type=int, nargs="+", default=[1, 2, 5])
     parser.add_argument(
         "--tests", type=int, default=10, help="renditions of each sign, forward and backward, to be judged on"
@@ -136,13 +161,18 @@ def main() -> None:
     print("Right: which of all signs / which of the same person's / forward or backward; mean of seeds\n")
     print("| way | " + " | ".join(f"{n} of each" for n in asked.shots) + " | s |\n|" + "---|" * (len(asked.shots) + 2))
     others, kinds = renditions(clips, asked.tests, 1_000_000, asked.side)
+    moved = flows(others, asked) if any("flow" in way for way in asked.ways) else np.zeros(0)
     for way in asked.ways:
         cells, started = [], time.perf_counter()
         for shots in asked.shots:
             found = []
             for seed in range(asked.seeds):
                 torch.manual_seed(seed)
-                answers = said(way, renditions(clips, shots, seed, asked.side), others, asked)
+                met, answers = renditions(clips, shots, seed, asked.side), 0.0
+                if "flow" in way:
+                    answers = told_by_flow(met, moved, asked)
+                if way != "flow":
+                    answers = answers + said(way.removeprefix("flow+"), met, others, asked)
                 found.append(right(answers, kinds.numpy(), people))
             cells.append(" / ".join(f"{x:.3f}" for x in np.mean(found, axis=0)))
         print(f"| {way} | {' | '.join(cells)} | {time.perf_counter() - started:.0f} |", flush=True)

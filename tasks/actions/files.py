@@ -291,6 +291,11 @@ def _card(model: Any) -> str:  # noqa: ANN401
         f"{', through an adapter inside the backbone,' if setting.inside_sha256 else ''} "
         f"at {setting.rate_hz:g} frames/s and {setting.size} pixels"
         f"{'; in words: ' + ', '.join(label for label, _ in setting.prompts) if setting.prompts else ''}.",
+        *(
+            [f"The appearance counts by {card.get('trust_in_appearance'):g}: so it helped most on held-out subjects."]
+            if setting.appearance and setting.sources
+            else []
+        ),
         f"Frame mAP on the {card.get('held_out_subjects')} subject(s) that decided when to stop: "
         f"{'undefined' if held is None else held}. This flatters; `cueflow actions evaluate --folds` measures.",
         "",

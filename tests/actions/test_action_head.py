@@ -11,10 +11,11 @@ import torch
 from cueflow.schemas.errors import ModelError
 from cueflow.tasks.actions.evaluate import cross_validate, judge, report
 from cueflow.tasks.actions.head import ActionHead, HeadShape, Scores, action_loss
+from cueflow.tasks.actions.labels import step_labels
 from cueflow.tasks.actions.metrics import frame_ap
 from cueflow.tasks.actions.model import Steps, window_logits
 from cueflow.tasks.actions.relations import class_prior, lag_steps, lagged_prior, seen_at
-from cueflow.tasks.actions.training import subject_folds, train
+from cueflow.tasks.actions.training import Clip, held_out, subject_folds, train
 from cueflow.tasks.actions.trunk import TimeBlock, focal, heat_target
 
 LAGS = ((-6, -3), (0, 0), (3, 6))
@@ -151,6 +152,22 @@ def test_without_sign_there_and_back_cannot_be_told_apart(clips, setting, quick,
         for m in (model, blind)
     )
     assert signed > unsigned + 0.1
+
+
+def test_appearance_is_trusted_where_it_tells_and_not_where_it_misleads(clips, setting, quick, model):
+    assert model.head.trust > 0  # a class shows in nothing else
+    held = held_out([c.subject_id for c in clips], ("back", "there"), seed=quick.seed)
+    assert held
+
+    def misled(clip: Clip) -> Clip:
+        shown = "back" if clip.subject_id in held else "there"  # what gives one away in some is the other's in others
+        looks = np.random.default_rng(0).normal(0, 1, clip.features.appearance.shape)
+        looks[:, 0] += 6 * step_labels(clip.actions, clip.features.times_s, (shown,))[:, 0]
+        return replace(clip, features=replace(clip.features, appearance=looks.astype(np.float16)))
+
+    found = train([misled(c) for c in clips], ("back", "there"), setting, options=quick)
+    assert found.head.trust == 0
+    assert found.card["trust_in_appearance"] == 0
 
 
 def test_equal_seeds_give_equal_models(clips, setting, quick, model):
