@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import av
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -140,6 +141,8 @@ def test_help_of_every_command():
 
 
 def test_an_adapter_inside_the_backbone(command, cohort, tmp_path):
+    from cueflow.flows.actions import RunActions
+
     made = ("--cache", tmp_path / "cache", "--epochs", 1, "--rate", 4, "--motion", "pixels", "--size", 56)
     done = command("train", cohort, *made, "--out", tmp_path / "m", "--inside", "conv", "--lora", 2)
     assert done.exit_code == 0, done.output
@@ -147,6 +150,9 @@ def test_an_adapter_inside_the_backbone(command, cohort, tmp_path):
     common = ("--model", tmp_path / "m", "--cache", tmp_path / "cache")
     done = command("evaluate", cohort, *common, "--json")
     assert 0 <= json.loads(done.stdout)["frame_map"] <= 1
+    feed = RunActions(tmp_path / "m").feed()  # as in a run
+    feed.take(np.arange(20) / 4, np.zeros((20, 60, 90, 3), np.uint8))
+    assert feed.features().appearance.shape == (20, 48)
     weights = tmp_path / "m" / "inside" / "adapter_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x00")
     fresh = ("--model", tmp_path / "m", "--cache", tmp_path / "elsewhere", "--session", "s001")
