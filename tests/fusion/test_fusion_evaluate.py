@@ -253,6 +253,16 @@ def test_sites_are_held_out_whole_and_groups_get_figures(make_cohort):
     assert "by group" in made.to_text()
 
 
+def test_a_modality_that_few_people_have_breaks_no_evaluation(make_cohort, short_chains):
+    cohort = make_cohort(subjects=12, sessions=5)
+    few = cohort.frame["subject_id"].unique().sort()[:2].to_list()
+    gone = (pl.col("modality") == "ecg") & ~pl.col("subject_id").is_in(few)
+    frame = cohort.frame.with_columns(value=pl.when(gone).then(None).otherwise(pl.col("value")))
+    found = evaluate(frame, cohort.labels, **LINEAR, refits=3, folds=12)
+    assert found.fused["auroc"] > 0.6
+    assert found.experts["ecg"]["sessions"] == 10
+
+
 def test_a_column_that_is_not_there_is_refused_before_anything_is_fitted(make_cohort, monkeypatch):
     cohort = make_cohort(subjects=12, sessions=2)
     monkeypatch.setattr("cueflow.tasks.fusion.judge.evaluate.held_out", None)

@@ -363,6 +363,17 @@ def test_a_modality_without_values_is_left_out_and_said(make_cohort):
     assert any("ecg" in note for note in model.warnings)
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_a_modality_that_two_people_have_breaks_no_fold(make_cohort):
+    cohort = make_cohort(subjects=12, sessions=5)
+    few = cohort.frame["subject_id"].unique().sort()[:2].to_list()
+    gone = (pl.col("modality") == "ecg") & ~pl.col("subject_id").is_in(few)
+    frame = cohort.frame.with_columns(value=pl.when(gone).then(None).otherwise(pl.col("value")))
+    for seed in range(4):  # in some both are in one fold
+        model = train(frame, cohort.labels, target="pain", kinds=("linear",), seed=seed)
+        assert all(p.log_odds is None or np.isfinite(p.log_odds) for p in predict(model, frame))
+
+
 def test_constant_biomarkers_take_no_part_and_are_named(make_cohort):
     from cueflow.tasks.fusion.data.cohort import Comparison, build_cohort
     from cueflow.tasks.fusion.data.labels import Target

@@ -236,7 +236,8 @@ def _constant(scaler: Scaler, y: FloatArray, candidate: Candidate) -> Expert:
     p = scaler.scale.size
     none = (np.empty(0),) * p
     zero = np.zeros(p)
-    return Expert(scaler, logit(float(y.mean())), zero, zero, zero, none, none, candidate)
+    bias = logit(float(y.mean())) if y.size else 0.0  # nobody outside of the fold has the modality
+    return Expert(scaler, bias, zero, zero, zero, none, none, candidate)
 
 
 def screen(scores: FloatArray, y: FloatArray, sample: FloatArray, tried: Sequence[Candidate]) -> list[int]:

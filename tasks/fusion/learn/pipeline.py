@@ -182,7 +182,11 @@ def fit_parts(problem: Problem, settings: Settings, tell: Progress = _quiet) -> 
     parts, evidence, others = [], np.full(problem.reliability.shape, np.nan), []
     for m, name in enumerate(problem.blocks):
         tell(m / (len(problem.blocks) + 1), name)
-        part, evidence[:, m], refits = _fit_part(problem, name, folds, settings)
+        if (problem.reliability[:, m] > 0).any():
+            part, evidence[:, m], refits = _fit_part(problem, name, folds, settings)
+        else:
+            part = _unseen(problem, name, settings)
+            refits = [part] * len(folds)
         parts.append(part)
         others.append(refits)
     return parts, evidence, list(zip(folds, map(list, zip(*others, strict=True)), strict=True))
@@ -227,10 +231,19 @@ def _fit_part(
     return part, evidence, [next(apart) if (place[fold] >= 0).any() else part for fold in folds]
 
 
+def _unseen(problem: Problem, name: str, settings: Settings) -> Part:
+    """A modality that none of the sessions to learn from has: it says nothing."""
+    tried = candidates(settings.kinds, sessions=0)[:1]
+    nobody, truth = problem.blocks[name].rows(np.arange(0)), (np.empty(0), np.empty(0))
+    (expert,) = fit_experts(nobody, truth, tried, baseline=settings.baseline, seed=settings.seed)
+    return Part(name, expert, Platt(0.0, 1.0), np.zeros(expert.slope.size), 0.0, np.inf)
+
+
 def _as_refitted(part: Part, refit: Expert, block: Block, fold: IntArray) -> Part:
     """The modality as the sessions outside of a fold show it."""
     seen = block.rows(np.setdiff1d(np.arange(block.difference.shape[0]), fold))
-    return replace(part, expert=refit, importance=np.abs(refit.terms(seen)).mean(axis=0))
+    sizes = np.abs(refit.terms(seen)).sum(axis=0)
+    return replace(part, expert=refit, importance=sizes / max(seen.difference.shape[0], 1))
 
 
 def _narrowed(
