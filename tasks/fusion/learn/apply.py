@@ -58,8 +58,11 @@ def apply_pipeline(
     """
     offset, weight = pipeline.fusion.coefficients(reliability)
     there, gamma = reliability > 0, pipeline.final.slope
-    late = gamma * (1.0 if pipeline.joint is None else 1 - pipeline.joint.share)
-    bias, weight = pipeline.final.intercept + late * offset, late * weight
+    share = np.zeros(reliability.shape[0])
+    if pipeline.joint is not None:
+        share = pipeline.joint.shares(pipeline.fusion.trust(reliability))
+    late = gamma * (1 - share)
+    bias, weight = pipeline.final.intercept + late * offset, late[:, None] * weight
     alone = np.full(reliability.shape, np.nan)
     contributions = {}
     for m, part in enumerate(pipeline.parts):
@@ -109,9 +112,9 @@ def _joint(
     joint = pipeline.joint
     if joint is None:
         return np.zeros(reliability.shape[0]), np.zeros(reliability.shape)
-    mine = [blocks[part.modality] for part in pipeline.parts]
-    share = pipeline.final.slope * joint.share
-    weights = share * joint.platt.slope * joint.additive.weights(mine, pipeline.fusion.trust(reliability))
+    mine, trust = [blocks[part.modality] for part in pipeline.parts], pipeline.fusion.trust(reliability)
+    share = pipeline.final.slope * joint.shares(trust)
+    weights = (share * joint.platt.slope)[:, None] * joint.additive.weights(mine, trust)
     bias = share * joint.platt.intercept + weights[:, 0] * joint.additive.bias
     for m, (name, expert) in enumerate(zip(contributions, joint.additive.experts, strict=True)):
         contributions[name] = contributions[name] + weights[:, [1 + m]] * expert.terms(blocks[name])

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 SAMPLED = Candidate("sampled")
 SHARES = (0.5, 0.75, 1.0)
+WHOLE, SESSIONS_MIN = 0.5, 30  # trust in every modality, and sessions that a share can be found by
+HELD_ENOUGH = 1000  # held-out sessions that tell how well the model does
 DOUBT = 4.0  # standard errors that it may lose by: what the late fusion says was chosen on these very folds
 
 
@@ -69,11 +71,16 @@ def _towards_even(variance: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True, slots=True)
 class Joint:
-    """An additive model of all modalities at once that has a `share` in the answer."""
+    """An additive model of all modalities at once; `share` of the answer is its where all are there, else `less`."""
 
     additive: Additive
     platt: Platt
     share: float
+    less: float
+
+    def shares(self, trust: FloatArray) -> FloatArray:
+        """Its share (n,) where modalities are trusted so far (n, m)."""
+        return np.asarray(self.less + (self.share - self.less) * trust.min(axis=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +212,9 @@ def fit_joint(
 ) -> tuple[Joint | None, FloatArray]:
     """Give the joint model the share that serves persons it has not met best: half of the answer at least.
 
+    Where a modality is missing, or not trusted, its share is another one, and none where too few sessions show it: what
+    modalities have in common is known to the experts' fusion only.
+
     Parameters
     ----------
     sessions : Sessions
@@ -212,7 +222,7 @@ def fit_joint(
     late : ndarray, shape (n,)
         Out-of-fold log-odds of the late fusion.
     folds : sequence of (ndarray, sequence of Part)
-        Sessions of each fold, and the modalities as the others show them.
+        Sessions of each fold, and the modalities as the others show them; as many are looked at as hold 1,000 sessions.
     final : Additive
         The model of all sessions.
 
@@ -221,21 +231,37 @@ def fit_joint(
     joint : Joint or None
         None where the late fusion is clearly better, or where a fold leaves one class only.
     out_of_fold : ndarray, shape (n,)
-        Log-odds with its share.
+        Log-odds with its share, NaN for sessions of folds that were not looked at.
     """
-    said = np.zeros(late.size)
+    said = np.full(late.size, np.nan)
     for fold, parts in folds:
+        if np.isfinite(said).sum() >= HELD_ENOUGH:
+            break
         learn, held = sessions.rows(without(late.size, fold, sessions.subjects)), sessions.rows(fold)
         if len(np.unique(learn.y)) < 2:
             return None, late
         said[fold] = sampled(parts, learn).log_odds(list(held.blocks.values()), held.trust)
-    platt = fit_platt(said, sessions.y, np.ones(late.size))
+    seen = np.isfinite(said)
+    platt = fit_platt(said[seen], sessions.y[seen], np.ones(int(seen.sum())))
     known = platt.apply(said)
-    mixed = [(1 - share) * late + share * known for share in SHARES]
-    costs = [deviance(one, sessions.y) for one in mixed]
-    best = int(np.argmin([cost.mean() for cost in costs]))
-    loss = np.bincount(sessions.subjects, weights=costs[best] - deviance(late, sessions.y))
-    loss = loss[np.bincount(sessions.subjects) > 0]
-    if loss.mean() > DOUBT * float(loss.std()) / np.sqrt(loss.size):
+    whole = sessions.trust.min(axis=1) >= WHOLE
+    shares = [
+        _share(late[rows], known[rows], sessions.y[rows], sessions.subjects[rows])
+        for rows in (seen & whole, seen & ~whole)
+    ]
+    if not any(shares):
         return None, late
-    return Joint(final, platt, SHARES[best]), mixed[best]
+    joint = Joint(final, platt, *shares)
+    share = joint.shares(sessions.trust)
+    return joint, (1 - share) * late + share * known
+
+
+def _share(late: FloatArray, known: FloatArray, y: FloatArray, subjects: IntArray) -> float:
+    """The best share of what is `known` in sessions of persons not met; 0 where they are few, or it clearly loses."""
+    if y.size < SESSIONS_MIN:
+        return 0.0
+    costs = [deviance((1 - share) * late + share * known, y) for share in SHARES]
+    best = int(np.argmin([cost.mean() for cost in costs]))
+    loss = np.bincount(subjects, weights=costs[best] - deviance(late, y))
+    loss = loss[np.bincount(subjects) > 0]
+    return 0.0 if loss.mean() > DOUBT * float(loss.std()) / np.sqrt(loss.size) else SHARES[best]

@@ -144,16 +144,18 @@ def fuse_parts(problem: Problem, settings: Settings, fitted: Fitted, *, with_int
     posterior, joint = None, None
     if with_interval and QUICK not in settings.kinds:
         some = problem.rows(some_persons(problem.subjects))
-        seen = side_by_side(parts, some.blocks, fusion.trust(some.reliability))
-        posterior = fit_posterior(seen, some.y, some.subjects, groups=column_groups(parts))
+        columns = side_by_side(parts, some.blocks, fusion.trust(some.reliability))
+        posterior = fit_posterior(columns, some.y, some.subjects, groups=column_groups(parts))
         if len(parts) > 1:
             own, _ = side_by_side(parts, some.blocks, fusion.trust(some.reliability), pairs=False)
             sessions = Sessions(problem.blocks, fusion.trust(problem.reliability), problem.y, problem.subjects)
             joint, fused = fit_joint(sessions, fused, folds, mean_of(posterior, parts, own))
-    final = fit_platt(fused, problem.y, sample)
+    seen = np.flatnonzero(np.isfinite(fused))
+    final = fit_platt(fused[seen], problem.y[seen], sample[seen])
     if QUICK in settings.kinds:  # only scores are wanted
         return Pipeline(settings, tuple(parts), fusion, final, 1.0, None, float(problem.y.mean()))
-    strangeness = fit_strangeness(final.apply(fused), problem.y, problem.subjects, level=settings.level)
+    said, subjects = final.apply(fused[seen]), problem.subjects[seen]
+    strangeness = fit_strangeness(said, problem.y[seen], subjects, level=settings.level)
     return Pipeline(settings, tuple(parts), fusion, final, strangeness, posterior, float(problem.y.mean()), joint)
 
 

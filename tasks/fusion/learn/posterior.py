@@ -35,7 +35,7 @@ class Turns:
     most: int
 
 
-FULL, BRIEF = Turns(40, 150, 600), Turns(30, 60, 90)
+FULL, BRIEF = Turns(40, 150, 600), Turns(25, 45, 70)
 
 
 @dataclass(frozen=True, slots=True)

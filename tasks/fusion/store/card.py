@@ -57,8 +57,9 @@ def model_card(model: FusionModel, evaluation: str | None = None) -> str:
         weight = weights.get(m, 0.0)
         lines.append(f"| {part.modality} | {kind} | {used} | {part.platt.slope:.2f} | {weight:.2f} |")
     if pipeline.joint is not None:
-        share = f"{pipeline.joint.share:.0%}"
-        lines += ["", f"An additive model of all modalities at once has a share of {share} in the answer."]
+        share, less = f"{pipeline.joint.share:.0%}", f"{pipeline.joint.less:.0%}"
+        said = f"An additive model of all modalities at once has a share of {share} in the answer, "
+        lines += ["", said + f"of {less} where a modality is missing."]
     lines += ["", "## Warnings", "", *[f"- {note}" for note in model.warnings or ("none",)]]
     if evaluation:
         lines += ["", "## Evaluation (nested, subject-disjoint)", "", "```", evaluation.rstrip(), "```"]

@@ -248,11 +248,13 @@ def _joint_json(joint: Joint | None) -> dict[str, Any] | None:
     if joint is None:
         return None
     platt = [joint.platt.intercept, joint.platt.slope]
-    return {"additive": _additive_json(joint.additive), "platt": platt, "share": joint.share}
+    return {"additive": _additive_json(joint.additive), "platt": platt, "share": joint.share, "less": joint.less}
 
 
 def _joint(values: Mapping[str, Any] | None) -> Joint | None:
-    return None if values is None else Joint(_additive(values["additive"]), Platt(*values["platt"]), values["share"])
+    if values is None:
+        return None
+    return Joint(_additive(values["additive"]), Platt(*values["platt"]), values["share"], values["less"])
 
 
 def _shrinkage(towards: str, strength: float | None) -> Shrinkage:
