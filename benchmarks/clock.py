@@ -2,6 +2,7 @@
 
 python benchmarks/clock.py [DRAWS [ROW …]] [--first SEED]    # rows: beats, beats-30, beats-30-jump, …; all without
 python benchmarks/clock.py leads                 # how far the main waves of two leads lie apart
+python benchmarks/clock.py bound [DRAWS]         # what marks allow whoever knows which belong together, and the jump
 python benchmarks/clock.py chance [DRAWS]        # how far what is shared stands above chance, and what is not
 """
 
@@ -338,6 +339,46 @@ def chance(repeats: int) -> None:
         print(f"| {name} | {duration_s / 60:g} | {n} | {min(same):.2f} | {max(other):.2f} |", flush=True)
 
 
+def bound(seeds: range) -> None:
+    """Least squares through marks of which it is known which belong together, and between which two the clock jumped.
+
+    No estimate without a bias has smaller errors (Gauss and Markov): what the presses leave open, nothing can tell.
+    """
+    print(heading(f"What marks allow, seeds {seeds[0]} to {seeds[-1]}"))
+    print("| shared | jump | min | error, ms | 95 % below | drift error, ppm | 95 % below |")
+    print("|---|---|---|---|---|---|---|")
+    for name, minutes, jumps in ((n, m, j) for n in ("marks", "triggers") for m in (30, 60) for j in (False, True)):
+        found = []
+        for seed in seeds:
+            rng = np.random.default_rng([7, seed])
+            clock = drawn(rng, 60.0 * minutes, jumps=jumps)
+            told = _told(TRIALS[name][0](rng, 60.0 * minutes, clock), clock)
+            if told is not None:
+                drift = abs(told.drift_ppm - clock.clock.drift_ppm)
+                found.append((1e3 * worst(told, clock, 60.0 * minutes), drift))
+        errors, drifts = np.array(found).T
+        figures = (f"{np.percentile(some, q):.1f}" for some in (errors, drifts) for q in (50, 95))
+        print("| " + " | ".join((name, "yes" if jumps else "no", str(minutes), *figures)) + " |", flush=True)
+
+
+def _told(pair: Pair, clock: Worn) -> Offset | None:
+    """A place through marks whose partners are known; None where fewer than two lie on a side of a jump."""
+    from cueflow.tasks.clock.marks import nearest
+    from cueflow.tasks.clock.offsets import Jump
+
+    ours, theirs = pair[0].marks_s, pair[1].marks_s
+    late, after = nearest(ours, clock.true(theirs)) - theirs, (theirs >= clock.at_s).astype(float)
+    jumped = np.isfinite(clock.at_s)
+    if jumped and min(after.sum(), (1 - after).sum()) < 2:
+        return None
+    columns = [np.ones(len(theirs)), theirs, *([after] if jumped else [])]
+    fit = np.linalg.lstsq(np.stack(columns, axis=1), late, rcond=None)[0]
+    k = int(np.searchsorted(theirs, clock.at_s)) if jumped else 0
+    middle, half = (theirs[k] + theirs[k - 1]) / 2, (theirs[k] - theirs[k - 1]) / 2
+    jumps = (Jump(float(middle), float(fit[2]), float(half)),) if jumped else ()
+    return Offset(float(fit[0]), 1e6 * float(fit[1]), 0.0, len(theirs), "marks", jumps)
+
+
 def leads() -> None:
     """How much later the main wave of one lead comes than that of another, in real recordings."""
     from body_data import DATA, bidmc
@@ -369,6 +410,8 @@ def main(arguments: Sequence[str]) -> None:
     """Print the table of docs/methods/clock.md."""
     if arguments == ["leads"]:
         return leads()
+    if arguments[:1] == ["bound"]:
+        return bound(range(1000, 1000 + (int(arguments[1]) if arguments[1:] else 300)))
     if arguments[:1] == ["chance"]:
         return chance(int(arguments[1]) if arguments[1:] else 12)
     known = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -399,7 +399,7 @@ def fuzz(name: str, first: int, count: int) -> None:
         signal.signal(signal.SIGALRM, _too_long)
         for number in range(first, first + count):
             file.write_bytes(_changed(np.random.default_rng([number, len(raw)]), raw, packed=file.suffix == ".gz"))
-            held.MANY, tables.PART_BYTES, tables._PART_ROWS = ((1 << 19, 1 << 22, 1 << 18), (100, 999, 77))[number % 2]
+            held.MANY, tables.PART_BYTES, tables._PART_ROWS = ((1 << 19, 1 << 22, 1 << 16), (100, 999, 77))[number % 2]
             print(f"{number} {_outcome(file, read)}", flush=True)
         print(f"grew {(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024:.0f}", flush=True)
 

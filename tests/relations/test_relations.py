@@ -9,12 +9,15 @@ import pytest
 from scipy.signal import lfilter
 
 from cueflow.schemas.biomarkers import relations_of
+from cueflow.schemas.config import PhysiologyConfig
 from cueflow.schemas.reasons import Reason, Status
-from cueflow.schemas.results import Event, Findings, Measure, Series, StreamResult, SyncRecord, Window
+from cueflow.schemas.results import Event, Findings, Measure, Series, Signal, StreamResult, SyncRecord, Window
 from cueflow.schemas.session import Marker, Modality, Stream
+from cueflow.tasks.physiology.analyse import analyse_physiology
 from cueflow.tasks.relations.gravity import posture
 from cueflow.tasks.relations.lagged import coherence_at, lagged_correlation
 from cueflow.tasks.relations.relate import related
+from cueflow.tasks.simulate.heart import ecg_wave
 
 SECONDS = 600
 
@@ -248,3 +251,38 @@ def test_the_heart_around_marks_that_a_wristband_holds():
     places = (sync("ecg"), sync("eda", "unsynchronised"))
     apart = related((beats, wrist), streams, sync=places, markers=())
     assert values(apart, "ecg")["event_heart_period_change"].reason == Reason.NOT_MARKED
+
+
+def drawn_after_events():
+    """Ten minutes of ECG and skin conductance: the skin answers 8 of 12 tones, the heart slows after all."""
+    rng, onsets = np.random.default_rng(3), np.arange(30.0, 580.0, 46.0)
+    at = [0.5]
+    while at[-1] < SECONDS - 2:
+        slow = 0.06 * float(((at[-1] - onsets >= 0) & (at[-1] - onsets < 6)).any())
+        at.append(at[-1] + 0.8 + slow + rng.normal(0.0, 0.01))
+    times = np.arange(0.0, SECONDS, 0.004)
+    ecg = ecg_wave(times, np.array(at)) + 0.02 * rng.normal(size=len(times))
+    slowly = np.arange(0.0, SECONDS, 0.125)
+    skin = 5.0 + 0.002 * rng.normal(size=len(slowly))
+    for k, onset in enumerate(onsets):
+        since = np.maximum(slowly - onset - 2.0, 0.0)
+        skin += 0.4 * float(k % 3 != 0) * (np.exp(-since / 4.0) - np.exp(-since / 0.8))
+    return onsets, Signal(ecg, times, 250.0, "mV"), Signal(skin, slowly, 8.0, "µS")
+
+
+def test_answers_to_events_from_the_signals_on():
+    onsets, ecg, skin = drawn_after_events()
+    found = {
+        modality: analyse_physiology(modality, signal, phases=(), exclusions=(), config=PhysiologyConfig())
+        for modality, signal in ((Modality.ECG, ecg), (Modality.EDA, skin))
+    }
+    results = [replace(result(str(m)), findings=f) for m, f in found.items()]
+    streams = (Stream(Modality.ECG, "a.csv", start_s=0.0), Stream(Modality.EDA, "b.csv", start_s=0.0))
+    marks = tuple(Marker(float(o), 0.0, "tone") for o in onsets)
+    made = related(results, streams, sync=(sync("ecg"), sync("eda")), markers=marks)
+    slower = values(made, "ecg")["event_heart_period_change"]
+    assert slower.value == pytest.approx(60.0 * 6.0 / 6.4, abs=12.0)  # the last interval begins within the 6 s
+    share, size = (values(made, "eda")[f"event_scr_{name}"] for name in ("share", "amplitude_mean"))
+    assert share.value == pytest.approx(100.0 * 8 / 12)
+    assert size.value == pytest.approx(8 / 12 * 0.4 * 0.535, rel=0.15)  # the two exponentials' highest point
+    assert (slower.n_evidence, share.n_evidence) == (12, 12)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 PART_BYTES = 1 << 22  # of a table that are text at the same time: cells take many times their size
-_PART_ROWS = 1 << 18  # the same of Parquet
+_PART_ROWS = 1 << 16  # the same of Parquet
 _PAGE_BYTES = 1 << 20  # of a column of Parquet that are read at once
 
 
@@ -245,8 +245,9 @@ def _parquet(path: Path, names: list[str]) -> Iterator[pl.DataFrame]:
     import pyarrow.parquet as pq
 
     with readable_parquet():  # pyarrow refuses damaged pages; the reader of polars panics on some
-        file = pq.ParquetFile(path, buffer_size=_PAGE_BYTES)
-        batches = file.iter_batches(batch_size=_PART_ROWS, columns=list(dict.fromkeys(names)))
+        file = pq.ParquetFile(path, buffer_size=_PAGE_BYTES, pre_buffer=False)
+        wanted = list(dict.fromkeys(names))
+        batches = file.iter_batches(batch_size=_PART_ROWS, columns=wanted, use_threads=False)  # threads read ahead
     while True:
         with readable_parquet():
             batch = next(batches, None)
