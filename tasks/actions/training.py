@@ -35,6 +35,7 @@ MIN_TRAIN_SUBJECTS = 3
 LENGTH = 256  # steps of a training window
 HELD_OUT = 0.2
 TRUSTS = (0.0, 0.5)  # beside 1
+CLEARLY = 0.05  # of frame mAP
 TEMPERATURES = (0.5, 0.7, 1.0, 1.4, 2.0)
 THRESHOLDS = tuple(round(0.05 * k, 2) for k in range(2, 19))
 
@@ -278,14 +279,15 @@ def _fit(
 
 
 def _trust_appearance(head: ActionHead, judged: _Data, best: float) -> float:
-    """Let the appearance count as far as it helps on the held-out subjects; returns the frame mAP reached there."""
+    """Let the appearance count no more than it clearly helps on the held-out subjects; the frame mAP reached there."""
     if not (head.shape.motion and head.shape.appearance) or math.isnan(best):
         return best
     reached = {1.0: best}
     for trust in TRUSTS:
         head.trust.fill_(trust)
         reached[trust] = _judge(head, judged)
-    chosen = max(sorted(reached), key=lambda trust: reached[trust])  # the least of equals
+    # those are few, and one of them can look like a class by chance
+    chosen = min(trust for trust, found in reached.items() if found >= max(reached.values()) - CLEARLY)
     head.trust.fill_(chosen)
     return reached[chosen]
 
