@@ -292,9 +292,7 @@ def _card(model: Any) -> str:  # noqa: ANN401
         f"at {setting.rate_hz:g} frames/s and {setting.size} pixels"
         f"{'; in words: ' + ', '.join(label for label, _ in setting.prompts) if setting.prompts else ''}.",
         *(
-            [
-                f"The appearance counts by {card.get('trust_in_appearance'):g}: more did not clearly help held-out subjects."
-            ]
+            [f"The appearance counts by {card.get('trust_in_appearance'):g}: more did not clearly help others."]
             if setting.appearance and setting.sources
             else []
         ),
