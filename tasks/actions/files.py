@@ -143,17 +143,6 @@ def prompts_of(folder: Path) -> Prompts | None:
     return Prompts(tuple((label, tuple(phrases)) for label, phrases in said)) if said else None
 
 
-def inside_of(folder: Path) -> str:
-    """Hash of the adapter inside the backbone that a model looks through; empty where it has none.
-
-    Raises
-    ------
-    ModelError
-        If there is no model, or its description was changed.
-    """  # noqa: DOC502  raised by the reader
-    return str(_content(folder)["setting"].get("inside_sha256", ""))
-
-
 def load_model(folder: Path, *, backbone_sha256: str, words_sha256: str = "") -> Any:  # noqa: ANN401
     """Read a model and check that it is the one that was written, for this backbone.
 
