@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-from clock import HAND_HZ, RATE, Worn, hand, heart, talk
+from clock_draws import HAND_HZ, RATE, Worn, hand, heart, talk
 from measure import CUEFLOW, heading
 
 from cueflow.schemas.results import FloatArray
