@@ -88,7 +88,12 @@ def test_blocks_that_nobody_reads_do_not_run(tmp_path):
     short = Backbone(folder, key_layers=(1,), attention_layers=(1,))
     whole = Backbone(folder, key_layers=(1,), attention_layers=(1, 3))
     assert sum(p.numel() for p in short._vit.model.parameters()) < sum(p.numel() for p in whole._vit.model.parameters())
+    ran = set[str]()
+    for name, module in short._vit.model.named_modules():
+        module.register_forward_hook(lambda *_, name=name: ran.add(name))
     assert short.maps(pictures(), size=80).keys[1] == pytest.approx(whole.maps(pictures(), size=80).keys[1])
+    feed_forward = {n.split(".")[-2] for n in ran if n.endswith("mlp")}
+    assert feed_forward == {"0"}  # of the last block that is read, what lies behind queries and keys is left out
 
 
 def test_pixels_are_standardised_as_the_folder_says(tmp_path):

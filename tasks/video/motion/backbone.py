@@ -32,6 +32,10 @@ Float32 = NDArray[np.float32]
 Turn: TypeAlias = "tuple[torch.Tensor, torch.Tensor]"
 
 
+class _SeenError(Exception):
+    """Raised inside the model once all that is wanted of a pass is there: the rest of its last block need not run."""
+
+
 class HeadMode(StrEnum):
     """What becomes of the attention of several heads."""
 
@@ -66,8 +70,8 @@ class Backbone:
     folder : Path
         With `config.json` and `model.safetensors`.
     key_layers, attention_layers : sequence of int
-        Blocks, from 0, whose patch keys, and attention maps and images are wanted; blocks behind the last of them do
-        not run, unless tokens are wanted.
+        Blocks, from 0, whose patch keys, and attention maps and images are wanted; the rest of the last
+        of them and blocks behind it do not run, unless tokens are wanted.
     images, tokens : bool, optional
         Whether attention images and the last tokens are wanted. Where tokens are, pictures are shown as they are;
         otherwise as `softened` makes them.
@@ -105,11 +109,13 @@ class Backbone:
         wanted = sorted({*key_layers, *attention_layers})
         if not (wanted or tokens) or any(not 0 <= layer < vit.blocks for layer in wanted):
             raise ModelError(f"The backbone has {vit.blocks} blocks; blocks {wanted} were asked for")
+        self._wanted = {(n, "key") for n in wanted} | {(n, "query") for n in attention_layers}
         if not tokens:
             del vit.layers()[wanted[-1] + 1 :]
         for layer in wanted:
             for name, module in vit.projections(layer).items():
-                module.register_forward_hook(self._keeper(layer, name))
+                if (layer, name) in self._wanted:
+                    module.register_forward_hook(self._keeper(layer, name))
         for module in vit.rotary():
             module.register_forward_hook(self._keep_turn)
         self._mean, self._std = (torch.tensor(x, device=self._device).view(1, 3, 1, 1) for x in (vit.mean, vit.std))
@@ -118,6 +124,8 @@ class Backbone:
     def _keeper(self, layer: int, name: str) -> Callable[[Any, Any, torch.Tensor], None]:
         def keep(_module: Any, _inputs: Any, output: torch.Tensor) -> None:  # noqa: ANN401
             self._projected[layer, name] = output
+            if not self._tokens and self._projected.keys() == self._wanted:
+                raise _SeenError
 
         return keep
 
@@ -164,15 +172,22 @@ class Backbone:
         parts: list[Maps] = []
         with torch.inference_mode():
             for first in range(0, len(pictures), CHUNK):
-                tokens = self._vit.run((self._shown(pictures[first : first + CHUNK], size) - self._mean) / self._std)
+                tokens = self._tokens_of((self._shown(pictures[first : first + CHUNK], size) - self._mean) / self._std)
                 parts.append(self._read(side, tokens, self._places.get(size, {})))
         return _joined(parts)
+
+    def _tokens_of(self, pixels: torch.Tensor) -> torch.Tensor | None:
+        """Tokens after the last block where they are wanted; what the hooks keep in any case."""
+        try:
+            return self._vit.run(pixels)
+        except _SeenError:
+            return None
 
     def _shown(self, pictures: NDArray[np.uint8], size: int) -> torch.Tensor:
         small = resized(pictures, size, self._device)
         return small if self._tokens else softened(small)
 
-    def _read(self, side: int, tokens: torch.Tensor, places: dict[int, Float32]) -> Maps:
+    def _read(self, side: int, tokens: torch.Tensor | None, places: dict[int, Float32]) -> Maps:
         keys: dict[int, Float32] = {n: self._patches(n, "key").float().cpu().numpy() for n in self._key_layers}
         keys = {n: x - places[n] if places else x for n, x in keys.items()}
         attention, images = {}, {}
@@ -182,7 +197,7 @@ class Backbone:
             if received is not None:
                 images[n] = self._image(n, received)
         self._projected.clear()
-        return Maps(side, keys, attention, images, tokens.float().cpu().numpy() if self._tokens else None)
+        return Maps(side, keys, attention, images, None if tokens is None else tokens.float().cpu().numpy())
 
     def _attended(self, query: torch.Tensor, key: torch.Tensor) -> tuple[Float32, torch.Tensor | None]:
         """Joined attention, and what each patch receives where images are wanted; a few frames at a time."""

@@ -131,17 +131,18 @@ def key_displacement(now: Array, then: Array, *, ridge: float = RIDGE) -> FloatA
     both = (both - both.mean(axis=(0, 1, 2))) / np.where(spread < FLAT, 1.0, spread).astype(both.dtype)
     along_y, along_x = _gradients(both.mean(axis=0))
     change = both[1] - both[0]
-    xx, xy, yy = _window(along_x * along_x), _window(along_x * along_y), _window(along_y * along_y)
+    xx, xy, yy = _window(along_x, along_x), _window(along_x, along_y), _window(along_y, along_y)
     xx, yy = xx + ridge * both.shape[-1], yy + ridge * both.shape[-1]
     determinant = xx * yy - xy * xy
 
     def solved(change: FloatArray) -> FloatArray:
-        xt, yt = _window(along_x * change), _window(along_y * change)
+        xt, yt = _window(along_x, change), _window(along_y, change)
         return np.stack([(xy * yt - yy * xt) / determinant, (xy * xt - xx * yt) / determinant], axis=-1)
 
-    first = solved(change)
-    unexplained = change + along_x * first[..., :1] + along_y * first[..., 1:]
-    return np.asarray(solved(change - unexplained.mean(axis=(0, 1))), dtype=np.float64)
+    first = solved(change).astype(both.dtype)
+    explained = np.tensordot(first[..., 0], along_x, axes=2) + np.tensordot(first[..., 1], along_y, axes=2)
+    everywhere = change.mean(axis=(0, 1)) + explained / first[..., 0].size
+    return np.asarray(solved(change - everywhere), dtype=np.float64)
 
 
 def _gradients(maps: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -152,9 +153,9 @@ def _gradients(maps: FloatArray) -> tuple[FloatArray, FloatArray]:
     return (smooth_x[2:] - smooth_x[:-2]) / 8, (smooth_y[:, 2:] - smooth_y[:, :-2]) / 8
 
 
-def _window(values: FloatArray) -> FloatArray:
-    """Sum over all channels and the 3 × 3 patches around."""
-    padded = np.pad(values.sum(axis=-1), 1)
+def _window(one: Array, other: Array) -> FloatArray:
+    """Sum of the products over all channels and the 3 × 3 patches around."""
+    padded = np.pad(np.einsum("ijc,ijc->ij", one, other), 1)
     rows = padded[:-2] + padded[1:-1] + padded[2:]
     return np.asarray(rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:])
 
@@ -233,8 +234,8 @@ def affine_fit(displacement: FloatArray) -> FloatArray:
     for _ in range(FIT_ROUNDS):
         off = np.linalg.norm(target - basis @ fit, axis=1)
         width = TUKEY * max(1.4826 * float(np.median(off)), FIT_FLOOR)
-        root = np.clip(1 - (off / width) ** 2, 0, None)  # square root of the weight
-        fit = np.linalg.lstsq(basis * root[:, None], target * root[:, None], rcond=None)[0]
+        weighted = basis * np.clip(1 - (off / width) ** 2, 0, None)[:, None] ** 2
+        fit = np.linalg.lstsq(weighted.T @ basis, weighted.T @ target, rcond=None)[0]
     return np.asarray(fit.T)
 
 
