@@ -240,7 +240,10 @@ class Mesh:
 def events(sessions: int, minutes: float) -> None:
     """Simulate, look, match."""
     print(heading(f"Events of the face, {sessions} sessions of {minutes:g} min"))
-    print("| frames/s | event | true | found | F1 | median difference of the length, ms |\n|---|---|---|---|---|---|")
+    print(
+        "| frames/s | event | true | found | F1 | length off by, median, ms | begin, end, median, ms |"
+        "\n|---|---|---|---|---|---|---|"
+    )
     for rate in (25.0, 60.0):
         with tempfile.TemporaryDirectory() as folder:
             cohort = Path(folder, "cohort")
@@ -259,7 +262,8 @@ def _events(video: Path, rate: float) -> list[Any]:
 
 
 def _compared(kind: str, truth: pl.DataFrame, found: dict[str, list[Any]]) -> str:
-    true, seen, hits, lengths = 0, 0, 0, []
+    true, seen, hits = 0, 0, 0
+    ends: list[tuple[float, float]] = []
     for session, rows in found.items():
         expected = truth.filter(session_id=session, kind=kind).select("onset_s", "duration_s").rows()
         left = [(e.start_s, e.end_s) for e in rows if e.kind == kind]
@@ -270,9 +274,11 @@ def _compared(kind: str, truth: pl.DataFrame, found: dict[str, list[Any]]) -> st
                 best = min(match, key=lambda e: abs(sum(e) / 2 - onset - length / 2))
                 left.remove(best)
                 hits += 1
-                lengths.append(1000 * abs(best[1] - best[0] - length))
+                ends.append((1000 * (best[0] - onset), 1000 * (best[1] - onset - length)))
     score = 2 * hits / (true + seen) if true + seen else float("nan")
-    return f"{true} | {seen} | {score:.3f} | {np.median(lengths) if lengths else float('nan'):.0f}"
+    begin, end = np.reshape(ends or [(np.nan, np.nan)], (-1, 2)).T
+    off = f"{np.median(np.abs(end - begin)):.0f} | {np.median(begin):+.0f}, {np.median(end):+.0f}"
+    return f"{true} | {seen} | {score:.3f} | {off}"
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ BIOMARKERS: tuple[Biomarker, ...] = (
     ),
     _face(
         "face_blink_duration_mean",
-        "Mean time from the lids leaving their open level (closing score .08 over its baseline) to their return.",
+        "Mean time from the lids leaving their open level to their return to it, each flank taken as half a cosine.",
         unit="ms", plausible=(50, 600), evidence=_BLINKS, source=_BENTIVOGLIO,
         aliases=("blink_dur_mean", "mov_blinkdur"),
     ),
@@ -84,7 +84,8 @@ BIOMARKERS: tuple[Biomarker, ...] = (
         unit="1/min", plausible=(0, 30), evidence=_RATE, aliases=("smile_rate",),
     ),
     _face(
-        "face_smile_duration_mean", "Mean duration of the smiles that were seen from beginning to end.",
+        "face_smile_duration_mean",
+        "Mean time from the mouth's corners leaving their rest to their return to it, of smiles seen as a whole.",
         unit="s", plausible=(0.3, 120), evidence=_SMILES, aliases=("smile_dur",),
     ),
     _face("face_smile_share", "Share of visible time spent in a smile.", unit="1", plausible=(0, 1), evidence=_RATE),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +12,10 @@ from cueflow.schemas.results import FloatArray
 
 MAX_STEP_S = 0.12  # samples further apart do not touch: a gap is a gap
 BASELINE_S = 20.0  # a slow level is the median over so much visible time around
+FLANK_LOW, FLANK_HIGH = 0.2, 0.8  # shares of its way between which a flank is looked at …
+# … and its foot before that, in lengths of this part of half a cosine
+FOOT = float(np.arccos(1 - 2 * FLANK_LOW) / (np.arccos(1 - 2 * FLANK_HIGH) - np.arccos(1 - 2 * FLANK_LOW)))
+SMEAR = 0.4  # of the squared step between frames is what straight lines between them add to the part's squared length
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,22 +98,24 @@ def episodes(times_s: FloatArray, signal: FloatArray, *, high: float, low: float
 
 
 def to_rest(
-    times_s: FloatArray, signal: FloatArray, found: list[Episode], *, high: float, low: float, most_s: float
+    times_s: FloatArray, ways: Sequence[tuple[FloatArray, FloatArray]], found: list[Episode], *, most_s: float
 ) -> list[Episode]:
-    """Episodes with their ends moved to where their flanks, drawn on as straight lines, reach zero.
+    """Episodes with their ends moved to where the movement leaves its rest and where it comes back to it.
 
-    A low threshold alone would either cut the flanks off or join what follows closely.
+    A threshold alone cuts the feet of a movement off, and where it does depends on the threshold and the frame rate. A
+    movement begins and ends without speed: each flank is taken as half a cosine through a fifth and four fifths of its
+    way.
 
     Parameters
     ----------
-    times_s, signal : ndarray, shape (n,)
-        As given to `episodes`.
+    times_s : ndarray, shape (n,)
+        Stamps in s.
+    ways : sequence of tuple of ndarray, shape (n,)
+        By episode: how far the movement has gone, 0 at rest to 1 at its height, for its beginning and for its end.
     found : list of Episode
-        What it gave; those that are cut stay as they are.
-    high, low : float
-        Its thresholds.
+        What `episodes` gave; an end from which there is no way to the height and to the rest stays as it is.
     most_s : float
-        An end is moved by so much at most, and by half of the way to the next episode.
+        A foot is so long at most, and reaches half of the way to the next episode at most.
 
     Returns
     -------
@@ -116,20 +123,59 @@ def to_rest(
     """
     moved: list[Episode] = []
     for i, e in enumerate(found):
-        room = [
-            (e.start_s - found[i - 1].end_s) / 2 if i else np.inf,
-            (found[i + 1].start_s - e.end_s) / 2 if i + 1 < len(found) else np.inf,
-        ]
-        above = e.first + np.flatnonzero(signal[e.first : e.last + 1] > high)
         if not e.cut:
-            flanks = (
-                _crossing(times_s, signal, int(above[0]) - 1, level=high) - e.start_s,
-                e.end_s - _crossing(times_s, signal, int(above[-1]), level=high),
-            )
-            before, after = (min(f * low / (high - low), most_s, r) for f, r in zip(flanks, room, strict=True))
-            e = replace(e, start_s=e.start_s - before, end_s=e.end_s + after)
+            start = _foot(times_s, ways[i][0], e, most_s=most_s)
+            end = -_foot(-times_s[::-1], ways[i][1][::-1], _reversed(e, len(times_s)), most_s=most_s)
+            before = (found[i - 1].end_s + e.start_s) / 2 if i else -np.inf
+            after = (e.end_s + found[i + 1].start_s) / 2 if i + 1 < len(found) else np.inf
+            e = replace(e, start_s=max(start, before), end_s=min(end, after))
         moved.append(e)
     return moved
+
+
+def _foot(times_s: FloatArray, way: FloatArray, e: Episode, *, most_s: float) -> float:
+    """Where the movement of an episode leaves its rest."""
+    high = e.first + np.flatnonzero(way[e.first : e.last + 1] >= FLANK_HIGH)
+    if not len(high):
+        return e.start_s
+    # NaN is a gap, from which nobody comes
+    low, below = (np.flatnonzero(~(way[: high[0]] > level)) for level in (FLANK_LOW, FLANK_HIGH))
+    if not len(low) or not np.isfinite(way[low[-1]]):
+        return e.start_s
+    steps = np.diff(times_s[low[-1] : high[0] + 1])
+    if steps.max() > MAX_STEP_S:
+        return e.start_s
+    leaves = _crossing(times_s, way, int(low[-1]), level=FLANK_LOW)
+    arrives = _crossing(times_s, way, int(below[-1]), level=FLANK_HIGH)
+    length = float(np.sqrt(max((arrives - leaves) ** 2 - SMEAR * float(steps.mean()) ** 2, 0.0)))
+    return max((arrives + leaves) / 2 - (0.5 + FOOT) * length, leaves - most_s)
+
+
+def _reversed(e: Episode, number: int) -> Episode:
+    return replace(e, first=number - 1 - e.last, last=number - 1 - e.first, start_s=-e.end_s, end_s=-e.start_s)
+
+
+def smooth(times_s: FloatArray, signal: FloatArray, *, width_s: float) -> FloatArray:
+    """Mean of a signal over a span of time around each sample.
+
+    Parameters
+    ----------
+    times_s, signal : ndarray, shape (n,)
+        Stamps in s, and values; NaN is a gap, which nothing is averaged across.
+    width_s : float
+        Length of the span.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        NaN where the signal is.
+    """
+    means = signal.copy()
+    for begin, end in runs(times_s, np.isfinite(signal)):
+        t, total = times_s[begin:end], np.concatenate(([0.0], np.cumsum(signal[begin:end])))
+        low, high = (np.searchsorted(t, t + side * width_s / 2, "left" if side < 0 else "right") for side in (-1, 1))
+        means[begin:end] = (total[high] - total[low]) / (high - low)
+    return means
 
 
 def _crossing(times_s: FloatArray, signal: FloatArray, index: int, *, level: float) -> float:

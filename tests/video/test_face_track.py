@@ -178,9 +178,15 @@ def bump(times, at, width, height):
     return height * np.clip(1 - np.abs(times - at) / (width / 2), 0, None)
 
 
-def blinking(rate, seconds=60.0, start=0.0, every=3.0):
+def wave(times, start, ramp, length):
+    """From rest to its height and back without speed at either, `length` s in all."""
+    part = np.clip(np.minimum(times - start, start + length - times) / ramp, 0, 1)
+    return (1 - np.cos(np.pi * part)) / 2
+
+
+def blinking(rate, seconds=60.0, start=0.0, every=3.013):
     times = start + np.arange(round(rate * seconds)) / rate
-    shape = sum(bump(times, at, 0.3, 0.7) for at in np.arange(1.5, seconds, every))
+    shape = sum(0.7 * wave(times, at - 0.15, 0.12, 0.3) for at in np.arange(1.5, seconds, every))
     return track(times, au45=0.1 + shape, eye_aspect=0.3 - 0.35 * shape)
 
 
@@ -289,12 +295,42 @@ def test_a_nod_does_not_cross_a_gap():
     assert not find_events(lose(track(times, pitch=once), 5.3, 5.35)).nods
 
 
-def test_smiles_begin_before_their_threshold_by_their_own_slope_and_a_little_at_most():
+def smile_like(times, shown):
+    """What a smile does to the score, which stays near zero at first, and to the corners."""
+    return {"au12": 0.9 * np.clip((shown - 0.25) / 0.4, 0, 1), "corners": 1.2 + 0.15 * shown}
+
+
+@pytest.mark.parametrize("rate", [25, 60])
+@pytest.mark.parametrize("ramp", [0.2, 0.5, 1.0])
+def test_smiles_last_from_where_the_corners_of_the_mouth_leave_their_rest_to_where_they_are_back(rate, ramp):
+    times = np.arange(rate * 20) / rate
+    talk = 0.006 * np.random.default_rng(1).normal(size=len(times))
+    shown = smile_like(times, wave(times, 5.01, ramp, 4.0))
+    (smile,) = find_events(track(times, **shown | {"corners": shown["corners"] + talk})).smiles
+    assert (smile.start_s, smile.end_s) == (pytest.approx(5.01, abs=0.04), pytest.approx(9.01, abs=0.04))
+
+
+def test_a_slow_smile_begins_a_little_before_a_fifth_of_its_height_at_most():
+    times = np.arange(900) / 30
+    (smile,) = find_events(track(times, **smile_like(times, wave(times, 5.0, 4.0, 12.0)))).smiles
+    assert 5.4 < smile.start_s < 6.6
+
+
+def test_without_a_way_of_the_corners_the_score_says_how_long_a_smile_is():
     times = np.arange(600) / 30
     found = find_events(track(times, au12=np.clip((times - 5) / 2, 0, 0.8) * (times < 12))).smiles
-    assert [(s.start_s, s.peak) for s in found] == [(pytest.approx(5.5 - 0.3), pytest.approx(0.8))]
-    found = find_events(track(times, au12=np.clip((times - 5) / 0.4, 0, 0.8) * (times < 12))).smiles
-    assert found[0].start_s == pytest.approx(5)
+    assert [(s.start_s, s.peak) for s in found] == [(pytest.approx(5.5), pytest.approx(0.8))]
+
+
+def test_the_corners_of_the_mouth_go_up_and_outwards_in_the_head_whatever_the_head_does():
+    face = mesh()
+    smiling = face.copy()
+    smiling[[61, 291]] += np.array([[-3.0, -4.0, 0], [3.0, -4.0, 0]])  # y is down in the picture
+    way = geometry.mouth_corners(smiling, np.eye(3)) - geometry.mouth_corners(face, np.eye(3))
+    assert way == pytest.approx(7 / geometry.inter_ocular(face))
+    flip = np.array([1.0, -1.0, -1.0])
+    turned = (face * flip) @ turn(10, 20, 5).T * flip
+    assert geometry.mouth_corners(turned, turn(10, 20, 5)) == pytest.approx(geometry.mouth_corners(face, np.eye(3)))
 
 
 def test_speeds_agree_between_frame_rates_and_nothing_crosses_a_loss():

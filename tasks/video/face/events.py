@@ -7,15 +7,19 @@ from itertools import pairwise
 import numpy as np
 
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.video.episodes import Episode, baseline, episodes, runs, to_rest
+from cueflow.tasks.video.episodes import Episode, baseline, episodes, runs, smooth, to_rest
 
 BLINK_HIGH, BLINK_LOW = 0.18, 0.08  # rise of the eye-closing score over its baseline: measured blinks peak at .4 to .75
-BLINK_FLANK_S, SMILE_FLANK_S = 0.1, 0.3  # the flanks below the lower threshold count with so much at most
+BLINK_FLANK_S, SMILE_FLANK_S = 0.1, 0.3  # the feet of the flanks, below a fifth of the height, last so long at most
 BLINK_MAX_S = 0.8  # longer is a closed eye, not a blink
 OPEN_QUANTILE = 0.75  # holds as long as the eyes are closed less than half of the time
 COMPLETE_EYE = 0.45  # the opening at the blink's deepest point, in open eyes: below is complete
 # smiles that are felt last .66 s or more (Ekman and Friesen 1982); what a blink does to the score is shorter
 SMILE_HIGH, SMILE_LOW, SMILE_MIN_S = 0.4, 0.25, 0.5
+CORNERS_S = 0.07  # the corners of the mouth are averaged over so much time
+REST_S, REST_GAP_S = 1.0, 0.3  # they rest where they were in so much time before the score rose, but for the last part
+SMILE_RISE_S = 0.15  # after the score rose, they are on their way for so long
+CORNERS_MIN = 0.03  # inter-ocular distances that the corners go in a smile at least; else the score says how long it is
 SMILE_EYES = 0.1  # rise of the squint over its resting level during a smile: the eyes take part
 UNIT_HIGH, UNIT_LOW = 0.2, 0.1  # rise of a score over its resting level that is an activation
 SWING_MIN_S, SWING_MAX_S = 0.03, 0.5  # the middle three fifths of one way of a nod
@@ -42,7 +46,7 @@ def closures(times_s: FloatArray, score: FloatArray) -> list[Episode]:
     """
     rise = score - baseline(times_s, score)
     found = episodes(times_s, rise, high=BLINK_HIGH, low=BLINK_LOW)
-    return to_rest(times_s, rise, found, high=BLINK_HIGH, low=BLINK_LOW, most_s=BLINK_FLANK_S)
+    return to_rest(times_s, [(rise / e.peak,) * 2 for e in found], found, most_s=BLINK_FLANK_S)
 
 
 def is_blink(closure: Episode) -> bool:
@@ -67,20 +71,42 @@ def opening(eye_aspect: FloatArray) -> FloatArray:
     return eye_aspect / np.quantile(good, OPEN_QUANTILE) if len(good) else eye_aspect
 
 
-def smiles(times_s: FloatArray, score: FloatArray) -> list[Episode]:
-    """Spans of a raised smile score that last at least `SMILE_MIN_S`.
+def smiles(times_s: FloatArray, score: FloatArray, corners: FloatArray) -> list[Episode]:
+    """Spans of a raised smile score that last at least `SMILE_MIN_S`, as long as the corners of the mouth are away.
+
+    The score says that it is a smile; it stays near zero for the first third of the way and says little about when the
+    smile began. That is read off the way that the corners of the mouth go.
 
     Parameters
     ----------
     times_s, score : ndarray, shape (n,)
         Stamps in s; smile score 0 to 1, NaN where no face was seen.
+    corners : ndarray, shape (n,)
+        How far up and outwards the corners of the mouth are, inter-ocular distances.
 
     Returns
     -------
     list of Episode
+
+    References
+    ----------
+    Cohn and Schmidt (2004), doi:10.1142/S021969130400041X
     """
     found = [e for e in episodes(times_s, score, high=SMILE_HIGH, low=SMILE_LOW) if e.duration_s >= SMILE_MIN_S]
-    return to_rest(times_s, score, found, high=SMILE_HIGH, low=SMILE_LOW, most_s=SMILE_FLANK_S)
+    even = smooth(times_s, corners, width_s=CORNERS_S)
+    ways = [(_way(times_s, even, e.start_s, e.duration_s), _way(-times_s, even, -e.end_s, e.duration_s)) for e in found]
+    return to_rest(times_s, ways, found, most_s=SMILE_FLANK_S)
+
+
+def _way(times_s: FloatArray, corners: FloatArray, start_s: float, length_s: float) -> FloatArray:
+    """The corners' way from where they rested before a smile began to where they are in it, 0 to 1; NaN long before."""
+    since = times_s - start_s
+    before = corners[(since > -REST_S - REST_GAP_S) & (since < -REST_GAP_S) & np.isfinite(corners)]
+    during = corners[(since > SMILE_RISE_S) & (since < min(REST_S, length_s)) & np.isfinite(corners)]
+    if len(before) < 2 or len(during) < 2 or np.median(during) - np.median(before) < CORNERS_MIN:
+        return np.full(len(corners), np.nan)
+    way = (corners - np.median(before)) / (np.median(during) - np.median(before))
+    return np.where(since > -REST_S - REST_GAP_S, way, np.nan)
 
 
 def oscillations(times_s: FloatArray, angle: FloatArray, other: FloatArray, *, amplitude_deg: float) -> list[Episode]:

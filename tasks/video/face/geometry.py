@@ -185,6 +185,27 @@ def eye_in_head(points: FloatArray, pose: FloatArray) -> tuple[float, float]:
     return float(yaw), float(pitch)
 
 
+def mouth_corners(points: FloatArray, pose: FloatArray) -> float:
+    """How far up and outwards the corners of the mouth are in the head, half the mouth's width and their mean height.
+
+    Parameters
+    ----------
+    points : ndarray, shape (478, 3)
+        Landmarks.
+    pose : ndarray, shape (3, 3)
+        Rotation of the head, as in `head_angles`.
+
+    Returns
+    -------
+    float
+        In inter-ocular distances, the height from the stiff part of the face; only differences mean something.
+    """
+    head = (points * np.array([1.0, -1.0, -1.0])) @ pose
+    right, left = head[61], head[291]
+    height = (right[1] + left[1]) / 2 - float(head[list(STIFF), 1].mean())
+    return float((left[0] - right[0]) / 2 + height) / inter_ocular(points)
+
+
 def inside_share(points: FloatArray, height: int, width: int) -> float:
     """Share of the landmarks that lie in the picture.
 

@@ -88,7 +88,7 @@ def find_events(track: FaceTrack) -> FaceEvents:
     gaze = gaze_of(track, opening)
     return FaceEvents(
         closures=tuple(ev.closures(t, track["au45"])),
-        smiles=tuple(ev.smiles(t, track["au12"])),
+        smiles=tuple(ev.smiles(t, track["au12"], track["corners"])),
         nods=tuple(ev.oscillations(t, track["pitch"], track["yaw"], amplitude_deg=ev.NOD_DEG)),
         shakes=tuple(ev.oscillations(t, track["yaw"], track["pitch"], amplitude_deg=ev.SHAKE_DEG)),
         shifts=tuple(gaze_shifts(gaze)),
@@ -205,7 +205,7 @@ class _Summary:
         whole = [s.duration_s for s in smiles if not s.cut]
         smiling = np.zeros(len(self._seen), dtype=bool)
         for s in self._events.smiles:
-            smiling[s.first : s.last + 1] = True
+            smiling |= (self._track.times_s >= s.start_s) & (self._track.times_s <= s.end_s)
         eyes = [self._eyes_join(s) for s in smiles]
         return [
             self._measure("face_smile_eyes_share", _mean(eyes), count=len(smiles)),

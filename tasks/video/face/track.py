@@ -29,7 +29,7 @@ SKIN = (
 COLUMNS = (
     "eye_aspect", "mouth_open", "pitch", "yaw", "roll", "size", "nose_x", "nose_y", "nearness", "inside",
     "asymmetry_mouth", "asymmetry_eye", "asymmetry_brow", "eye_yaw", "eye_pitch", "head_speed", "moved_upper",
-    "moved_lower", "moved_lips", "moved_brows", "moved_all", "skin_r", "skin_g", "skin_b", *UNITS,
+    "moved_lower", "moved_lips", "moved_brows", "moved_all", "skin_r", "skin_g", "skin_b", "corners", *UNITS,
 )  # fmt: skip
 
 
@@ -135,6 +135,7 @@ class TrackBuilder:
             *geometry.eye_in_head(points, face.pose),
             *self._speeds(time_s, face),
             *skin_colour(picture, points),
+            geometry.mouth_corners(points, face.pose),
             *unit_scores(face.shapes),
         )
 
