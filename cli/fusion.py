@@ -83,7 +83,10 @@ def train(
     screen.print(f"Wrote {out}: the model and its card.")
     for warning in model.warnings:
         screen.print(f"[yellow]careful[/yellow]  {warning}")
-    screen.print(f"Next: cueflow fusion evaluate {tables} --labels {labels} --target {target}")
+    same = "" if threshold is None else f" --threshold {threshold:g}"
+    same += "" if baseline is Baseline.NONE else f" --baseline {baseline.value}"
+    same += "" if rest_phase is None else f" --rest-phase {rest_phase}"
+    screen.print(f"Next: cueflow fusion evaluate {tables} --labels {labels} --target {target}{same}")
     source, target_folder = (tables, "TABLES") if tables.is_file() else ("DATASET", tables)
     screen.print(f"      cueflow run {source} --out {target_folder} --fusion-model {out}")
 

@@ -40,7 +40,7 @@ def sentences(explanation: Explanation, model: FusionModel) -> tuple[str, ...]:
     """
     prediction = explanation.prediction
     made = [_answer(prediction, model, present=explanation.present)]
-    made += _because(prediction, model)
+    made += _because(prediction, model, present=explanation.present)
     if len(explanation.possible) != 1:
         made.append(f"At {model.level:.0%} neither answer can be ruled out.")
     made += _turning(explanation.without, present=explanation.present)
@@ -102,27 +102,29 @@ def _answer(prediction: Prediction, model: FusionModel, *, present: bool) -> str
     )
 
 
-def _because(prediction: Prediction, model: FusionModel) -> list[str]:
+def _because(prediction: Prediction, model: FusionModel, *, present: bool) -> list[str]:
     ranked = sorted(prediction.contributions, key=lambda entry: -abs(entry.contribution))
     top = [entry for entry in ranked[:REASONS_MAX] if entry.contribution != 0]
     if not top:
         return ["No biomarker moves the answer away from the share of the target in the training cohort."]
     compared = _COMPARED[model.pipeline.settings.baseline]
-    made = ["Mostly because " + "; ".join(_reason(entry, compared) for entry in top) + "."]
+    sides = {
+        "for": [_reason(entry, compared) for entry in top if entry.contribution > 0],
+        "against": [_reason(entry, compared) for entry in top if entry.contribution < 0],
+    }
+    first = sorted(sides, reverse=present)  # what agrees with the answer comes first
+    made = [f"Strongest {side} it: " + "; ".join(sides[side]) + "." for side in first if sides[side]]
     others = [entry.contribution for entry in ranked[REASONS_MAX:] if entry.contribution != 0]
     if others:
-        made.append(f"The {len(others)} others together speak {_effect(sum(others))}.")
+        side = "for" if sum(others) > 0 else "against"
+        made.append(f"The {len(others)} others together speak {side} it by {abs(sum(others)):.2f} log-odds.")
     return made
 
 
-def _effect(contribution: float) -> str:
-    return f"{'for' if contribution > 0 else 'against'} it by {abs(contribution):.2f} log-odds"
-
-
 def _reason(entry: Contribution, compared: str) -> str:
-    effect = _effect(entry.contribution)
+    effect = f"by {abs(entry.contribution):.2f} log-odds"
     if entry.value is None or entry.reference is None:
-        return f"{entry.biomarker} ({entry.modality}) is missing, which speaks {effect}"
+        return f"{entry.biomarker} ({entry.modality}) is missing, {effect}"
     where = "at"
     if entry.value != entry.reference:
         where = "above" if entry.value > entry.reference else "below"
@@ -131,7 +133,7 @@ def _reason(entry: Contribution, compared: str) -> str:
         when = f" from {entry.span_start_s:.0f} to {entry.span_end_s:.0f} s"
     return (
         f"{entry.biomarker} ({entry.modality}){when} is {entry.value:.4g}, {where} {compared} of "
-        f"{entry.reference:.4g}, which speaks {effect}"
+        f"{entry.reference:.4g}, {effect}"
     )
 
 

@@ -140,7 +140,7 @@ def build_cohort(
     if not rows.size:
         raise FusionError(_incomparable(comparison), reason=Reason.FEW_EVIDENCE)
     if (labelled & ~seen).any():
-        notes.append(f"{int((labelled & ~seen).sum())} labelled sessions have no value that can be compared")
+        notes.append(f"{int((labelled & ~seen).sum())} labelled session(s) without a value that can be compared")
     subjects = np.unique(np.asarray(features.subject_ids), return_inverse=True)[1]
     problem = Problem(blocks, reliability, y, subjects).rows(rows)
     notes += check_size(problem, min_subjects)
@@ -254,12 +254,12 @@ def check_size(problem: Problem, min_subjects: int) -> list[str]:
     least = min(PER_CLASS_MIN, max(min_subjects // 2, 1))
     if total < max(min_subjects, 2) or min(each) < least:
         raise FusionError(
-            f"{total} labelled subjects with values, {each[1]} of them with the target and {each[0]} without: "
+            f"{total} labelled subject(s) with values, {each[1]} of them with the target and {each[0]} without: "
             f"{min_subjects} and {least} of each are needed (--min-subjects lowers that, at the price of belief)"
         )
     notes = []
     if total < SUBJECTS_MIN or min(each) < PER_CLASS_MIN:
-        notes.append(f"{total} subjects: {TOO_FEW}")
+        notes.append(f"{total} subject(s): {TOO_FEW}")
     elif total < BELIEVABLE:
         notes.append(f"{total} subjects: figures are uncertain; see the intervals and the permutation null")
     return notes

@@ -97,13 +97,13 @@ def align_labels(labels: pl.DataFrame, session_ids: Sequence[str], target: Targe
     twice = mine.filter(pl.col("session_id").is_duplicated())["session_id"].unique().sort()
     if len(twice):
         raise FusionError(
-            f"{len(twice)} sessions are labelled twice, differently (first: {twice[0]}); keep one label each",
+            f"{len(twice)} session(s) labelled twice, differently (first: {twice[0]}): keep one label each",
             reason=Reason.CONFIG_INVALID,
         )
     strangers = mine.filter(~pl.col("session_id").is_in(list(session_ids)))["session_id"].sort()
     if len(strangers):
         raise FusionError(
-            f"{len(strangers)} labelled sessions are not in the tables (first: {strangers[0]})",
+            f"{len(strangers)} labelled session(s) not in the tables (first: {strangers[0]})",
             reason=Reason.CONFIG_INVALID,
         )
     known_values = dict(zip(mine["session_id"], mine["value"], strict=True))
