@@ -21,12 +21,12 @@ import torch
 from measure import heading
 
 from cueflow.flows.actions import FeatureStore, feature_setting, load_clips
-from cueflow.tasks.actions.annotations import annotations_of
-from cueflow.tasks.actions.evaluate import Judged, bootstrap, cross_validate, report
-from cueflow.tasks.actions.labels import step_labels, usable_classes
-from cueflow.tasks.actions.metrics import frame_ap, frame_map
-from cueflow.tasks.actions.model import FeatureSetting, fit_preparation
-from cueflow.tasks.actions.training import Clip, TrainOptions, positive_weights, subject_folds
+from cueflow.tasks.actions.data.annotations import annotations_of
+from cueflow.tasks.actions.data.labels import step_labels, usable_classes
+from cueflow.tasks.actions.judge.evaluate import Judged, bootstrap, cross_validate, report
+from cueflow.tasks.actions.judge.metrics import frame_ap, frame_map
+from cueflow.tasks.actions.learn.training import Clip, TrainOptions, positive_weights, subject_folds
+from cueflow.tasks.actions.store.model import FeatureSetting, fit_preparation
 from cueflow.tasks.ingest.dataset import read_dataset
 from cueflow.tasks.simulate import Effects, simulate
 

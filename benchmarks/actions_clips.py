@@ -29,8 +29,9 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from cueflow.flows.work.stages import model_path
-from cueflow.tasks.actions.features import FeatureBuilder, make_eyes
-from cueflow.tasks.actions.model import motion_columns
+from cueflow.tasks.actions.look.eyes import make_eyes
+from cueflow.tasks.actions.look.features import FeatureBuilder
+from cueflow.tasks.actions.store.model import motion_columns
 
 SQUARE = 224
 PEOPLE = {

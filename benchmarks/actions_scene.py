@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from cueflow.tasks.actions.labels import Action
+from cueflow.tasks.actions.data.labels import Action
 
 Frames = Iterator[tuple[np.ndarray, np.ndarray]]
 SIZE, RATE = 224, 8.0

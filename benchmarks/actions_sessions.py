@@ -46,14 +46,15 @@ from actions_scene import (
 from measure import heading
 
 from cueflow.flows.work.stages import model_path
-from cueflow.tasks.actions.evaluate import Judged, bootstrap, cross_validate, report
-from cueflow.tasks.actions.features import FeatureBuilder, make_eyes
-from cueflow.tasks.actions.files import read_features, write_features
-from cueflow.tasks.actions.labels import step_labels
-from cueflow.tasks.actions.metrics import frame_ap, frame_map
-from cueflow.tasks.actions.model import FeatureSetting
-from cueflow.tasks.actions.sources import SOURCES
-from cueflow.tasks.actions.training import Clip, TrainOptions
+from cueflow.tasks.actions.data.labels import step_labels
+from cueflow.tasks.actions.judge.evaluate import Judged, bootstrap, cross_validate, report
+from cueflow.tasks.actions.judge.metrics import frame_ap, frame_map
+from cueflow.tasks.actions.learn.training import Clip, TrainOptions
+from cueflow.tasks.actions.look.eyes import make_eyes
+from cueflow.tasks.actions.look.features import FeatureBuilder
+from cueflow.tasks.actions.look.sources import SOURCES
+from cueflow.tasks.actions.store.files import read_features, write_features
+from cueflow.tasks.actions.store.model import FeatureSetting
 
 FLOWS = ("appearance", "pixels", "optical", "attention", "images", "keys")
 NAMES = (

@@ -19,7 +19,8 @@ import torch
 from measure import heading
 
 from cueflow.flows.work.stages import model_path
-from cueflow.tasks.actions.features import FeatureBuilder, make_eyes
+from cueflow.tasks.actions.look.eyes import make_eyes
+from cueflow.tasks.actions.look.features import FeatureBuilder
 from cueflow.tasks.video.motion.backbone import CHUNK, Backbone
 from cueflow.tasks.video.motion.track import KEY_LAYERS, MotionBuilder
 from cueflow.tasks.video.motion.vit import Vit, load_vit

@@ -295,7 +295,7 @@ def _tree(file: Path) -> object:
 
 
 def _annotations(file: Path) -> object:
-    from cueflow.tasks.actions.annotations import read_annotations
+    from cueflow.tasks.actions.data.annotations import read_annotations
 
     return read_annotations(file)
 

@@ -17,8 +17,8 @@ from cueflow.cli.console import console
 if TYPE_CHECKING:
     from cueflow.flows.actions import FeatureStore
     from cueflow.schemas.session import Dataset
-    from cueflow.tasks.actions.model import FeatureSetting
-    from cueflow.tasks.actions.training import Clip
+    from cueflow.tasks.actions.learn.training import Clip
+    from cueflow.tasks.actions.store.model import FeatureSetting
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -130,9 +130,9 @@ def train(
     from cueflow.flows.inside import add_inside
     from cueflow.schemas.errors import ConfigError
     from cueflow.tasks.actions.adapters.learning import EPOCHS, InsideOptions
-    from cueflow.tasks.actions.files import save_model
-    from cueflow.tasks.actions.training import TrainOptions
-    from cueflow.tasks.actions.training import train as fit
+    from cueflow.tasks.actions.learn.training import TrainOptions
+    from cueflow.tasks.actions.learn.training import train as fit
+    from cueflow.tasks.actions.store.files import save_model
     from cueflow.tasks.ingest.dataset import read_dataset
 
     if inside is not None and not appearance:
@@ -195,8 +195,8 @@ def evaluate(
     """Measure a model on other sessions, or the method itself in folds by subject."""
     from cueflow.flows.actions import evaluate_model, load_action_model
     from cueflow.schemas.errors import ConfigError
-    from cueflow.tasks.actions.evaluate import cross_validate, report
-    from cueflow.tasks.actions.training import TrainOptions
+    from cueflow.tasks.actions.judge.evaluate import cross_validate, report
+    from cueflow.tasks.actions.learn.training import TrainOptions
 
     if (model is None) == (folds is None):
         raise ConfigError("give either --model or --folds")
@@ -243,7 +243,7 @@ def detect(
     from cueflow.flows.action_sessions import session_actions
     from cueflow.flows.actions import load_action_model, model_rules
     from cueflow.schemas.errors import DatasetError, StreamError
-    from cueflow.tasks.actions.composite import read_rules
+    from cueflow.tasks.actions.answer.composite import read_rules
     from cueflow.tasks.ingest.dataset import read_dataset
 
     ready, data = load_action_model(model, backbone=backbone, words=words), read_dataset(dataset)
@@ -309,8 +309,8 @@ def cues(
     """
     from cueflow.flows.action_sessions import session_cues
     from cueflow.schemas.errors import DatasetError, StreamError
-    from cueflow.tasks.actions.prompts import read_prompts
-    from cueflow.tasks.actions.words import Words
+    from cueflow.tasks.actions.data.prompts import read_prompts
+    from cueflow.tasks.actions.look.words import Words
     from cueflow.tasks.ingest.dataset import read_dataset
 
     data, encoder = read_dataset(dataset), Words(words, read_prompts(prompts))
@@ -343,7 +343,7 @@ def _setting(
     words: tuple[Path | None, Path | None],
 ) -> FeatureSetting:
     from cueflow.flows.actions import BACKBONE, feature_setting
-    from cueflow.tasks.actions.prompts import read_prompts
+    from cueflow.tasks.actions.data.prompts import read_prompts
 
     (rate, size), (encoder, said) = looks, words
     return feature_setting(
@@ -376,8 +376,8 @@ def _annotated(
     folder: Path, labels: Path | None, store: FeatureStore, tell: Callable[[float, str], None]
 ) -> tuple[list[Clip], tuple[str, ...], list[str]]:
     from cueflow.flows.actions import load_clips
-    from cueflow.tasks.actions.annotations import annotations_of, read_annotations
-    from cueflow.tasks.actions.labels import usable_classes
+    from cueflow.tasks.actions.data.annotations import annotations_of, read_annotations
+    from cueflow.tasks.actions.data.labels import usable_classes
     from cueflow.tasks.ingest.dataset import read_dataset
 
     data: Dataset = read_dataset(folder)
@@ -390,7 +390,7 @@ def _annotated(
 
 
 def _met(clips: Sequence[Clip], card: dict[str, Any]) -> list[str]:
-    from cueflow.tasks.actions.training import subject_digest
+    from cueflow.tasks.actions.learn.training import subject_digest
 
     known = sorted({c.subject_id for c in clips if subject_digest(c.subject_id) in card.get("met", ())})
     return [f"{len(known)} subject(s) were trained on: the figures flatter"] if known else []

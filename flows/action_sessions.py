@@ -20,9 +20,9 @@ from cueflow.tasks.report.pictures import Found
 if TYPE_CHECKING:
     import polars as pl
 
-    from cueflow.tasks.actions.composite import Rule
-    from cueflow.tasks.actions.model import ActionModel
-    from cueflow.tasks.actions.words import Cue, Words
+    from cueflow.tasks.actions.answer.composite import Rule
+    from cueflow.tasks.actions.look.words import Cue, Words
+    from cueflow.tasks.actions.store.model import ActionModel
 
 MOST = 6  # actions of a session
 LONGEST_S = 10.0  # of a film; of a longer action its middle
@@ -52,7 +52,7 @@ def session_actions(
         Kind "action", then kind "composite"; empty where there is no video or nothing was found. `StreamError` comes up
         where the video cannot be used.
     """
-    from cueflow.tasks.actions.apply import found_actions, without
+    from cueflow.tasks.actions.answer.apply import found_actions, without
 
     stream = patient_video(session)
     if stream is None:
@@ -81,7 +81,7 @@ def session_cues(dataset: Dataset, session: Session, words: Words, *, rate_hz: f
     tuple of Cue
         Empty where there is no video. `StreamError` comes up where the video cannot be used.
     """
-    from cueflow.tasks.actions.words import find_cues
+    from cueflow.tasks.actions.look.words import find_cues
     from cueflow.tasks.ingest.video import probe_video
     from cueflow.tasks.video.decode import Decoder, Gap, frames
 
@@ -119,8 +119,8 @@ def show_interval(
     DatasetError
         If the session has no video.
     """
-    from cueflow.tasks.actions.model import curves
-    from cueflow.tasks.actions.overlay import write_overlay
+    from cueflow.tasks.actions.answer.overlay import write_overlay
+    from cueflow.tasks.actions.store.model import curves
 
     stream = patient_video(session)
     if stream is None:
@@ -187,8 +187,8 @@ class ActionPictures:
         tuple of Found
             Six at most: the surest of each class, then the next ones. None where the recording is not there.
         """
-        from cueflow.tasks.actions.model import curves
-        from cueflow.tasks.actions.overlay import shots
+        from cueflow.tasks.actions.answer.overlay import shots
+        from cueflow.tasks.actions.store.model import curves
         from cueflow.tasks.video.shots import film, still
 
         own = self._sessions.get(session["session_id"]) if session["dataset"] == self._data.name else None

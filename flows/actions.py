@@ -14,20 +14,21 @@ from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Findings
 from cueflow.schemas.session import Dataset, Modality, Role, Session, Stream
 from cueflow.storage.fingerprints import sha256_file
-from cueflow.tasks.actions.files import feature_key, read_features, write_features
-from cueflow.tasks.actions.prompts import Prompts, words_sha256
+from cueflow.tasks.actions.data.prompts import Prompts, words_sha256
+from cueflow.tasks.actions.store.files import feature_key, read_features, write_features
 from cueflow.tasks.ingest.paths import resolve_inside
 from cueflow.tasks.windows import phases_of
 
 if TYPE_CHECKING:
     from cueflow.flows.work.jobs import StageJob
-    from cueflow.tasks.actions.apply import ActionFeed
-    from cueflow.tasks.actions.composite import Rule
-    from cueflow.tasks.actions.features import ClipFeatures, Eyes
-    from cueflow.tasks.actions.labels import Action
-    from cueflow.tasks.actions.model import ActionModel, FeatureSetting
-    from cueflow.tasks.actions.training import Clip
-    from cueflow.tasks.actions.words import Words
+    from cueflow.tasks.actions.answer.apply import ActionFeed
+    from cueflow.tasks.actions.answer.composite import Rule
+    from cueflow.tasks.actions.data.labels import Action
+    from cueflow.tasks.actions.learn.training import Clip
+    from cueflow.tasks.actions.look.eyes import Eyes
+    from cueflow.tasks.actions.look.features import ClipFeatures
+    from cueflow.tasks.actions.look.words import Words
+    from cueflow.tasks.actions.store.model import ActionModel, FeatureSetting
 
 BACKBONE = "dinov2_small"
 SOURCES = ("keys", "optical")
@@ -74,8 +75,8 @@ def feature_setting(
     ConfigError
         If a source is unknown, nothing is left to read, or a number leaves its bounds.
     """
-    from cueflow.tasks.actions.model import FeatureSetting
-    from cueflow.tasks.actions.sources import SOURCES as KNOWN
+    from cueflow.tasks.actions.look.sources import SOURCES as KNOWN
+    from cueflow.tasks.actions.store.model import FeatureSetting
 
     if unknown := [s for s in sources if s not in KNOWN]:
         raise ConfigError(f"{unknown[0]!r} is no motion source; known are {', '.join(KNOWN)}")
@@ -195,7 +196,7 @@ class FeatureStore:
         -------
         ClipFeatures
         """
-        from cueflow.tasks.actions.features import extract
+        from cueflow.tasks.actions.look.features import extract
         from cueflow.tasks.ingest.video import probe_video
 
         key = feature_key(
@@ -247,7 +248,7 @@ def eyes_of(
     ModelError
         If the backbone is not there, or the adapter is not the one that the model was trained with.
     """
-    from cueflow.tasks.actions.features import make_eyes
+    from cueflow.tasks.actions.look.eyes import make_eyes
 
     folder, inside = find_backbone(backbone), None
     if setting.inside_sha256:
@@ -273,7 +274,7 @@ def encoder_of(setting: FeatureSetting, folder: Path | None, *, device: str = ""
         return lambda: None
     if folder is None:
         raise ModelError("the model reads descriptions in words: name the folder of its encoder with --words")
-    from cueflow.tasks.actions.words import Words
+    from cueflow.tasks.actions.look.words import Words
 
     return cache(lambda: Words(folder, Prompts(setting.prompts), device=device))
 
@@ -320,8 +321,8 @@ def load_clips(
     DatasetError
         If the annotations name a session that the dataset does not have, or no annotated session has a usable video.
     """
-    from cueflow.tasks.actions.labels import outside
-    from cueflow.tasks.actions.training import Clip
+    from cueflow.tasks.actions.data.labels import outside
+    from cueflow.tasks.actions.learn.training import Clip
 
     sessions = {s.session_id: s for s in dataset.sessions}
     if unknown := sorted(set(labels) - set(sessions)):
@@ -374,7 +375,7 @@ def load_action_model(folder: Path, *, backbone: str = "", words: Path | None = 
     ModelError
         If the model was trained on a folder, or with an encoder of words, and none is given.
     """
-    from cueflow.tasks.actions.files import backbone_of, load_model, prompts_of
+    from cueflow.tasks.actions.store.files import backbone_of, load_model, prompts_of
 
     name = backbone or backbone_of(folder)
     if not name:
@@ -403,14 +404,14 @@ class RunActions:
 
     def feed(self) -> ActionFeed:
         """Where the frames of one recording go."""
-        from cueflow.tasks.actions.apply import ActionFeed
+        from cueflow.tasks.actions.answer.apply import ActionFeed
 
         rate, size = self._model.setting.rate_hz, self._model.setting.size
         return ActionFeed(self._eyes, rate_hz=rate, size=size, words=self._words())
 
     def add(self, findings: Findings, features: ClipFeatures, *, job: StageJob, start_s: float) -> Findings:
         """The recording's findings with its actions among them."""
-        from cueflow.tasks.actions.apply import add_actions
+        from cueflow.tasks.actions.answer.apply import add_actions
 
         return add_actions(
             findings,
@@ -431,8 +432,8 @@ def run_actions(folder: str, backbone: str, words: str, device: str) -> RunActio
 
 def model_rules(folder: Path) -> tuple[Rule, ...]:
     """The composite actions that stand beside a model, in a file that people edit; none where there is no such file."""
-    from cueflow.tasks.actions.composite import read_rules
-    from cueflow.tasks.actions.files import RULES_FILE
+    from cueflow.tasks.actions.answer.composite import read_rules
+    from cueflow.tasks.actions.store.files import RULES_FILE
 
     file = folder / RULES_FILE
     return read_rules(file) if file.is_file() else ()
@@ -440,6 +441,6 @@ def model_rules(folder: Path) -> tuple[Rule, ...]:
 
 def evaluate_model(model: ActionModel, clips: Sequence[Clip]) -> dict[str, Any]:
     """Figures of a trained model on annotated recordings; honest only for subjects it has not met."""
-    from cueflow.tasks.actions.evaluate import judge, report
+    from cueflow.tasks.actions.judge.evaluate import judge, report
 
     return report([judge(model, c) for c in clips], model.classes, rate_hz=model.setting.rate_hz)

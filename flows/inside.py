@@ -18,8 +18,8 @@ from cueflow.tasks.ingest.paths import resolve_inside
 
 if TYPE_CHECKING:
     from cueflow.tasks.actions.adapters.learning import Excerpts, InsideOptions
-    from cueflow.tasks.actions.model import FeatureSetting
-    from cueflow.tasks.actions.training import Clip
+    from cueflow.tasks.actions.learn.training import Clip
+    from cueflow.tasks.actions.store.model import FeatureSetting
 
 EACH = 48  # excerpts of a recording
 ALL = 3000  # excerpts: they are held in memory, 0.6 MB each at 112 pixels
@@ -71,7 +71,7 @@ def add_inside(
     from cueflow.tasks.actions.adapters.inside import NAME, adapter_sha256
     from cueflow.tasks.actions.adapters.learning import train_inside
     from cueflow.tasks.actions.adapters.through import AdaptedBackbone, AdapterPlan
-    from cueflow.tasks.actions.training import held_out, positive_weights, subject_digest
+    from cueflow.tasks.actions.learn.training import held_out, positive_weights, subject_digest
     from cueflow.tasks.video.motion.backbone import usable_device
 
     held = held_out([c.subject_id for c in clips], classes, seed=options.seed)
@@ -123,8 +123,8 @@ def _excerpts(
 
     from cueflow.tasks.actions.adapters.inside import CLIP_FRAMES
     from cueflow.tasks.actions.adapters.learning import Excerpts, excerpt_starts
-    from cueflow.tasks.actions.features import looked_at
-    from cueflow.tasks.actions.labels import step_labels
+    from cueflow.tasks.actions.data.labels import step_labels
+    from cueflow.tasks.actions.look.features import looked_at
 
     stream = patient_video(next(s for s in dataset.sessions if s.session_id == clip.session_id))
     assert stream is not None  # noqa: S101 - the clip came from it

@@ -71,7 +71,7 @@ def preflight(dataset: Path, *, dataset_name: str, options: Options) -> None:
     """
     chosen_sessions(read_dataset(dataset, name=dataset_name or None), options.sessions)
     if model := options.settings().video.action_model:
-        from cueflow.tasks.actions.files import model_digest, prompts_of
+        from cueflow.tasks.actions.store.files import model_digest, prompts_of
 
         model_digest(Path(model))
         if prompts_of(Path(model)) and not options.settings().video.action_words:

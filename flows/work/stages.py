@@ -159,7 +159,7 @@ def weights_hash(group: Group, config: Config) -> str:
     """Hashes of a stage's weights, as the lock file has them, and of the action model; empty for a stage without."""
     hashes = [model_store().sha256(name) for name in models_of(group, config)]
     if group is Group.VIDEO and config.video.action_model:
-        from cueflow.tasks.actions.files import model_digest
+        from cueflow.tasks.actions.store.files import model_digest
 
         hashes.append(model_digest(Path(config.video.action_model)))
     return "+".join(hashes)

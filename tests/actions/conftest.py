@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cueflow.tasks.actions.features import ClipFeatures
-from cueflow.tasks.actions.labels import Action
-from cueflow.tasks.actions.model import FeatureSetting
-from cueflow.tasks.actions.sources import SOURCES
-from cueflow.tasks.actions.training import Clip, TrainOptions, train
+from cueflow.tasks.actions.data.labels import Action
+from cueflow.tasks.actions.learn.training import Clip, TrainOptions, train
+from cueflow.tasks.actions.look.features import ClipFeatures
+from cueflow.tasks.actions.look.sources import SOURCES
+from cueflow.tasks.actions.store.model import FeatureSetting
 
 RATE = 8.0
 

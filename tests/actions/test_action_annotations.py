@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cueflow.schemas.errors import DatasetError
-from cueflow.tasks.actions.annotations import annotations_of, read_annotations
-from cueflow.tasks.actions.labels import Action
+from cueflow.tasks.actions.data.annotations import annotations_of, read_annotations
+from cueflow.tasks.actions.data.labels import Action
 from cueflow.tasks.ingest.dataset import read_dataset
 
 WANTED = {"s1": (Action("nod", 1.5, 3.0), Action("smile", 2.0, 6.25))}

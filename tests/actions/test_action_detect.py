@@ -10,12 +10,12 @@ import pytest
 from cueflow.schemas.errors import ConfigError, DatasetError, ModelError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Event
-from cueflow.tasks.actions.annotations import read_annotations
-from cueflow.tasks.actions.composite import allen, find_composites, read_rules
-from cueflow.tasks.actions.detect import Span, candidates, events, hysteresis, runs, soft_nms, span_score
-from cueflow.tasks.actions.files import load_model, save_model
-from cueflow.tasks.actions.labels import Action, outside, step_labels, usable_classes
-from cueflow.tasks.actions.model import Curves, Steps, curves
+from cueflow.tasks.actions.answer.composite import allen, find_composites, read_rules
+from cueflow.tasks.actions.answer.detect import Span, candidates, events, hysteresis, runs, soft_nms, span_score
+from cueflow.tasks.actions.data.annotations import read_annotations
+from cueflow.tasks.actions.data.labels import Action, outside, step_labels, usable_classes
+from cueflow.tasks.actions.store.files import load_model, save_model
+from cueflow.tasks.actions.store.model import Curves, Steps, curves
 
 
 def test_runs_and_hysteresis_by_hand():

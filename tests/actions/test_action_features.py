@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from cueflow.schemas.errors import StreamError
-from cueflow.tasks.actions.features import FeatureBuilder, extract, make_eyes
-from cueflow.tasks.actions.files import feature_key, read_features, write_features
-from cueflow.tasks.actions.model import grid
-from cueflow.tasks.actions.sources import SOURCES, flow_row, optical_row, pixel_row, pooled, steadied
+from cueflow.tasks.actions.look.eyes import make_eyes
+from cueflow.tasks.actions.look.features import FeatureBuilder, extract
+from cueflow.tasks.actions.look.sources import SOURCES, flow_row, optical_row, pixel_row, pooled, steadied
+from cueflow.tasks.actions.store.files import feature_key, read_features, write_features
+from cueflow.tasks.actions.store.model import grid
 from cueflow.tasks.video.motion.flow import Flow
 
 

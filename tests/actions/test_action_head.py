@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from cueflow.schemas.errors import ModelError
-from cueflow.tasks.actions.evaluate import cross_validate, judge, report
-from cueflow.tasks.actions.head import ActionHead, HeadShape, Scores, action_loss
-from cueflow.tasks.actions.labels import step_labels
-from cueflow.tasks.actions.metrics import frame_ap
-from cueflow.tasks.actions.model import Steps, window_logits
-from cueflow.tasks.actions.relations import class_prior, lag_steps, lagged_prior, seen_at
-from cueflow.tasks.actions.training import Clip, held_out, subject_folds, train
-from cueflow.tasks.actions.trunk import TimeBlock, focal, heat_target
+from cueflow.tasks.actions.data.labels import step_labels
+from cueflow.tasks.actions.judge.evaluate import cross_validate, judge, report
+from cueflow.tasks.actions.judge.metrics import frame_ap
+from cueflow.tasks.actions.learn.head import ActionHead, HeadShape, Scores, action_loss
+from cueflow.tasks.actions.learn.relations import class_prior, lag_steps, lagged_prior, seen_at
+from cueflow.tasks.actions.learn.training import Clip, held_out, subject_folds, train
+from cueflow.tasks.actions.learn.trunk import TimeBlock, focal, heat_target
+from cueflow.tasks.actions.store.model import Steps, window_logits
 
 LAGS = ((-6, -3), (0, 0), (3, 6))
 SHAPE = HeadShape(motion=6, appearance=4, classes=3, width=8, relation=4, lags=LAGS)

@@ -10,7 +10,8 @@ from cueflow.tasks.actions.adapters.files import save_adapter
 from cueflow.tasks.actions.adapters.inside import CLIP_FRAMES, NAME, Inside
 from cueflow.tasks.actions.adapters.learning import Excerpts, InsideOptions, excerpt_starts, train_inside, varied
 from cueflow.tasks.actions.adapters.through import AdaptedBackbone, AdapterPlan
-from cueflow.tasks.actions.features import FeatureBuilder, make_eyes
+from cueflow.tasks.actions.look.eyes import make_eyes
+from cueflow.tasks.actions.look.features import FeatureBuilder
 
 OWN = "b" * 64
 

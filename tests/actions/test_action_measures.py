@@ -8,7 +8,7 @@ import pytest
 from cueflow.schemas.biomarkers import action_slug, declared_as
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Event, Window
-from cueflow.tasks.actions.measures import action_measures, follow_share, overlap_lift
+from cueflow.tasks.actions.answer.measures import action_measures, follow_share, overlap_lift
 
 WHOLE = Window(0.0, 100.0)
 SEEN = np.arange(0, 100, 0.25)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cueflow.tasks.actions.metrics import (
+from cueflow.tasks.actions.judge.metrics import (
     Interval,
     average_precision,
     conditional_scores,

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from cueflow.schemas.errors import StreamError
-from cueflow.tasks.actions.model import Curves, Steps
-from cueflow.tasks.actions.overlay import CHART, chart, heat_over, overlay, write_overlay
+from cueflow.tasks.actions.answer.overlay import CHART, chart, heat_over, overlay, write_overlay
+from cueflow.tasks.actions.store.model import Curves, Steps
 
 GREY = np.full((120, 160, 3), 90, np.uint8)
 

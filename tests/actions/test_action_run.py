@@ -24,8 +24,8 @@ from cueflow.schemas.errors import ModelError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.session import Exclusion, Group, Marker, Modality, Role, Stream
 from cueflow.storage.caches.stage_cache import cache_path, read_results
-from cueflow.tasks.actions.composite import RELATIONS
-from cueflow.tasks.actions.files import RULES_FILE, model_digest, save_model
+from cueflow.tasks.actions.answer.composite import RELATIONS
+from cueflow.tasks.actions.store.files import RULES_FILE, model_digest, save_model
 from cueflow.tasks.simulate import Effects, simulate
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from cueflow.tasks.actions.annotations import annotations_of, read_annotations
+from cueflow.tasks.actions.data.annotations import annotations_of, read_annotations
 from cueflow.tasks.ingest.dataset import read_dataset
 from cueflow.tasks.simulate import simulate
 from cueflow.tasks.simulate.cohort import action_rows, draw_cohort

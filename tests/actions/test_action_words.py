@@ -9,12 +9,12 @@ import pytest
 
 from cueflow.flows.actions import feature_setting
 from cueflow.schemas.errors import ConfigError, ModelError
-from cueflow.tasks.actions.evaluate import judge
-from cueflow.tasks.actions.files import load_model, prompts_of, save_model
-from cueflow.tasks.actions.metrics import frame_ap
-from cueflow.tasks.actions.prompts import Prompts, read_prompts, words_sha256
-from cueflow.tasks.actions.training import train
-from cueflow.tasks.actions.words import Words, find_cues
+from cueflow.tasks.actions.data.prompts import Prompts, read_prompts, words_sha256
+from cueflow.tasks.actions.judge.evaluate import judge
+from cueflow.tasks.actions.judge.metrics import frame_ap
+from cueflow.tasks.actions.learn.training import train
+from cueflow.tasks.actions.look.words import Words, find_cues
+from cueflow.tasks.actions.store.files import load_model, prompts_of, save_model
 
 PROMPTS = Prompts((("touch", ("a hand on a face", "a person on a hand")), ("nod", ("a person nods",))))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cueflow.schemas.errors import ModelError
-from cueflow.tasks.actions.features import appearance_of, make_eyes, see
+from cueflow.tasks.actions.look.eyes import appearance_of, make_eyes, see
 from cueflow.tasks.video.motion.backbone import Backbone, HeadMode, softened
 from cueflow.tasks.video.motion.vit import HALF, IMAGENET, load_vit
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from cueflow.tasks.actions.adapters.tpu import Adapter, Unit
-from cueflow.tasks.actions.relations import Relations
-from cueflow.tasks.actions.trunk import Branch, focal
+from cueflow.tasks.actions.learn.relations import Relations
+from cueflow.tasks.actions.learn.trunk import Branch, focal
 
 HEAT_WEIGHT = 0.05
 

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.actions.features import ClipFeatures
-from cueflow.tasks.actions.head import ActionHead
-from cueflow.tasks.actions.sources import ATTENDED, SOURCES
+from cueflow.tasks.actions.learn.head import ActionHead
+from cueflow.tasks.actions.look.features import ClipFeatures
+from cueflow.tasks.actions.look.sources import ATTENDED, SOURCES
 
 CLIP_SD = 6.0
 COMPONENTS = 16

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.actions.detect import candidates, intervals, span_seconds
-from cueflow.tasks.actions.labels import step_labels
-from cueflow.tasks.actions.metrics import (
+from cueflow.tasks.actions.answer.detect import candidates, intervals, span_seconds
+from cueflow.tasks.actions.data.labels import step_labels
+from cueflow.tasks.actions.judge.metrics import (
     SEGMENT_TIOU,
     TIOU,
     Interval,
@@ -22,8 +22,8 @@ from cueflow.tasks.actions.metrics import (
     frame_map,
     segment_f1,
 )
-from cueflow.tasks.actions.model import ActionModel, FeatureSetting, curves
-from cueflow.tasks.actions.training import Clip, TrainOptions, subject_folds, train
+from cueflow.tasks.actions.learn.training import Clip, TrainOptions, subject_folds, train
+from cueflow.tasks.actions.store.model import ActionModel, FeatureSetting, curves
 
 LAGS_S = (0.0, 5.0, 10.0)
 RESAMPLES = 200

@@ -25,6 +25,7 @@ ATTENDED = frozenset({"images", "attention"})  # read from attention, by the las
 OPTICAL_SOFTEN_PX = 1.0
 STEADY = (0.25, 0.5, 0.25)  # weights of the last pairs' velocities, the earliest first
 
+Float32 = NDArray[np.float32]
 Pictures = NDArray[np.uint8]
 
 

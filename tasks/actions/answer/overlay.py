@@ -15,7 +15,7 @@ from cueflow.tasks.video.decode import Decoder, frames
 from cueflow.tasks.video.shots import RATE_HZ, SIDE, Picture, Shot, film, still
 
 if TYPE_CHECKING:
-    from cueflow.tasks.actions.model import Curves
+    from cueflow.tasks.actions.store.model import Curves
 
 CHART = 150  # height of the chart, pixels
 LEGEND = 38  # of it, for the names

@@ -12,10 +12,10 @@ import numpy as np
 
 from cueflow.schemas.errors import ModelError
 from cueflow.schemas.reasons import Reason
-from cueflow.tasks.actions.features import VERSION as FEATURE_VERSION
-from cueflow.tasks.actions.features import ClipFeatures
-from cueflow.tasks.actions.prompts import Prompts
-from cueflow.tasks.actions.sources import ATTENDED, SOURCES
+from cueflow.tasks.actions.data.prompts import Prompts
+from cueflow.tasks.actions.look.features import VERSION as FEATURE_VERSION
+from cueflow.tasks.actions.look.features import ClipFeatures
+from cueflow.tasks.actions.look.sources import ATTENDED, SOURCES
 
 FORMAT, VERSION = "cueflow-actions", 3
 MODEL_FILE, WEIGHTS_FILE, CARD_FILE = "model.json", "model.safetensors", "MODEL_CARD.md"
@@ -218,8 +218,8 @@ def model_digest(folder: Path) -> str:
 def _assembled(content: dict[str, Any], arrays: dict[str, Any]) -> Any:  # noqa: ANN401
     import torch
 
-    from cueflow.tasks.actions.head import ActionHead, HeadShape
-    from cueflow.tasks.actions.model import ActionModel, FeatureSetting, Preparation
+    from cueflow.tasks.actions.learn.head import ActionHead, HeadShape
+    from cueflow.tasks.actions.store.model import ActionModel, FeatureSetting, Preparation
 
     classes = tuple(content["classes"])
     shape = HeadShape(**content["shape"] | {"lags": tuple((a, b) for a, b in content["shape"]["lags"])})

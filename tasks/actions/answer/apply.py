@@ -10,18 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cueflow.schemas.results import Event, Findings, FloatArray, Window
-from cueflow.tasks.actions.composite import Rule, find_composites
-from cueflow.tasks.actions.detect import events
-from cueflow.tasks.actions.features import ClipFeatures, Eyes, FeatureBuilder
-from cueflow.tasks.actions.measures import action_measures
-from cueflow.tasks.actions.model import ActionModel, Steps, curves
+from cueflow.tasks.actions.answer.composite import Rule, find_composites
+from cueflow.tasks.actions.answer.detect import events
+from cueflow.tasks.actions.answer.measures import action_measures
+from cueflow.tasks.actions.look.eyes import Eyes
+from cueflow.tasks.actions.look.features import ClipFeatures, FeatureBuilder
+from cueflow.tasks.actions.store.model import ActionModel, Steps, curves
 from cueflow.tasks.video.decode import Gap
 from cueflow.tasks.video.motion.backbone import CHUNK
 from cueflow.tasks.windows import excluded, measuring_windows
 
 if TYPE_CHECKING:
     from cueflow.schemas.session import Exclusion
-    from cueflow.tasks.actions.words import Words
+    from cueflow.tasks.actions.look.words import Words
 
 
 class ActionFeed:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cueflow.schemas.results import Event, FloatArray
-from cueflow.tasks.actions.model import ActionModel, Curves
+from cueflow.tasks.actions.store.model import ActionModel, Curves
 
 LEVELS = tuple(round(0.05 + 0.05 * k, 2) for k in range(18))
 LOW_SHARE = 0.5  # an interval reaches as far as the curve stays above this share of its level

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from cueflow.schemas.errors import ModelError
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.actions.detect import hysteresis, smoothed
-from cueflow.tasks.actions.prompts import Prompts
+from cueflow.tasks.actions.answer.detect import hysteresis, smoothed
+from cueflow.tasks.actions.data.prompts import Prompts
 from cueflow.tasks.video.motion.backbone import usable_device
 from cueflow.tasks.video.motion.vit import picture_standard
 

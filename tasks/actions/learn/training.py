@@ -15,11 +15,14 @@ from torch import Tensor
 from cueflow.schemas.errors import ModelError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.actions.features import ClipFeatures
-from cueflow.tasks.actions.head import ActionHead, HeadShape, action_loss
-from cueflow.tasks.actions.labels import Action, step_labels
-from cueflow.tasks.actions.metrics import frame_map
-from cueflow.tasks.actions.model import (
+from cueflow.tasks.actions.data.labels import Action, step_labels
+from cueflow.tasks.actions.judge.metrics import frame_map
+from cueflow.tasks.actions.learn.head import ActionHead, HeadShape, action_loss
+from cueflow.tasks.actions.learn.relations import class_prior, lag_steps, lagged_prior
+from cueflow.tasks.actions.learn.trunk import heat_target
+from cueflow.tasks.actions.look.features import ClipFeatures
+from cueflow.tasks.actions.look.sources import SOURCES
+from cueflow.tasks.actions.store.model import (
     ActionModel,
     FeatureSetting,
     Preparation,
@@ -27,9 +30,6 @@ from cueflow.tasks.actions.model import (
     fit_preparation,
     window_logits,
 )
-from cueflow.tasks.actions.relations import class_prior, lag_steps, lagged_prior
-from cueflow.tasks.actions.sources import SOURCES
-from cueflow.tasks.actions.trunk import heat_target
 
 MIN_TRAIN_SUBJECTS = 3
 LENGTH = 256  # steps of a training window

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from cueflow.schemas.errors import DatasetError
-from cueflow.tasks.actions.labels import Action
+from cueflow.tasks.actions.data.labels import Action
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,1 @@
+"""From scores to intervals, composites, biomarkers and pictures."""

@@ -1,0 +1,1 @@
+"""What people give: annotations, labels, descriptions in words."""

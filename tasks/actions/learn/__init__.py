@@ -1,0 +1,1 @@
+"""The temporal head, its parts, and how it is trained."""

@@ -1,0 +1,1 @@
+"""What is read of a recording: motion, appearance, how well it fits words."""

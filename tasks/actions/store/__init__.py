@@ -1,0 +1,1 @@
+"""Trained models and cached features, and their files."""
