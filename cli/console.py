@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
@@ -36,18 +36,20 @@ def fail(error: CueflowError) -> NoReturn:
     sys.exit(USAGE)
 
 
-def stop_at_once() -> None:
-    """Let Ctrl-C end the process there and then.
+def stop_at_once(last: Callable[[], None]) -> None:
+    """Let Ctrl-C, or a service manager's SIGTERM, end the process there and then, after `last`.
 
-    The embedded server gets the signal too, and waiting for it would take a minute of error messages. Tables are safe
-    at any moment: a session is written whole or not at all.
+    Waiting for the embedded server to end by itself would take a minute of error messages. Tables are safe at any
+    moment: a session is written whole or not at all.
     """
 
-    def stop(_number: int, _frame: object) -> None:
+    def stop(number: int, _frame: object) -> None:
         os.write(2, b"\nStopped; what was written stays, and the next run goes on from there.\n")
-        os._exit(130)
+        last()
+        os._exit(128 + number)
 
-    signal.signal(signal.SIGINT, stop)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
 
 
 STATUS_STYLE = {"ok": "green", "degraded": "yellow", "failed": "red"}

@@ -118,9 +118,10 @@ def run(
     dask: Annotated[str, typer.Option(help="Compute on the workers of this Dask scheduler, tcp://…")] = "",
 ) -> None:
     """Process the sessions that are new or changed, and write their tables."""
+    from cueflow.flows.api import end_server
     from cueflow.flows.api import run as run_flow
 
-    stop_at_once()
+    stop_at_once(end_server)
     err = console(err=True)
     err.print("Starting …")
     with bars() as watcher:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,15 @@ _PREFECT = {
     "PREFECT_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
 }
+
+
+def end_server() -> None:
+    """End the embedded API server, for who leaves without Python's own way out; where none runs nothing happens."""
+    server = sys.modules.get("prefect.server.api.server")  # not imported here: a signal may come at any moment
+    embedded = getattr(server, "SubprocessASGIServer", None)
+    process = None if embedded is None else embedded().server_process
+    if process is not None:
+        process.kill()
 
 
 def default_workers() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -201,16 +203,30 @@ def test_what_a_header_or_manifest_says_stays_out_of_the_tables(cueflow, cohort,
     assert (inside.returncode, "inside the dataset" in inside.stderr) == (2, True)
 
 
-def test_control_c_stops_at_once_and_loses_nothing(cueflow, environment, cohort, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_at_once_loses_nothing_and_leaves_no_server(cueflow, environment, cohort, tmp_path, number):
     command = [sys.executable, "-m", "cueflow", "run", str(cohort), "--out", str(tmp_path / "t"), "--workers", "1"]
     with subprocess.Popen(
         command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True
     ) as process:
         deadline = time.monotonic() + 100
-        while not (tmp_path / "t" / ".cueflow").exists() and time.monotonic() < deadline:
+        while not any("prefect.server" in said for said in members(process.pid)) and time.monotonic() < deadline:
             time.sleep(0.05)
-        os.killpg(process.pid, signal.SIGINT)
+        os.kill(process.pid, number)  # to the process alone, as an orchestrator does; a terminal tells its children too
         _, said = process.communicate(timeout=20)
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     assert "Stopped; what was written stays" in said
     assert "Traceback" not in said
+    while (left := members(process.pid)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert left == []
+
+
+def members(session: int) -> list[str]:
+    """Command lines of the processes of a session that are still there."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            state, _, _, own = (folder / "stat").read_text().rsplit(")", 1)[1].split()[:4]
+            found += [(folder / "cmdline").read_text()] if int(own) == session and state != "Z" else []
+    return found
