@@ -4,8 +4,10 @@ python benchmarks/surrogates.py [--draws 100]
 
 Signals by the second: red noise (each value that share of the one before, and noise), bursts (its exponential), gaps
 (one in 75 seconds begins a gap of 3 to 11), against red noise of .9; related: seven tenths of the first, 5 s later, and
-as much again of its own. Breathing: a wave of .25 Hz whose phase wanders by so much a second; heart rate of a stranger,
-or of the same wave and noise. Share of draws with p of .05 or less.
+as much again of its own. Breathing: a wave of .25 Hz whose phase steps by so much a second beside the even way (walks),
+in steps of which each is .95 of the one before (drifts), with a jump to another phase a minute (slips), or with a gap
+of 8 to 16 s every 150 (gaps); heart rate of a stranger who breathes at the same rate and as evenly, or of the same
+wave and noise. Share of draws with p of .05 or less, and of those that get a p: breathing may be too even for one.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from measure import heading
 from scipy.signal import lfilter
 
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.relations.lagged import coherence_at, lagged_correlation
+from cueflow.tasks.relations.coherence import coherence_at
+from cueflow.tasks.relations.lagged import lagged_correlation
 
 SECONDS = (150, 300, 900)
 BREATH_HZ = 0.25
@@ -48,40 +51,63 @@ def lagged(seconds: int, share: float, kind: str, draws: int) -> tuple[float, fl
     return float(np.mean(strangers)), float(np.mean(related)), float(np.mean(near))
 
 
-def coherent(seconds: int, wander: float, draws: int) -> tuple[float, float]:
-    """Share of strangers and of relations with p ≤ .05."""
+def breathing(rng: np.random.Generator, seconds: int, wander: float, kind: str) -> FloatArray:
+    """A wave of breathing by the second, and noise."""
+    steps = rng.normal(0.0, wander, seconds + 200)
+    if kind == "drifts":
+        steps = lfilter([np.sqrt(1.0 - 0.95**2)], [1.0, -0.95], steps)
+    if kind == "slips":
+        steps += (rng.random(len(steps)) < 1 / 60) * rng.uniform(-np.pi, np.pi, len(steps))
+    phase = 2 * np.pi * BREATH_HZ * np.arange(seconds) + np.cumsum(steps[200:])
+    wave = np.sin(phase + rng.uniform(0.0, 2 * np.pi)) + 0.3 * rng.normal(size=seconds)
+    for first in range(150, seconds - 140, 150) if kind == "gaps" else ():
+        wave[first - 8 : first + int(rng.integers(0, 9))] = np.nan
+    return np.asarray(wave)
+
+
+def coherent(seconds: int, wander: float, kind: str, draws: int) -> tuple[float, float, float]:
+    """Share of draws whose breathing is not too even for a p; of strangers and of relations with p ≤ .05, of all."""
     strangers, related = [], []
     for seed in range(draws):
         rng = np.random.default_rng([seconds, round(100 * wander), seed])
-
-        def wave() -> FloatArray:
-            phase = 2 * np.pi * BREATH_HZ * np.arange(seconds) + np.cumsum(rng.normal(0, wander, seconds))  # noqa: B023
-            return np.asarray(np.sin(phase) + 0.3 * rng.normal(size=seconds))  # noqa: B023
-
-        breath, other = wave(), wave()
+        breath, other = (breathing(rng, seconds, wander, kind) for _ in range(2))
         noise = rng.normal(size=(2, seconds))
-        strangers.append(coherence_at(other + noise[0], breath, BREATH_HZ, seed=seed).p <= 0.05)
-        related.append(coherence_at(0.7 * breath + noise[1], breath, BREATH_HZ, seed=seed).p <= 0.05)
-    return float(np.mean(strangers)), float(np.mean(related))
+        strangers.append(coherence_at(other + noise[0], breath, BREATH_HZ, seed=seed).p)
+        related.append(coherence_at(0.7 * breath + noise[1], breath, BREATH_HZ, seed=seed).p)
+    return float(np.isfinite(strangers).mean()), *(float(np.mean(np.array(p) <= 0.05)) for p in (strangers, related))
 
 
 def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--draws", type=int, default=100)
-    draws = parser.parse_args().draws
-    print(heading(f"p of .05 or less, {draws} draws each"))
+    parser.add_argument("--only", choices=["seconds", "breathing"], help="one of the two tables")
+    said = parser.parse_args()
+    print(heading(f"p of .05 or less, {said.draws} draws each"))
+    if said.only != "breathing":
+        by_the_second(said.draws)
+    if said.only != "seconds":
+        with_breathing(said.draws)
+
+
+def by_the_second(draws: int) -> None:
+    """Print the first table."""
     print("| by the second | s | share of the value before | strangers | related | lag right |\n|" + "---|" * 6)
     for kind in ("noise", "bursts", "gaps"):
         for seconds in SECONDS:
             for share in (0.5, 0.9, 0.97):
                 row = lagged(seconds, share, kind, draws)
                 print(f"| {kind} | {seconds} | {share} | " + " | ".join(f"{x:.2f}" for x in row) + " |", flush=True)
-    print("\n| breathing and heart | s | phase wanders, rad | strangers | related |\n|" + "---|" * 5)
-    for seconds in (240, 300, 900):
-        for wander in (0.05, 0.3):
-            row = coherent(seconds, wander, draws)
-            print(f"| | {seconds} | {wander} | " + " | ".join(f"{x:.2f}" for x in row) + " |", flush=True)
+
+
+def with_breathing(draws: int) -> None:
+    """Print the second table."""
+    print("\n| breathing | s | phase wanders, rad | p given | strangers | related |\n|" + "---|" * 6)
+    for kind in ("walks", "drifts", "slips", "gaps"):
+        for seconds in (300, 900) if kind == "gaps" else (240, 300, 900):
+            for wander in (0.02, 0.05, 0.1, 0.3):
+                row = coherent(seconds, wander, kind, draws)
+                print(f"| {kind} | {seconds} | {wander} | " + " | ".join(f"{x:.2f}" for x in row) + " |", flush=True)
 
 
 if __name__ == "__main__":

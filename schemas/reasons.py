@@ -59,6 +59,7 @@ class Reason(StrEnum):
     NO_OVERLAP = "no_overlap"
     SPANS_ELSEWHERE = "spans_elsewhere"
     NOT_MARKED = "not_marked"
+    RHYTHM_EVEN = "rhythm_even"
     # streams
     NO_STREAM = "no_stream"
     NOT_REQUESTED = "not_requested"
@@ -160,6 +161,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.SPANS_ELSEWHERE: "Phases and exclusions were cut before the recorder's place was found, and could not be "
     "cut anew: run again, or write its offset_s into the manifest as start_s.",
     Reason.NOT_MARKED: "The session has no baseline phase or no events for the measure.",
+    Reason.RHYTHM_EVEN: "The breathing is as even as a metronome's: whether chance looks the same cannot be told.",
     Reason.NO_VIDEO_FRAMES: "The file holds no video frames.",
     Reason.NO_AUDIO_SAMPLES: "The file holds no audio samples.",
     Reason.COLUMN_MISSING: "The named column or channel is not in the file.",

@@ -49,8 +49,8 @@ BIOMARKERS: tuple[Biomarker, ...] = (
          evidence=Evidence(8, "breaths", 0.3), plausible=(0, 500), source=_P2T),
     _row("cardioresp_coherence_max", "ecg", "1", "Coherence of heart rate and breathing by the second, at the "
          "breathing rate.", evidence=Evidence(180, "s", 0.5), plausible=(0, 1)),
-    _row("cardioresp_coherence_p", "ecg", "1", "Share of 99 surrogates of the breathing, of random phases, that cohere "
-         "as much.",
+    _row("cardioresp_coherence_p", "ecg", "1", "Share of 99 surrogates of the breathing, as even and at other "
+         "moments, that cohere as much; none where it is as even as a metronome's.",
          evidence=Evidence(180, "s", 0.5), plausible=(0, 1)),
     *_lagged("movement_hr", "ecg", "movement and heart rate"),
     *_lagged("speech_breathing", "respiration", "speech and breathing rate"),

@@ -1,21 +1,17 @@
-"""Two signals by the second against each other: correlation at the best lag, coherence, and what chance makes of it."""
+"""Two signals by the second against each other: correlation at the best lag, and what chance makes of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cueflow.schemas.results import FloatArray
-
-ComplexArray = NDArray[np.complex128]
 
 LAG_S = 30
 SLOW_S = 61
 SURROGATES = 99
 SHORTEST_S = 120
-_WINDOW_S, _NEAR_HZ = 64, 0.02  # of the coherence
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,69 +100,3 @@ def _lags(u: FloatArray, v: FloatArray, n: int) -> FloatArray:
     size = 1 << (n + LAG_S).bit_length()
     cross = np.fft.irfft(np.conj(np.fft.rfft(u, size)) * np.fft.rfft(v, size), size)
     return np.concatenate([cross[-LAG_S:], cross[: LAG_S + 1]])
-
-
-def coherence_at(first: FloatArray, second: FloatArray, hertz: float, *, seed: int = 0) -> Lagged:
-    """Coherence of two signals at one frequency.
-
-    Parameters
-    ----------
-    first, second : ndarray, shape (n,)
-        One value a second; gaps of up to 3 s are bridged by straight lines, longer ones end a stretch.
-    hertz : float
-        Frequency, below 0.5 Hz.
-    seed : int, optional
-        Of the surrogates.
-
-    Returns
-    -------
-    Lagged
-        `r` is the magnitude-squared coherence, largest within 0.02 Hz, of Hann windows of 64 s; `lag_s` is NaN.
-        `NOTHING` for less than 180 s of stretches that are at least 128 s long.
-    """
-    pieces = _stretches(first, second)
-    seconds = float(sum(len(a) for a, _ in pieces))
-    if seconds < 180.0:
-        return NOTHING
-    known = [_spectra(a, hertz) for a, _ in pieces]
-    found = _coherence([(a, _spectra(b, hertz)) for a, (_, b) in zip(known, pieces, strict=True)])
-    rng = np.random.default_rng(seed)
-
-    def moved(values: FloatArray) -> ComplexArray:
-        return _spectra(_scrambled(values - values.mean(), rng), hertz)
-
-    chance = [_coherence([(a, moved(b)) for a, (_, b) in zip(known, pieces, strict=True)]) for _ in range(SURROGATES)]
-    p = (1 + int(np.sum(np.array(chance) >= found))) / (SURROGATES + 1)
-    return Lagged(found, float("nan"), p, seconds)
-
-
-def _stretches(first: FloatArray, second: FloatArray) -> list[tuple[FloatArray, FloatArray]]:
-    good = np.flatnonzero(np.isfinite(first) & np.isfinite(second))
-    if not len(good):
-        return []
-    parts = np.split(good, np.flatnonzero(np.diff(good) > 3) + 1)
-    long = [p for p in parts if p[-1] - p[0] >= 127]
-    filled = []
-    for part in long:
-        grid = np.arange(part[0], part[-1] + 1)
-        filled.append((np.interp(grid, part, first[part]), np.interp(grid, part, second[part])))
-    return filled
-
-
-def _coherence(spectra: list[tuple[ComplexArray, ComplexArray]]) -> float:
-    """Largest coherence over the frequencies, from spectra (windows, frequencies) of stretches."""
-    cross = sum(np.sum(np.conj(a) * b, axis=0) for a, b in spectra)
-    one, two = (sum(np.sum(np.abs(pair[k]) ** 2, axis=0) for pair in spectra) for k in (0, 1))
-    power = np.asarray(one * two)
-    return float(np.divide(np.abs(cross) ** 2, power, out=np.zeros(power.shape), where=power > 0).max(initial=0.0))
-
-
-def _spectra(values: FloatArray, hertz: float) -> ComplexArray:
-    """Spectra of windows that overlap by half, at the frequencies near one; weighed by the length of the stretch."""
-    from scipy.signal import detrend
-
-    windows = np.lib.stride_tricks.sliding_window_view(values, _WINDOW_S)[:: _WINDOW_S // 2]
-    near = np.abs(np.fft.rfftfreq(_WINDOW_S, 1.0) - hertz) <= _NEAR_HZ
-    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(_WINDOW_S) / _WINDOW_S)
-    found = np.fft.rfft(hann * detrend(windows, axis=-1), axis=-1)[:, near]
-    return np.asarray(found * np.sqrt(len(values) / len(windows)))

@@ -14,8 +14,9 @@ from cueflow.schemas.results import Findings, FloatArray, Measure, StreamResult,
 from cueflow.schemas.session import Marker, Stream
 from cueflow.tasks.clock.evidence import Key
 from cueflow.tasks.clock.marks import OWN_MARK
+from cueflow.tasks.relations.coherence import coherence_at
 from cueflow.tasks.relations.gravity import posture, shares, upright_direction
-from cueflow.tasks.relations.lagged import coherence_at, lagged_correlation
+from cueflow.tasks.relations.lagged import lagged_correlation
 from cueflow.tasks.relations.partners import BY_THE_BEAT_S, BY_THE_SECOND_S, Session, series_of, windows_of
 
 BASELINE = frozenset({"baseline", "rest"})
@@ -138,10 +139,11 @@ def _coupling(session: Session, key: Key, window: Window) -> Iterator[Measure]:
     typical = float(np.nanmedian(per_min)) if np.isfinite(per_min).any() else np.nan
     seen = np.isfinite(typical) and typical < 28.0  # half a sample a second is the fastest that can be told
     pair = (series_of(heart, "heart_rate", window), series_of(breath, "respiration", window))
-    found = coherence_at(*pair, typical / 60.0) if seen else lagged_correlation(np.empty(0), np.empty(0))
-    for name, value in zip(names, (found.r, found.p), strict=True):
+    found = coherence_at(*pair, typical / 60.0) if seen else coherence_at(np.empty(0), np.empty(0), 0.25)
+    even = Reason.RHYTHM_EVEN if found.seconds and np.isnan(found.p) else None
+    for name, value, reason in zip(names, (found.value, found.p), (None, even), strict=True):
         yield BIOMARKERS[name].measure(
-            value, window, n_evidence=found.seconds, coverage=found.seconds / window.duration_s
+            value, window, n_evidence=found.seconds, coverage=found.seconds / window.duration_s, reason=reason
         )
 
 

@@ -14,8 +14,9 @@ from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Event, Findings, Measure, Series, Signal, StreamResult, SyncRecord, Window
 from cueflow.schemas.session import Marker, Modality, Stream
 from cueflow.tasks.physiology.analyse import analyse_physiology
+from cueflow.tasks.relations.coherence import coherence_at
 from cueflow.tasks.relations.gravity import posture
-from cueflow.tasks.relations.lagged import coherence_at, lagged_correlation
+from cueflow.tasks.relations.lagged import lagged_correlation
 from cueflow.tasks.relations.relate import related
 from cueflow.tasks.simulate.heart import ecg_wave
 
@@ -62,15 +63,40 @@ def test_gaps_take_no_part():
     assert lagged_correlation(first[:100], second[:100]).seconds == 0.0
 
 
+def wave_of_breath(seed, *, wander=0.1, seconds=SECONDS):
+    """A wave of 0.25 Hz whose phase walks by so much a second, and noise."""
+    rng = np.random.default_rng(seed)
+    phase = 2 * np.pi * 0.25 * np.arange(seconds) + np.cumsum(rng.normal(0.0, wander, seconds))
+    return np.sin(phase) + 0.3 * rng.normal(size=seconds)
+
+
 def test_coherence_tells_the_shared_rhythm_from_two_of_their_own():
-    t, rng = np.arange(SECONDS), np.random.default_rng(0)
-    wave = np.sin(2 * np.pi * 0.25 * t + 0.1 * np.cumsum(rng.normal(size=SECONDS)))
-    shared = coherence_at(wave + rng.normal(0, 0.5, SECONDS), np.roll(wave, 1) + rng.normal(0, 0.5, SECONDS), 0.25)
-    assert shared.r > 0.7
+    wave, noise = wave_of_breath(0), np.random.default_rng(1).normal(size=SECONDS)
+    shared = coherence_at(wave + 0.5 * noise, np.roll(wave, 1), 0.25)
+    assert shared.value > 0.7
     assert shared.p <= 0.05
-    alone = coherence_at(rng.normal(size=SECONDS), wave, 0.25)
-    assert alone.r < 0.6
+    alone = coherence_at(noise, wave, 0.25)
+    assert alone.value < 0.6
     assert coherence_at(wave[:100], wave[:100], 0.25).seconds == 0.0
+
+
+def test_strangers_who_breathe_evenly_at_one_rate_are_no_pair_more_often_than_chance():
+    def p(seed, *, own):
+        wave, other = (wave_of_breath(k, wander=0.05, seconds=900) for k in (seed, 1000 + seed))
+        heart = (wave if own else other) + np.random.default_rng(seed).normal(size=900)
+        for first in (145, 290, 440, 590, 740) if seed % 2 else ():
+            heart[first : first + 12] = np.nan
+        return coherence_at(heart, wave, 0.25, seed=seed).p
+
+    assert np.mean([p(seed, own=False) <= 0.05 for seed in range(30)]) <= 0.14
+    assert np.mean([p(seed, own=True) <= 0.05 for seed in range(6)]) >= 0.8
+
+
+def test_breathing_as_even_as_a_metronomes_gets_no_p():
+    wave = wave_of_breath(0, wander=0.005)
+    found = coherence_at(wave, wave, 0.25)
+    assert found.value == pytest.approx(1.0)
+    assert np.isnan(found.p)
 
 
 def test_turning_over_is_a_change_of_posture():
@@ -128,6 +154,8 @@ def test_heart_and_breath_on_one_clock():
     found = values(made, "ecg")
     assert found["rsa_p2t_mean"].value == pytest.approx(95.0, abs=12.0)
     assert found["cardioresp_coherence_max"].value > 0.9
+    even = found["cardioresp_coherence_p"]  # this breath is a metronome's
+    assert (even.value, even.status, even.reason) == (None, Status.LOW_QUALITY, Reason.RHYTHM_EVEN)
     assert found["movement_hr_r"].reason is Reason.NO_PARTNER
     assert set(found) == {b.name for b in relations_of("ecg")}
 
