@@ -213,9 +213,11 @@ class Mesh:
         about = head_angles(pose @ rest.T)[("pitch", "yaw", "roll").index(axis)]
         return float(about), rotation_between(rotation(axis, degrees) @ rest, pose)
 
-    def turned(self, turn: FloatArray, *, away: float, depth: float) -> Picture:
-        """The face, as deep as said, turned in space, seen by the camera."""
+    def turned(self, turn: FloatArray, *, away: float, depth: float, portrait: Picture | None = None) -> Picture:
+        """The face, as deep as said, turned in space, seen by the camera; `portrait`: the same one, painted over."""
         import cv2
+
+        portrait = self._portrait if portrait is None else portrait
 
         side = 640
         space = self._space * np.array([1.0, 1.0, depth]) @ turn.T
@@ -230,7 +232,7 @@ class Mesh:
                 continue
             corners = shown[triangle] - np.array([left, top], np.float32)
             warp = cv2.getAffineTransform(self._at[triangle], corners)
-            part = cv2.warpAffine(self._portrait, warp, (width, height), borderMode=cv2.BORDER_REPLICATE)
+            part = cv2.warpAffine(portrait, warp, (width, height), borderMode=cv2.BORDER_REPLICATE)
             mask = np.zeros((height, width), np.uint8)
             cv2.fillConvexPoly(mask, np.round(corners).astype(np.int32), 1)
             canvas[top : top + height, left : left + width][mask > 0] = part[mask > 0]

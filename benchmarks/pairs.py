@@ -1,10 +1,11 @@
-"""Two people in one picture: mutual gaze, movement in step, mirrored posture, against what was drawn.
+"""Two people: mutual gaze, movement in step, mirrored posture, against what was drawn.
 
-python benchmarks/pairs.py [SECONDS]  # default 80, at 15 frames/s; twice: one follows the other, and strangers
+python benchmarks/pairs.py film [SECONDS]   # default 80, at 15 frames/s; twice: one follows the other, and strangers
+python benchmarks/pairs.py chance [PAIRS]   # default 200 pairs of movements: how often strangers and followers are told
 
-Both are the simulator's portrait, differently coloured and mirrored, side by side. Every six seconds each turns to the
-other by 20 degrees or looks ahead, and leans to a side or sits upright; in between they nod and lean forward in bursts.
-Their shoulders are at the picture's edge, so that postures are seldom seen: mirroring wants another scene.
+In the films both are the simulator's portrait, differently coloured and mirrored, side by side, seen down to the chest.
+Every six seconds each turns to the other by 20 degrees or looks ahead, and leans to a side or sits upright; in between
+they nod and lean forward in bursts. Strangers do so each at their own moments.
 """
 
 from __future__ import annotations
@@ -26,9 +27,13 @@ from cueflow.schemas.session import Role
 from cueflow.tasks.simulate.head import Pose
 from cueflow.tasks.simulate.scene import Instant, Scene
 from cueflow.tasks.video.analyse import Place, analyse_video
+from cueflow.tasks.video.together.measures import MIRROR_DEG, TOWARDS_DEG
+from cueflow.tasks.video.together.synchrony import RATE_HZ as SYNCHRONY_HZ
+from cueflow.tasks.video.together.synchrony import Synchrony, synchrony
 
 RATE_HZ, BLOCK_S, LAG_S = 15, 6.0, 1.2
 TURN_DEG, TILT_DEG = 20.0, 12.0
+MINUTES, SHARES = (2, 5, 10), (0.0, 0.3, 0.5)
 GAZES = ((1, 1), (1, 0), (0, 1), (0, 0))
 TILTS = ((1, -1), (-1, 1), (1, 1), (0, 0), (1, 0))
 SIZE = (480, 360)  # of each half
@@ -46,31 +51,81 @@ class Person:
 
 
 def main(arguments: Sequence[str]) -> None:
+    """Measure what was named."""
+    match list(arguments):
+        case ["film", *seconds] if len(seconds) <= 1:
+            films(float(seconds[0]) if seconds else 80.0)
+        case ["chance", *pairs] if len(pairs) <= 1:
+            chance(int(pairs[0]) if pairs else 200)
+        case _:
+            raise SystemExit(__doc__)
+
+
+def films(seconds: float) -> None:
     """Draw, look, compare."""
-    seconds = float(arguments[0]) if arguments else 80.0
     print(heading(f"Two people in one picture, {seconds:g} s"))
     print("| pair | what | drawn | found |\n|---|---|---|---|")
     times = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
-    rng = np.random.default_rng(11)
-    stir = bursts(rng, times)
-    gazes, tilts = blocks(rng, times, GAZES) > 0, TILT_DEG * blocks(rng, times, TILTS)
-    followed = np.interp(times - LAG_S, times, stir)
-    for name, other in (("the right one follows", followed), ("strangers", bursts(rng, times))):
-        pair = [Person(gazes[:, i], tilts[:, i], s) for i, s in enumerate((stir, other))]
+    for follows in (True, False):
+        pair = drawn_pair(np.random.default_rng(11), times, follows=follows)
         found = look_at(pair, times)
+        yaws, tilts = paths(pair)
+        towards = (yaws[0] >= TOWARDS_DEG) & (yaws[1] <= -TOWARDS_DEG)
         drawn = {
-            "mutual_gaze_share": f"{np.mean(pair[0].turned & pair[1].turned):.2f}",
-            "posture_mirroring_share": f"{np.mean(pair[0].tilt == -pair[1].tilt):.2f}",
-            "synchrony_lag_median": f"{LAG_S:.1f}" if other is followed else "none",
+            "mutual_gaze_share": f"{np.mean(towards):.2f}",
+            "posture_mirroring_share": f"{np.mean(np.abs(tilts[0] + tilts[1]) <= MIRROR_DEG):.2f}",
+            "synchrony_lag_median": f"{LAG_S:.1f}" if follows else "none",
             "people_count_max": "2",
         }
         for what in NAMES:
             value = found.get(what)
             print(
-                f"| {name} | {what} | {drawn.get(what, '')} | {'absent' if value is None else f'{value:.2f}'} |",
+                f"| {'the right one follows' if follows else 'strangers'} | {what} | {drawn.get(what, '')} |"
+                f" {'absent' if value is None else f'{value:.2f}'} |",
                 flush=True,
             )
     print()
+
+
+def chance(pairs: int) -> None:
+    """Movements of strangers and of followers, as signals alone."""
+    print(heading(f"Synchrony of {pairs} pairs of movements"))
+    print("| minutes | follower's share | z over 1.64 | z over 2.33 | z, mean | lag off by, median, 90 %, s |")
+    print("|---|---|---|---|---|---|")
+    for minutes in MINUTES:
+        times = np.arange(round(60 * minutes * SYNCHRONY_HZ)) / SYNCHRONY_HZ
+        for share in SHARES:
+            found = [_told(np.random.default_rng([k, minutes]), times, share) for k in range(pairs)]
+            z, off = np.array([(f.z, abs(f.lag_s - LAG_S)) for f in found if f is not None]).T
+            lag = f"{np.median(off):.1f}, {np.quantile(off, 0.9):.1f}" if share else ""
+            over = " | ".join(f"{np.mean(z > limit):.3f}" for limit in (1.645, 2.326))
+            print(f"| {minutes} | {share:g} | {over} | {z.mean():.1f} | {lag} |", flush=True)
+    print()
+
+
+def _told(rng: np.random.Generator, times: FloatArray, share: float) -> Synchrony | None:
+    """Of one pair: the second does what the first did before to that share, and what it likes."""
+    one, own = bursts(rng, times), bursts(rng, times)
+    other = share * np.interp(times - LAG_S, times, one) + (1 - share) * own
+    noise = 0.1 * np.abs(rng.normal(size=(2, len(times))))
+    return synchrony(one + noise[0], other + noise[1])
+
+
+def drawn_pair(rng: np.random.Generator, times: FloatArray, *, follows: bool) -> list[Person]:
+    """Two of whom the right one does what the left one did before, or two who do as they like."""
+    stir, gazes, tilts = bursts(rng, times), blocks(rng, times, GAZES) > 0, TILT_DEG * blocks(rng, times, TILTS)
+    if follows:
+        before = np.maximum(np.arange(len(times)) - round(LAG_S * RATE_HZ), 0)
+        return [Person(gazes[:, 0], tilts[:, 0], stir), Person(gazes[before, 1], tilts[before, 1], stir[before])]
+    later = times + BLOCK_S / 2
+    theirs = blocks(rng, later, GAZES) > 0, TILT_DEG * blocks(rng, later, TILTS)
+    return [Person(gazes[:, 0], tilts[:, 0], stir), Person(theirs[0][:, 1], theirs[1][:, 1], bursts(rng, times))]
+
+
+def paths(pair: Sequence[Person]) -> tuple[list[FloatArray], list[FloatArray]]:
+    """Yaw of the head to the picture's right and tilt of the body, degrees, as they are drawn."""
+    yaws = [smooth(np.where(p.turned, side * TURN_DEG, 0.0)) for p, side in zip(pair, (1, -1), strict=True)]
+    return yaws, [smooth(p.tilt) for p in pair]
 
 
 def blocks(rng: np.random.Generator, times: FloatArray, states: Sequence[tuple[int, int]]) -> FloatArray:
@@ -103,12 +158,11 @@ def film(path: Path, pair: Sequence[Person], frames: int) -> None:
     import av
     import cv2
 
-    scenes = [Scene(look_seed=s, room_seed=5, width=SIZE[0], height=SIZE[1], margin=20, noise=1.0) for s in (1, 2)]
+    scenes = [Scene(look_seed=s, room_seed=5, width=SIZE[0], height=SIZE[1], margin=220, noise=1.0) for s in (1, 2)]
     with av.open(str(path), "w") as file:
         stream = file.add_stream("libx264", rate=RATE_HZ, options={"crf": "18"})
         stream.width, stream.height, stream.pix_fmt = 2 * SIZE[0], SIZE[1], "yuv420p"
-        yaws = [smooth(np.where(p.turned, side * TURN_DEG, 0.0)) for p, side in zip(pair, (1, -1), strict=True)]
-        tilts = [smooth(p.tilt) for p in pair]
+        yaws, tilts = paths(pair)
         for k in range(frames):
             halves = []
             for person, scene, yaw, tilt in zip(pair, scenes, yaws, tilts, strict=True):
@@ -128,9 +182,16 @@ def smooth(values: FloatArray) -> FloatArray:
 
 
 def still(pose: Pose) -> Instant:
-    """A face at rest in a pose."""
+    """A face at rest in a pose, seen from further away; hands out of the picture."""
     return Instant(
-        closure=0.0, smile=0.0, opening=0.0, pose=pose, hands=((0.0, 0.0),) * 2, camera=(0.0, 0.0), zoom=0.0, light=1.0
+        closure=0.0,
+        smile=0.0,
+        opening=0.0,
+        pose=pose,
+        hands=((0.0, 999.0),) * 2,
+        camera=(0.0, -20.0),
+        zoom=-0.25,
+        light=1.0,
     )
 
 

@@ -10,7 +10,7 @@ from cueflow.schemas.results import Window
 from cueflow.tasks.video.pulse.measures import pulse_measures
 from cueflow.tasks.video.pulse.rppg import chrom, pos, pulse_windows, rate_and_snr
 from cueflow.tasks.video.together.measures import pair_measures
-from cueflow.tasks.video.together.synchrony import RATE_HZ, binned, synchrony
+from cueflow.tasks.video.together.synchrony import RATE_HZ, binned, bridged, synchrony
 
 
 def skin(bpm, *, seconds=30.0, rate=30.0, noise=0.05, seed=0):
@@ -94,6 +94,22 @@ def test_bins_have_gaps_where_nothing_was_seen():
     np.testing.assert_array_equal(
         binned(times, np.array([1.0, 3.0, 5.0]), start_s=0, end_s=1), [2, np.nan, 5, np.nan, np.nan]
     )
+
+
+def test_a_speed_that_is_known_four_times_a_second_fills_the_bins_and_a_loss_does_not():
+    times = np.arange(40) / 4
+    seen = np.where((times > 3) & (times < 4.2), np.nan, 1 + times)
+    bins = bridged(binned(times, seen, start_s=0, end_s=10))
+    middles = (np.arange(50) + 0.5) / RATE_HZ
+    assert np.isfinite(bins[(middles < 3) | ((middles > 4.3) & (middles < 9.7))]).all()
+    assert np.isnan(bins[(middles > 3.2) & (middles < 4.2)]).all()
+    np.testing.assert_allclose(bins[:15], 1 + middles[:15], atol=0.2)
+
+
+def test_chance_is_as_rare_among_strangers_as_its_z_says():
+    zs = np.array([synchrony(movement(seed=2 * k), movement(seed=2 * k + 1)).z for k in range(120)])
+    assert zs.std() < 1.2
+    assert np.mean(zs > 1.645) < 0.12
 
 
 def test_one_person_is_no_pair():

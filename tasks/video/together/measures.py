@@ -15,7 +15,7 @@ from cueflow.tasks.video.body.signals import BodySignals
 from cueflow.tasks.video.body.track import BodyTrack
 from cueflow.tasks.video.face.track import FaceTrack
 from cueflow.tasks.video.people.cast import Sightings
-from cueflow.tasks.video.together.synchrony import Synchrony, binned, synchrony
+from cueflow.tasks.video.together.synchrony import Synchrony, binned, bridged, synchrony
 from cueflow.tasks.video.weights import frame_seconds
 from cueflow.tasks.windows import within
 
@@ -119,7 +119,7 @@ def _synchrony(first: One, second: One, window: Window) -> Synchrony | None:
         times, values = (
             (one.signals.times_s, one.signals.energy) if by_body else (one.face.times_s, one.face["head_speed"])
         )
-        signals.append(binned(times, values, start_s=window.start_s, end_s=window.end_s))
+        signals.append(bridged(binned(times, values, start_s=window.start_s, end_s=window.end_s)))
     return synchrony(signals[0], signals[1])
 
 

@@ -11,6 +11,7 @@ from cueflow.schemas.results import FloatArray
 RATE_HZ = 5.0
 WINDOW_S, STEP_S, MAX_LAG_S = 30.0, 15.0, 5.0
 MIN_WINDOWS = 4
+BRIDGE_S = 0.5  # a body's speed is known once in a fifth to a quarter of a second: what lies between is not unseen
 MIN_SEEN = 0.8  # share of a window in which both must have been seen
 SHUFFLES = 200
 
@@ -52,6 +53,29 @@ def binned(times_s: FloatArray, values: FloatArray, *, start_s: float, end_s: fl
     return mean
 
 
+def bridged(bins: FloatArray) -> FloatArray:
+    """Bins with empty ones between two that are not, no further apart than `BRIDGE_S`, filled on a straight line.
+
+    Parameters
+    ----------
+    bins : ndarray, shape (n,)
+        As `binned` gives them.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
+    known = np.flatnonzero(np.isfinite(bins))
+    if not len(known):
+        return bins
+    at = np.arange(len(bins))
+    after = np.clip(np.searchsorted(known, at), 0, len(known) - 1)
+    before = np.clip(np.searchsorted(known, at, side="right") - 1, 0, len(known) - 1)
+    inside = (known[before] <= at) & (at <= known[after])
+    near = inside & (known[after] - known[before] <= BRIDGE_S * RATE_HZ + 1e-9)
+    return np.where(near, np.interp(at, known, bins[known]), np.nan)
+
+
 def synchrony(first: FloatArray, second: FloatArray, *, seed: int = 0) -> Synchrony | None:
     """Synchrony of two movement signals.
 
@@ -85,11 +109,25 @@ def synchrony(first: FloatArray, second: FloatArray, *, seed: int = 0) -> Synchr
         other = order != np.arange(len(starts))
         if other.any():
             shuffled.append(float(peaks[np.arange(len(starts))[other], order[other]].mean()))
-    spread = float(np.std(shuffled))
+    spread = float(np.std(shuffled)) * _together(peaks)
     lag = float(np.median(np.diagonal(lags)))
     seconds = WINDOW_S + STEP_S * (len(starts) - 1)
     chance = float(np.mean(shuffled))
     return Synchrony(own - chance, (own - chance) / spread if spread > 0 else float("nan"), lag, seconds)
+
+
+def _together(peaks: FloatArray) -> float:
+    """How much wider the mean over windows in their order scatters than over shuffled ones: neighbours overlap.
+
+    Estimated from pairs of windows that do not belong together, each beside the pair that follows it.
+    """
+    number = len(peaks)
+    apart = np.abs(np.subtract.outer(np.arange(number - 1), np.arange(number - 1))) > 1
+    here, next_ = peaks[:-1, :-1][apart], peaks[1:, 1:][apart]
+    if len(here) < 3 or not here.std() or not next_.std():
+        return 1.0
+    alike = float(np.corrcoef(here, next_)[0, 1])
+    return float(np.sqrt(1 + 2 * max(alike, 0.0) * (number - 1) / number))
 
 
 def _seen(first: FloatArray, second: FloatArray, start: int, length: int) -> bool:
