@@ -1,6 +1,7 @@
 """Head angles on rendered rotations, and events of the face on simulated videos, against known truth.
 
 python benchmarks/faces.py angles                       # faces turned in space by known angles
+python benchmarks/faces.py masks                        # masks drawn over the same faces
 python benchmarks/faces.py events [SESSIONS] [MINUTES]  # default 4 sessions of 1 minute, at 25 and at 60 frames/s
 
 The rendered faces are the simulator's portrait and those of photographs beside the checkout on a mesh: depth of the
@@ -30,6 +31,7 @@ from cueflow.tasks.simulate.cohort import simulate
 from cueflow.tasks.simulate.effects import Effects
 from cueflow.tasks.simulate.portrait import load_picture
 from cueflow.tasks.video.analyse import Place, analyse_video
+from cueflow.tasks.video.face.cover import mask_signs, mouth_covered
 from cueflow.tasks.video.face.finder import FaceSearch, Square, ideal_square, image_of, squares
 from cueflow.tasks.video.face.geometry import head_angles, rotation_between
 
@@ -38,6 +40,9 @@ AWAY = 4.0  # of the camera, in heights of the face
 RINGS = ((1.25, 0.25), (1.7, 0.6))  # hair and neck: how far outside the face's outline, and how far behind it
 OVAL = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149,
         150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)  # fmt: skip
+MASK = (234, 117, 119, 197, 348, 346, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149, 150, 136,
+        172, 58, 132, 93)  # fmt: skip
+MASKS = {"light blue": (150, 190, 215), "white": (235, 235, 232), "black": (35, 35, 38), "pink": (225, 180, 165)}
 KINDS = ("blink", "nod", "shake", "smile")
 NEAR_S = 0.3
 NEAR_DEG = 3.0
@@ -54,6 +59,8 @@ def main(arguments: Sequence[str]) -> None:
     """Measure what was named."""
     if arguments[:1] == ["angles"]:
         angles()
+    elif arguments[:1] == ["masks"]:
+        masks()
     elif arguments[:1] == ["events"]:
         sessions, minutes = (float(given) for given in (*arguments[1:], *("4", "1")[len(arguments) - 1 :]))
         events(int(sessions), minutes)
@@ -165,6 +172,33 @@ def rotation(axis: str, degrees: float) -> FloatArray:
         "yaw": np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]]),
         "roll": np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]),
     }[axis]
+
+
+def masks() -> None:
+    """Bare faces, and the same under masks of several colours: how many are found, and said to be covered."""
+    print(heading("Masks drawn over faces"))
+    print("| mask | faces | found | told to be covered |\n|---|---|---|---|")
+    with FaceSearch(video_models().landmarker) as search:
+        bare = [np.ascontiguousarray(picture) for picture in faces(search)]
+        known = [(picture, face.points) for picture in bare if (face := search.anywhere(picture, tries=None))]
+        for name, colour in (("none", None), *MASKS.items()):
+            pictures = [p if colour is None else _masked(p, points, colour) for p, points in known]
+            found = [(p, face.points) for p in pictures if (face := search.anywhere(p, tries=None))]
+            told = sum(mouth_covered(*np.reshape(mask_signs(p, points), (2, 1))) for p, points in found)
+            print(f"| {name} | {len(known)} | {len(found)} | {told} |", flush=True)
+    print()
+
+
+def _masked(picture: Picture, points: FloatArray, colour: tuple[int, int, int]) -> Picture:
+    """A mask from the nose to the chin, lit as the face below it."""
+    import cv2
+
+    inside = np.zeros(picture.shape[:2], np.float32)
+    cv2.fillPoly(inside, [np.round(points[list(MASK), :2]).astype(np.int32)], 1.0)
+    light = cv2.GaussianBlur(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float64), (0, 0), 25)
+    shade = np.clip(light / np.median(light[inside > 0]), 0.6, 1.3)[..., None]
+    soft = cv2.GaussianBlur(inside, (0, 0), 1.5)[..., None]
+    return np.clip(picture * (1 - soft) + np.clip(shade * colour, 0, 255) * soft, 0, 255).astype(np.uint8)
 
 
 def _pose(search: FaceSearch | Matrix, picture: Picture) -> FloatArray | None:

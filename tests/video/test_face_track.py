@@ -7,9 +7,11 @@ import pytest
 
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Window
+from cueflow.tasks.simulate.portrait import load_picture
 from cueflow.tasks.video.episodes import episodes
 from cueflow.tasks.video.face import geometry as geometry
-from cueflow.tasks.video.face.finder import Face, Square, ideal_square, squares
+from cueflow.tasks.video.face.cover import mask_signs, mouth_covered
+from cueflow.tasks.video.face.finder import Face, FaceSearch, Square, ideal_square, squares
 from cueflow.tasks.video.face.measures import face_event_rows, face_measures, find_events
 from cueflow.tasks.video.face.pose import MODEL_CM, STIFF, head_rotation
 from cueflow.tasks.video.face.track import COLUMNS, FaceTrack, TrackBuilder
@@ -331,6 +333,32 @@ def test_the_corners_of_the_mouth_go_up_and_outwards_in_the_head_whatever_the_he
     flip = np.array([1.0, -1.0, -1.0])
     turned = (face * flip) @ turn(10, 20, 5).T * flip
     assert geometry.mouth_corners(turned, turn(10, 20, 5)) == pytest.approx(geometry.mouth_corners(face, np.eye(3)))
+
+
+def test_behind_a_mask_nobody_smiles_and_the_rows_say_why():
+    times = np.arange(1800) / 30
+    shown = smile_like(times, wave(times, 5.0, 0.4, 4.0)) | {"lip_red": np.full(1800, 0.5)}
+    bare, masked = (track(times, **shown, jaw_colour=np.full(1800, colour)) for colour in (5.0, 25.0))
+    assert values(bare)["face_smile_rate"].value == pytest.approx(1)
+    found = values(masked)
+    hidden = {"face_smile_rate", "face_mouth_open_mean", "face_au12_mean", "face_expressivity_total_mean"}
+    assert {(found[name].value, found[name].reason) for name in hidden} == {(None, Reason.MOUTH_COVERED)}
+    assert found["face_blink_rate"].value is not None
+    assert found["face_expressivity_brows_mean"].value is not None
+    assert "smile" not in {e.kind for e in face_event_rows(find_events(masked))}
+
+
+def test_a_mask_over_the_portrait_is_told_and_its_bare_mouth_is_not(face_model):
+    import cv2
+
+    portrait = np.ascontiguousarray(load_picture()[:, :, ::-1])
+    with FaceSearch(face_model) as search:
+        points = search.anywhere(portrait, tries=None).points
+    outline = [234, 117, 119, 197, 348, 346, 454, 361, 397, 378, 152, 149, 172, 132]
+    masked = cv2.fillPoly(portrait.copy(), [np.round(points[outline, :2]).astype(np.int32)], (150, 190, 215))
+    bare, covered = (np.reshape(mask_signs(p, points), (2, 1)) for p in (portrait, masked))
+    assert (mouth_covered(*bare), mouth_covered(*covered)) == (False, True)
+    assert np.isnan(mask_signs(portrait, points + 5000)).all()
 
 
 def test_speeds_agree_between_frame_rates_and_nothing_crosses_a_loss():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Event, FloatArray, Measure, Series, Window
 from cueflow.tasks.video.episodes import Episode, episodes
 from cueflow.tasks.video.face import events as ev
+from cueflow.tasks.video.face.cover import mouth_covered
 from cueflow.tasks.video.face.gaze import DOWN_DEG, TARGET_DEG, Gaze, gaze_of, gaze_shifts
 from cueflow.tasks.video.face.track import FaceTrack
 from cueflow.tasks.video.face.units import UNITS, activity
@@ -39,6 +41,9 @@ MEANS = {
     "face_asymmetry_brow_mean": "asymmetry_brow", "face_inside_mean": "inside", "head_pitch_mean": "pitch",
     "head_yaw_mean": "yaw", "head_roll_mean": "roll", "head_angular_speed_mean": "head_speed",
 }  # fmt: skip
+BEHIND_A_MASK = re.compile(
+    r"face_(mouth|smile|expressivity(?!_(upper|brows))|asymmetry_(mouth|mean)|au(09|10|12|14|15|17|20|23|25|26))"
+)
 SPREADS = {"face_mouth_open_sd": "mouth_open", "head_pitch_sd": "pitch", "head_yaw_sd": "yaw", "head_roll_sd": "roll"}
 
 
@@ -54,6 +59,7 @@ class FaceEvents:
     opening: FloatArray
     gaze: Gaze
     rate_hz: float
+    masked: bool = False
 
     @property
     def sees_blinks(self) -> bool:
@@ -86,15 +92,17 @@ def find_events(track: FaceTrack) -> FaceEvents:
     steps = np.diff(t)[track.visible[1:]]  # a file may change its frame rate where the face is gone
     opening = ev.opening(track["eye_aspect"])
     gaze = gaze_of(track, opening)
+    masked = mouth_covered(track["lip_red"], track["jaw_colour"])
     return FaceEvents(
         closures=tuple(ev.closures(t, track["au45"])),
-        smiles=tuple(ev.smiles(t, track["au12"], track["corners"])),
+        smiles=() if masked else tuple(ev.smiles(t, track["au12"], track["corners"])),
         nods=tuple(ev.oscillations(t, track["pitch"], track["yaw"], amplitude_deg=ev.NOD_DEG)),
         shakes=tuple(ev.oscillations(t, track["yaw"], track["pitch"], amplitude_deg=ev.SHAKE_DEG)),
         shifts=tuple(gaze_shifts(gaze)),
         opening=opening,
         gaze=gaze,
         rate_hz=1 / float(np.median(steps)) if len(steps) else 0.0,
+        masked=masked,
     )
 
 
@@ -274,6 +282,8 @@ class _Summary:
         seen = self._seen_s if seconds is None else seconds
         if reason is None and value is not None and self._half_outside:
             reason = Reason.FACE_CUT_OFF
+        if self._events.masked and BEHIND_A_MASK.match(name):
+            value, reason = None, Reason.MOUTH_COVERED
         return declared.measure(
             value,
             self._window,
@@ -355,4 +365,6 @@ def face_series(track: FaceTrack, events: FaceEvents, *, start_s: float, end_s: 
     columns["face_brow_raise"] = brow_raise(track)
     columns["gaze_yaw"], columns["gaze_pitch"] = events.gaze.yaw, events.gaze.pitch
     columns["head_nearness"] = nearness(track)
+    if events.masked:
+        columns |= {name: np.full(len(track.times_s), np.nan) for name in columns if BEHIND_A_MASK.match(name)}
     return [per_second(name, track.times_s, values, start_s=start_s, end_s=end_s) for name, values in columns.items()]

@@ -11,16 +11,18 @@ from numpy.typing import NDArray
 
 from cueflow.schemas.results import FloatArray
 from cueflow.tasks.video.face import geometry
+from cueflow.tasks.video.face.cover import FOREHEAD, mask_signs
 from cueflow.tasks.video.face.units import UNITS, unit_scores
 
 if TYPE_CHECKING:
     from cueflow.tasks.video.face.finder import Face
 
 BASELINE_S = 0.095  # movement is measured over a tenth of a second, so that cameras of 25 and 60 frames/s agree
+MASK_S = 0.5  # a mask is looked for so often
 MAX_STEP_S = 0.25  # two faces further apart in time are not compared
 
 SKIN = (
-    (103, 67, 109, 10, 338, 297, 332, 333, 299, 337, 151, 108, 69, 104),
+    FOREHEAD,
     (117, 118, 119, 100, 142, 36, 205, 187, 123),
     (346, 347, 348, 329, 371, 266, 425, 411, 352),
 )
@@ -29,7 +31,8 @@ SKIN = (
 COLUMNS = (
     "eye_aspect", "mouth_open", "pitch", "yaw", "roll", "size", "nose_x", "nose_y", "nearness", "inside",
     "asymmetry_mouth", "asymmetry_eye", "asymmetry_brow", "eye_yaw", "eye_pitch", "head_speed", "moved_upper",
-    "moved_lower", "moved_lips", "moved_brows", "moved_all", "skin_r", "skin_g", "skin_b", "corners", *UNITS,
+    "moved_lower", "moved_lips", "moved_brows", "moved_all", "skin_r", "skin_g", "skin_b", "corners", "lip_red",
+    "jaw_colour", *UNITS,
 )  # fmt: skip
 
 
@@ -80,6 +83,7 @@ class TrackBuilder:
         # Plain floats: tuples would take ten times as much, and grow with the recording.
         self._cells = array("f", [np.nan] * (unseen * len(COLUMNS)))
         self._anchor: tuple[float, Face] | None = None
+        self._mask_s = -np.inf
 
     def add(self, time_s: float, face: Face | None, picture: NDArray[np.uint8]) -> None:
         """Take the next frame.
@@ -136,8 +140,15 @@ class TrackBuilder:
             *self._speeds(time_s, face),
             *skin_colour(picture, points),
             geometry.mouth_corners(points, face.pose),
+            *self._mask(time_s, picture, points),
             *unit_scores(face.shapes),
         )
+
+    def _mask(self, time_s: float, picture: NDArray[np.uint8], points: FloatArray) -> tuple[float, float]:
+        if time_s - self._mask_s < MASK_S:
+            return np.nan, np.nan
+        self._mask_s = time_s
+        return mask_signs(picture, points)
 
     def _speeds(self, time_s: float, face: Face) -> tuple[float, ...]:
         unknown = (np.nan,) * 6
