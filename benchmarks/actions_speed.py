@@ -21,7 +21,7 @@ from measure import heading
 from cueflow.flows.work.stages import model_path
 from cueflow.tasks.actions.look.eyes import make_eyes
 from cueflow.tasks.actions.look.features import FeatureBuilder
-from cueflow.tasks.video.motion.backbone import CHUNK, Backbone
+from cueflow.tasks.video.motion.backbone import Backbone, frames_at_once
 from cueflow.tasks.video.motion.track import KEY_LAYERS, MotionBuilder
 from cueflow.tasks.video.motion.vit import Vit, load_vit
 
@@ -62,10 +62,12 @@ class Works:
         pictures = np.random.default_rng(0).integers(0, 255, (count, size, size, 3), dtype=np.uint8)
         pixels, times = torch.randn(count, 3, size, size), np.arange(count) / 8
 
+        step = frames_at_once((size // 14) ** 2 + 1)
+
         def plain(vit: Vit) -> None:
             with torch.inference_mode():
-                for first in range(0, count, CHUNK):
-                    vit.run(pixels[first : first + CHUNK])
+                for first in range(0, count, step):
+                    vit.run(pixels[first : first + step])
 
         return (
             lambda: plain(self._plain),

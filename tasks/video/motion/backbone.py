@@ -17,12 +17,13 @@ from cueflow.schemas.results import FloatArray
 from cueflow.tasks.video.motion.vit import IMAGENET, load_vit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     import torch
 
-CHUNK = 16  # frames in one pass
+CHUNK = 16  # frames in one pass at most
+TOKENS = 1040  # in one pass of a CPU: what more make of themselves does not fit into its cache
 CACHED = 400_000  # numbers of attention that are worked on at once
 SOFTEN_PX = 3.0  # standard deviation of the blur of the backbone's input, before it looks for motion
 LEVEL = 0.45  # to which the mean of every picture is brought
@@ -154,6 +155,22 @@ class Backbone:
         Returns
         -------
         Maps
+        """
+        return _joined(list(self.parts(pictures, size=size)))
+
+    def parts(self, pictures: NDArray[np.uint8], *, size: int) -> Iterator[Maps]:
+        """As `maps`, a few frames at a time while they are still in the processor's cache.
+
+        Parameters
+        ----------
+        pictures : ndarray, shape (n, height, width, 3)
+            As in `maps`.
+        size : int
+            As in `maps`.
+
+        Yields
+        ------
+        Maps
 
         Raises
         ------
@@ -169,12 +186,12 @@ class Backbone:
             self._places[size] = {}  # while they are being found, nothing is taken out
             shown = self.maps(unrelated_pictures(size), size=size)
             self._places[size] = {n: keys.mean(axis=0) for n, keys in shown.keys.items()}
-        parts: list[Maps] = []
-        with torch.inference_mode():
-            for first in range(0, len(pictures), CHUNK):
-                tokens = self._tokens_of((self._shown(pictures[first : first + CHUNK], size) - self._mean) / self._std)
-                parts.append(self._read(side, tokens, self._places.get(size, {})))
-        return _joined(parts)
+        step = CHUNK if self._device.type == "cuda" else frames_at_once(self._vit.leading + side**2)
+        for first in range(0, len(pictures), step):
+            with torch.inference_mode():
+                tokens = self._tokens_of((self._shown(pictures[first : first + step], size) - self._mean) / self._std)
+                made = self._read(side, tokens, self._places.get(size, {}))
+            yield made
 
     def _tokens_of(self, pixels: torch.Tensor) -> torch.Tensor | None:
         """Tokens after the last block where they are wanted; what the hooks keep in any case."""
@@ -233,6 +250,11 @@ class Backbone:
             )
         made: Float32 = torch.cat(shown, dim=1).clamp(min=1e-6).log().cpu().numpy()
         return made
+
+
+def frames_at_once(tokens: int) -> int:
+    """Frames in one pass of a CPU, by the tokens of a frame."""
+    return max(1, min(CHUNK, TOKENS // tokens))
 
 
 def resized(pictures: NDArray[np.uint8], size: int, device: torch.device) -> torch.Tensor:

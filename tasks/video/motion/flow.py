@@ -147,7 +147,9 @@ def key_displacement(now: Array, then: Array, *, ridge: float = RIDGE) -> FloatA
 
 def _gradients(maps: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Sobel / 8 along y and x; borders are continued linearly."""
-    padded = np.pad(maps, ((1, 1), (1, 1), (0, 0)), mode="reflect", reflect_type="odd")
+    padded = np.pad(maps, ((1, 1), (1, 1), (0, 0)))  # np.pad's own reflection takes five times as long
+    for axis in (padded, padded.swapaxes(0, 1)):
+        axis[0], axis[-1] = 2 * axis[1] - axis[2], 2 * axis[-2] - axis[-3]
     smooth_y = padded[:-2] + 2 * padded[1:-1] + padded[2:]
     smooth_x = padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]
     return (smooth_x[2:] - smooth_x[:-2]) / 8, (smooth_y[:, 2:] - smooth_y[:, :-2]) / 8

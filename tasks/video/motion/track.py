@@ -71,16 +71,20 @@ class MotionBuilder:
         frames : ndarray, shape (n, height, width, 3)
             uint8, RGB.
         """
-        maps = self._backbone.maps(frames, size=self._size)
-        keys = key_grid(maps)
-        attention = np.stack([maps.attention[layer] for layer in sorted(maps.attention)], axis=1)
-        for time, key, attended in zip(times_s, keys, attention, strict=True):
-            if self._before is not None and time - self._before[0] <= MAX_PAIR_S:
-                then, old_key, old_attended = self._before
-                flow = signed_flow(old_key, key, seconds=time - then)
-                change = attention_summary(old_attended, attended, scale=self._sharpening)
-                self._rows.append(((then + time) / 2, time - then, *summary(flow, self._stretch), *change))
-            self._before = (float(time), key, attended)
+        stamps = iter(times_s)
+        for maps in self._backbone.parts(frames, size=self._size):
+            attention = np.stack([maps.attention[layer] for layer in sorted(maps.attention)], axis=1)
+            for key, attended in zip(key_grid(maps), attention, strict=True):
+                self._compare(float(next(stamps)), key, attended)
+
+    def _compare(self, time: float, key: NDArray[np.float32], attended: NDArray[np.float32]) -> None:
+        """Append a row, unless the look before is too long ago."""
+        if self._before is not None and time - self._before[0] <= MAX_PAIR_S:
+            then, old_key, old_attended = self._before
+            flow = signed_flow(old_key, key, seconds=time - then)
+            change = attention_summary(old_attended, attended, scale=self._sharpening)
+            self._rows.append(((then + time) / 2, time - then, *summary(flow, self._stretch), *change))
+        self._before = (time, key, attended)
 
     def done(self) -> MotionTrack:
         """The track of all frames taken."""
