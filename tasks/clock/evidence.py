@@ -17,7 +17,15 @@ from cueflow.tasks.clock.clues import times_of
 from cueflow.tasks.clock.jumps import JUMP_S, Shared, place_with_jumps
 from cueflow.tasks.clock.marks import marks_offset, nearest
 from cueflow.tasks.clock.offsets import WITHIN_S, Offset, Track, beats_offset, widened
-from cueflow.tasks.clock.tracks import FAR_S, between, extent, loudness_offset, movement_offset, track_fits
+from cueflow.tasks.clock.tracks import (
+    FAR_S,
+    between,
+    extent,
+    gathered,
+    loudness_offset,
+    movement_offset,
+    track_fits,
+)
 from cueflow.tasks.ingest.formats.e4 import SENSORS
 
 Key = tuple[str, str, str]
@@ -30,6 +38,7 @@ _STILL_WINDOWS, _STILL_WINDOW_S = 6, (240.0, 600.0)  # the same of movement: peo
 _MATCH_S = 0.05  # a beat that another recorder saw too
 _BEAT_DOUBT = 2.5  # beats: some are lost, and some fit a wrong place
 _TRACK_DOUBT = 10.0  # products of two tracks in standard deviations, whose neighbours are alike
+_MOVED_DOUBT = 20.0  # the same of movement
 _QUARTER_S = 900.0  # zones differ by quarters of an hour
 _ZONES = 4 * 14  # of them, to either side
 
@@ -311,14 +320,19 @@ def _by_movement(reference: Track, other: Track, within_s: float) -> Offset | No
         found = _by_movement(other, reference, within_s)
         return None if found is None else found.inverse()
 
-    def place(first_s: float, last_s: float, lead_s: float | None) -> Offset | None:
-        part = between(other, first_s, last_s)
-        return _near(partial(movement_offset, reference), part, within_s, lead_s)
-
     first_s, last_s = extent(other)
+    rough = movement_offset(reference, other, within_s=within_s)
+    parts = reference if rough is None else gathered(reference, other, rough)
+    middle_s = (first_s + last_s) / 2
+    near_s = None if rough is None else float(rough.at(middle_s)) - middle_s
+
+    def place(since_s: float, until_s: float, lead_s: float | None) -> Offset | None:
+        part = between(other, since_s, until_s)
+        return _near(partial(movement_offset, parts), part, within_s, near_s if lead_s is None else lead_s)
+
     window_s = float(np.clip((last_s - first_s) / _STILL_WINDOWS, *_STILL_WINDOW_S))
-    fits = track_fits(reference, other, 5.0)
-    return place_with_jumps(Shared(place, fits, (first_s, last_s), window_s, _TRACK_DOUBT))
+    fits = track_fits(parts, other, 5.0)
+    return place_with_jumps(Shared(place, fits, (first_s, last_s), window_s, _MOVED_DOUBT))
 
 
 def _near(find: Callable[..., Offset | None], other: Track, within_s: float, lead_s: float | None) -> Offset | None:

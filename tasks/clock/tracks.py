@@ -67,18 +67,31 @@ def movement_offset(seen: Track, felt: Track, *, within_s: float = FAR_S) -> Off
     coarse = signals_offset(*slow, rate=_MOVEMENT_COARSE_HZ, within_s=within_s, apart_s=_MOVEMENT_LONG_S)
     if coarse is None:
         return None
-    sharp = _strokes(_smoothed(_gathered(seen, slow, coarse), _SHARP_S)), _smoothed(felt, _SHARP_S)
+    sharp = _strokes(_smoothed(gathered(seen, felt, coarse), _SHARP_S)), _smoothed(felt, _SHARP_S)
     found = _closer(*sharp, coarse, rate=_BETWEEN_HZ, around_s=_ROUND_S[1])
     if found is None:
         return None
     return replace(widened(found, _PARTS_S), method="movement")
 
 
-def _gathered(seen: Track, slow: tuple[Track, Track], place: Offset) -> Track:
-    """The parts of a picture, and the sum of those in which the wearer is seen: a hand moves through several."""
-    parts = np.atleast_2d(seen[1].T)
-    slowly = np.atleast_2d(slow[0][1].T)
-    fits = [float(track_fits((seen[0], part), slow[1], _MOVEMENT_COARSE_HZ)(place)[1].mean()) for part in slowly]
+def gathered(seen: Track, felt: Track, place: Offset) -> Track:
+    """The parts of a picture, and the sum of those in which the wearer is seen: a hand moves through several.
+
+    Parameters
+    ----------
+    seen, felt : tuple of ndarray
+        As for `movement_offset`.
+    place : Offset
+        Of the sensor on the camera's clock, for most of the recording.
+
+    Returns
+    -------
+    tuple of ndarray, shape (n,) and (n, k + 1)
+        Times, and how much the parts and their sum change.
+    """
+    worn = _smoothed(felt, _SMOOTH_S)
+    parts, slowly = (np.atleast_2d(track[1].T) for track in (seen, _smoothed(seen, _SMOOTH_S)))
+    fits = [float(track_fits((seen[0], part), worn, _MOVEMENT_COARSE_HZ)(place)[1].mean()) for part in slowly]
     own = np.array(fits) >= _ALSO * max(fits)
     return seen[0], np.concatenate([parts, parts[own].sum(axis=0, keepdims=True)]).T
 

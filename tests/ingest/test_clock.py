@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from cueflow.schemas.session import Modality
+from cueflow.schemas.session import Modality, Role
+from cueflow.tasks.clock.evidence import Recorder, compare
 from cueflow.tasks.clock.offsets import beats_offset, signals_offset
 from cueflow.tasks.clock.sound import sound_offset
 from cueflow.tasks.simulate.plan import Clock
@@ -119,6 +120,22 @@ def test_a_gap_does_not_move_what_follows():
     found = signals_offset((seen, moved(rng, seen, made)), (felt, moved(rng, clock.session(felt), made)))
     assert found is not None
     assert found.offset_s == pytest.approx(2.0, abs=0.03)
+
+
+@pytest.mark.slow
+def test_a_clock_that_jumps_while_the_hand_moves_through_the_picture():
+    rng, length_s, jumped_s, by_s = np.random.default_rng(3), 1500.0, 850.0, 2.5
+    at, lasts, size = bursts(rng, length_s)
+    part = rng.integers(0, 6, len(at))
+    seen, felt = np.arange(0.0, length_s, 0.05), np.arange(0.0, length_s - 10.0, 0.05)
+    picture = [moved(rng, seen, (at[part == k], lasts[part == k], size[part == k])) for k in range(6)]
+    worn = moved(rng, 3.0 + felt + np.where(felt >= jumped_s, by_s, 0.0), (at, lasts, size))
+    camera = Recorder("a", span=(0.0, length_s), movement={Role.PATIENT: (seen, np.stack(picture, axis=1))})
+    found, *_ = compare(camera, Recorder("b", span=(0.0, length_s), movement={Role.PATIENT: (felt, worn)})).places
+    ((at_s, moved_s, within_s),) = found.jumps
+    assert abs(at_s - jumped_s) <= within_s < 60.0
+    assert moved_s == pytest.approx(by_s, abs=0.1)
+    assert found.offset_s == pytest.approx(3.0, abs=0.1)
 
 
 # ---- sound
