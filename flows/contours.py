@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from cueflow.schemas.config import AudioConfig
 from cueflow.storage.atomic import disk_errors, replace_bytes
 from cueflow.tasks.audio.signal.stream import FRAME_S
 from cueflow.tasks.audio.tracks import measure_contours
@@ -41,11 +40,9 @@ def write_contours(recording: Path, out: Path, *, channel: str, progress: Callab
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    length, config = probe_audio(recording).duration_s or float("inf"), AudioConfig()
+    length = probe_audio(recording).duration_s or float("inf")
     found = measure_contours(
         audio_blocks(recording, channel=channel),
-        f0_floor_hz=config.f0_floor_hz,
-        f0_ceiling_hz=config.f0_ceiling_hz,
         progress=lambda seconds: progress(min(seconds / length, 1.0)),
     )
     frames = len(next(iter(found.values())))

@@ -15,7 +15,7 @@ from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Event, Findings, FloatArray, Heard, Measure, Series, Window
 from cueflow.schemas.session import Exclusion, Role
 from cueflow.tasks.audio.dialogue import Voice, alone, talk_events, talk_measures
-from cueflow.tasks.audio.geneva.contours import cycle_tracks, descriptors
+from cueflow.tasks.audio.geneva.contours import descriptors
 from cueflow.tasks.audio.signal.level import decibels
 from cueflow.tasks.audio.signal.stream import FRAME_S
 from cueflow.tasks.audio.signal.vad import sharpened, speech_frames
@@ -299,9 +299,8 @@ def _series(tracks: Tracks, whole: View, times: FloatArray, *, end_s: float) -> 
         kept = np.where(among, values, np.nan).astype(np.float64)
         return per_second(name, times, kept, start_s=start_s, end_s=end_s)
 
-    jitter, shimmer = cycle_tracks(tracks.cycles, len(times))
     tone = whole.speech & (tracks.geneva.f0_st > 0)
-    geneva = descriptors(tracks.geneva, jitter, shimmer)
+    geneva = descriptors(tracks.geneva)
     power = seconds("voice_level", tracks.frames.power, whole.used)
     return (
         seconds("voice_active", whole.speech.astype(np.float64), whole.used),

@@ -16,7 +16,7 @@ from cueflow.schemas.biomarkers.voice_egemaps import EGEMAPS
 from cueflow.schemas.biomarkers.voice_quality import VOICE
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Measure, Window
-from cueflow.tasks.audio.geneva.contours import contours, cycle_tracks
+from cueflow.tasks.audio.geneva.contours import contours
 from cueflow.tasks.audio.geneva.functionals import functionals
 from cueflow.tasks.audio.quality import perturbation as pb
 from cueflow.tasks.audio.quality.pitch import speaker_range
@@ -399,7 +399,5 @@ def _geneva_values(view: View) -> dict[str, float]:
     """The Geneva set over the frames of speech; nothing beside the window is smoothed or counted."""
     place = np.flatnonzero(view.used)
     first, last = (int(place[0]), int(place[-1]) + 1) if len(place) else (0, 0)
-    jitter, shimmer = cycle_tracks(view.tracks.cycles, len(view.used))
-    found = contours(view.tracks.geneva.part(first, last), jitter[first:last], shimmer[first:last])
-    values = functionals(found, view.speech[first:last])
+    values = functionals(contours(view.tracks.geneva.part(first, last)), view.speech[first:last])
     return {biomarker.name: value for biomarker, value in zip(EGEMAPS, values.values(), strict=True)}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
-from cueflow.tasks.audio.geneva.contours import cycle_tracks, descriptors
+from cueflow.tasks.audio.geneva.contours import descriptors
 from cueflow.tasks.audio.geneva.frames import LowLevel, low_level
 from cueflow.tasks.audio.quality.cepstrum import peak_prominence
 from cueflow.tasks.audio.quality.formants import formant_tracks
@@ -160,11 +160,7 @@ def measure_tracks(
 
 
 def measure_contours(
-    blocks: Iterable[NDArray[np.float32]],
-    *,
-    f0_floor_hz: float,
-    f0_ceiling_hz: float,
-    progress: Callable[[float], None] | None = None,
+    blocks: Iterable[NDArray[np.float32]], *, progress: Callable[[float], None] | None = None
 ) -> dict[str, NDArray[np.float64]]:
     """The 25 low-level descriptors of eGeMAPS every 10 ms, over the whole recording and not only over speech.
 
@@ -172,8 +168,6 @@ def measure_contours(
     ----------
     blocks : iterable of ndarray, shape (n,)
         Mono samples at 16 kHz, in -1 to 1.
-    f0_floor_hz, f0_ceiling_hz : float
-        Range of pitch in which glottal cycles are looked for, for jitter and shimmer.
     progress : callable, optional
         Told the seconds of audio done, after every chunk.
 
@@ -188,31 +182,20 @@ def measure_contours(
         If the blocks hold less than one frame.
     """
     geneva: list[LowLevel] = []
-    cycles: list[Cycles] = []
-    leveller = Leveller()
     for chunk in chunks(blocks):
-        leveller(chunk.core)
         if chunk.n_frames:
             geneva.append(_geneva(chunk))
-            cycles.append(_cycles(chunk, floor_hz=f0_floor_hz, ceiling_hz=f0_ceiling_hz, peak=leveller.level)[1])
         if progress is not None:
             progress((chunk.first_frame * HOP + len(chunk.raw)) / RATE_HZ)
     if not geneva:
         raise StreamError(_NO_SAMPLES, reason=Reason.NO_AUDIO_SAMPLES)
-    frames = _joined(geneva)
-    return descriptors(frames, *cycle_tracks(_apart(cycles), len(frames.power)))
-
-
-def _cycles(chunk: Chunk, *, floor_hz: float, ceiling_hz: float, peak: float) -> tuple[F32, Cycles]:
-    """Pitch of the chunk's frames, and the marks of its glottal cycles in s after the recording's first sample."""
-    f0 = track_pitch(chunk.samples, n_frames=chunk.n_frames, floor_hz=floor_hz, ceiling_hz=ceiling_hz, peak=peak).f0_hz
-    marks = find_cycles(chunk.samples, f0, peak=peak)
-    return f0, Cycles(marks.times_s + chunk.first_frame * FRAME_S, marks.amplitude)
+    return descriptors(_joined(geneva))
 
 
 def _frame_tracks(chunk: Chunk, *, floor_hz: float, ceiling_hz: float, peak: float) -> tuple[FrameTracks, Cycles]:
     n = chunk.n_frames
-    f0, marks = _cycles(chunk, floor_hz=floor_hz, ceiling_hz=ceiling_hz, peak=peak)
+    f0 = track_pitch(chunk.samples, n_frames=n, floor_hz=floor_hz, ceiling_hz=ceiling_hz, peak=peak).f0_hz
+    marks = find_cycles(chunk.samples, f0, peak=peak)
     voiced = np.isfinite(f0)
     tracks = FrameTracks(
         power=frame_power(chunk.core, n_frames=n),
@@ -224,7 +207,7 @@ def _frame_tracks(chunk: Chunk, *, floor_hz: float, ceiling_hz: float, peak: flo
         gne=glottal_to_noise(chunk.samples, voiced),
         formants_hz=formant_tracks(chunk.samples, voiced),
     )
-    return tracks, marks
+    return tracks, Cycles(marks.times_s + chunk.first_frame * FRAME_S, marks.amplitude)
 
 
 def _geneva(chunk: Chunk) -> LowLevel:

@@ -8,13 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cueflow.tasks.audio.geneva.frames import LONG_S, STEP_S, LowLevel
-from cueflow.tasks.audio.quality.periods import Cycles
+from cueflow.tasks.audio.geneva.frames import LowLevel
 
 F64 = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-
-_ALIKE = 1.3  # neighbouring periods further apart are no neighbours
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,54 +30,13 @@ class Contours:
     unvoiced: Mapping[str, F64]
 
 
-def cycle_tracks(cycles: Cycles, n_frames: int) -> tuple[F64, F64]:
-    """Jitter (ratio) and shimmer (dB) of the cycles that begin in each long window; 0 where there are under three.
-
-    Parameters
-    ----------
-    cycles : Cycles
-        Marks of glottal cycles, in s.
-    n_frames : int
-        Frames wanted.
-
-    Returns
-    -------
-    jitter, shimmer : ndarray, shape (n_frames,)
-    """
-    marks, top = cycles.times_s, np.maximum(cycles.amplitude.astype(np.float64), 1e-9)
-    if len(marks) < 3:
-        return np.zeros(n_frames), np.zeros(n_frames)
-    period = np.diff(marks)
-    before, after = period[:-1], period[1:]
-    near = np.isfinite(before + after) & (np.maximum(before, after) < _ALIKE * np.minimum(before, after))
-    change = np.where(near, np.abs(after - before), 0.0)
-    ratio = np.abs(20.0 * np.log10(top[2:] / top[1:-1]))
-    heard = near & np.isfinite(ratio)  # the first and last cycle of a stretch may have no amplitude
-    middle = np.where(np.isfinite(marks[1:-1]), marks[1:-1], -np.inf)
-    middle = np.maximum.accumulate(middle)
-    starts = np.arange(n_frames) * STEP_S
-    first, last = np.searchsorted(middle, starts), np.searchsorted(middle, starts + LONG_S)
-    count, moved, loud, length = (
-        _between(values, first, last)
-        for values in (heard, change, np.where(heard, ratio, 0.0), np.where(near, after, 0.0))
-    )
-    return moved / np.maximum(length, 1e-9), loud / np.maximum(count, 1.0)
-
-
-def _between(values: NDArray[np.floating] | Flags, first: NDArray[np.int64], last: NDArray[np.int64]) -> F64:
-    total = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
-    return np.asarray(total[last] - total[first])
-
-
-def contours(frames: LowLevel, jitter: F64, shimmer: F64) -> Contours:
+def contours(frames: LowLevel) -> Contours:
     """Smooth the descriptors over three frames, apart for voiced and unvoiced ones.
 
     Parameters
     ----------
     frames : LowLevel
         Of n frames.
-    jitter, shimmer : ndarray, shape (n,)
-        Of the same frames, 0 where undefined.
 
     Returns
     -------
@@ -103,7 +59,7 @@ def contours(frames: LowLevel, jitter: F64, shimmer: F64) -> Contours:
         power=frames.power.astype(np.float64),
         plain={f"{name}_sma3": _smooth(v) for name, v in {"spectralFlux": frames.flux, **cepstra}.items()},
         voiced={
-            **_voice(frames, np.where(voiced, jitter, 0.0), np.where(voiced, shimmer, 0.0), outside),
+            **_voice(frames, outside),
             **{f"{_tag(k, 'V')}_sma3nz": _smooth_present(np.where(voiced, v, 0.0)) for k, v in spectral.items()},
             **{f"{k}V_sma3nz": _smooth_present(np.where(voiced, v, 0.0)) for k, v in cepstra.items()},
         },
@@ -111,15 +67,13 @@ def contours(frames: LowLevel, jitter: F64, shimmer: F64) -> Contours:
     )
 
 
-def descriptors(frames: LowLevel, jitter: F64, shimmer: F64) -> dict[str, F64]:
+def descriptors(frames: LowLevel) -> dict[str, F64]:
     """The 25 contours one by one, as the published configuration writes them beside its statistics.
 
     Parameters
     ----------
     frames : LowLevel
         Of n frames.
-    jitter, shimmer : ndarray, shape (n,)
-        Of the same frames, 0 where undefined.
 
     Returns
     -------
@@ -142,7 +96,7 @@ def descriptors(frames: LowLevel, jitter: F64, shimmer: F64) -> dict[str, F64]:
     return {
         **{f"{name}_sma3": _smooth(track) for name, track in spectral.items()},
         "F0semitoneFrom27.5Hz_sma3nz": _smooth_present(f0),
-        **_voice(frames, np.where(voiced, jitter, 0.0), np.where(voiced, shimmer, 0.0), outside),
+        **_voice(frames, outside),
     }
 
 
@@ -150,10 +104,10 @@ def _tag(name: str, tag: str) -> str:
     return name.format(tag) if "{}" in name else name + tag
 
 
-def _voice(frames: LowLevel, jitter: F64, shimmer: F64, outside: Flags) -> dict[str, F64]:
+def _voice(frames: LowLevel, outside: Flags) -> dict[str, F64]:
     tracks: dict[str, NDArray[np.floating]] = {
-        "jitterLocal": jitter,
-        "shimmerLocaldB": shimmer,
+        "jitterLocal": frames.jitter,
+        "shimmerLocaldB": frames.shimmer_db,
         "HNRdBACF": frames.hnr_db,
         "logRelF0-H1-H2": frames.h1_h2_db,
         "logRelF0-H1-A3": frames.h1_a3_db,
@@ -174,8 +128,10 @@ def _smooth(track: NDArray[np.floating]) -> F64:
 
 
 def _smooth_present(track: NDArray[np.floating]) -> F64:
-    """Mean of the neighbours that are not 0; a 0 stays."""
-    wide = np.pad(track.astype(np.float64), 1)
+    """Mean of the neighbours that are not 0; a 0 stays. The first and last stand for those beyond."""
+    if not len(track):
+        return np.empty(0)
+    wide = np.pad(track.astype(np.float64), 1, mode="edge")
     there = (wide != 0).astype(np.float64)
     count = there[:-2] + there[1:-1] + there[2:]
     return np.where(track != 0, (wide[:-2] + wide[1:-1] + wide[2:]) / np.maximum(count, 1.0), 0.0)

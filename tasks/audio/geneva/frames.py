@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from cueflow.tasks.audio.geneva.cycles import jitter_and_shimmer
 from cueflow.tasks.audio.geneva.pitch import LOWEST_HZ, subharmonic_pitch
 from cueflow.tasks.audio.geneva.voice import formants_of, harmonics_of
 
@@ -36,7 +37,7 @@ class LowLevel:
     """Descriptors of n frames, not smoothed.
 
     `power` (n,) mean square; `loudness`, `flux`, `alpha_ratio_db`, `hammarberg_db`, `slope_low`, `slope_mid` (n,);
-    `mfcc` (n, 4); `f0_st` (n,) semitones over 27.5 Hz, 0 where unvoiced and NaN where no long window fits; `hnr_db`,
+    `mfcc` (n, 4); `jitter` (ratio) and `shimmer_db` (n,), 0 where undefined; `f0_st` (n,) semitones over 27.5 Hz, 0 where unvoiced and NaN where no long window fits; `hnr_db`,
     `h1_h2_db`, `h1_a3_db` (n,), `amplitude_db`, `formant_hz` and `bandwidth_hz` (n, 3) of voiced frames.
     """
 
@@ -49,6 +50,8 @@ class LowLevel:
     slope_low: F32
     slope_mid: F32
     f0_st: F32
+    jitter: F32
+    shimmer_db: F32
     hnr_db: F32
     h1_h2_db: F32
     h1_a3_db: F32
@@ -102,6 +105,10 @@ def low_level(samples: NDArray[np.floating], rate_hz: int) -> LowLevel:
     f0_st[: len(f0)] = f0
     voiced = np.flatnonzero(f0 > 0)
     hertz = LOWEST_HZ * 2.0 ** (f0[voiced] / 12.0)
+    all_hertz = np.zeros(len(short))
+    all_hertz[voiced] = hertz
+    step = round(STEP_S * rate_hz)
+    jitter, shimmer = jitter_and_shimmer(np.asarray(samples, dtype=np.float32), all_hertz, step, rate_hz)
     formants = formants_of(spectrum, rate_hz, size, among=voiced)
     harmonics = harmonics_of(magnitudes[voiced], hertz, long_bin_hz, at=voiced, formants=formants)
     return LowLevel(
@@ -114,6 +121,8 @@ def low_level(samples: NDArray[np.floating], rate_hz: int) -> LowLevel:
         slope_low=_slope(decibels, bin_hz, (0.0, 500.0)),
         slope_mid=_slope(decibels, bin_hz, (500.0, 1500.0)),
         f0_st=f0_st,
+        jitter=jitter,
+        shimmer_db=shimmer,
         hnr_db=harmonics.hnr_db,
         h1_h2_db=harmonics.h1_h2_db,
         h1_a3_db=harmonics.h1_a3_db,

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from math import gcd
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cueflow.tasks.audio.geneva.contours import Contours, contours, cycle_tracks
+from cueflow.tasks.audio.geneva.contours import Contours, contours
 from cueflow.tasks.audio.geneva.frames import STEP_S, LowLevel, low_level
 from cueflow.tasks.audio.geneva.slopes import slopes
-from cueflow.tasks.audio.quality.periods import Cycles, find_cycles
 from cueflow.tasks.audio.signal.level import POWER_FLOOR
-from cueflow.tasks.audio.signal.stream import CONTEXT, HOP, RATE_HZ
 from cueflow.tasks.audio.signal.vad import runs
 
 F64 = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 _SHORTEST = 2  # frames of a voiced or unvoiced stretch
+_UNSEEN = 2  # last frames with a pitch that no statistic of voiced and unvoiced frames counts
 _F0, _LOUD = "F0semitoneFrom27.5Hz_sma3nz", "loudness_sma3"
 
 
@@ -44,44 +42,7 @@ def egemaps(samples: NDArray[np.floating], rate: int) -> dict[str, float]:
     Eyben et al. (2016), The Geneva minimalistic acoustic parameter set, doi:10.1109/TAFFC.2015.2457417
     """
     frames = low_level(samples, rate)
-    jitter, shimmer = cycle_tracks(_cycles(samples, rate, frames), len(frames.power))
-    found = contours(frames, jitter, shimmer)
-    return functionals(found, np.ones(len(frames.power), dtype=bool))
-
-
-def _cycles(samples: NDArray[np.floating], rate: int, frames: LowLevel) -> Cycles:
-    from scipy.signal import resample_poly
-
-    common = gcd(rate, RATE_HZ)
-    low = np.asarray(samples, dtype=np.float64)
-    if rate != RATE_HZ:
-        low = resample_poly(low, RATE_HZ // common, rate // common)
-    n = len(low) // HOP
-    silence = np.zeros(CONTEXT)
-    padded = np.concatenate([silence, low[: n * HOP], silence]).astype(np.float32)
-    return find_cycles(padded, on_core(frames.f0_st, n), peak=float(np.abs(padded).max(initial=1e-9)))
-
-
-def on_core(f0_st: NDArray[np.floating], n_frames: int) -> NDArray[np.float32]:
-    """Pitch in Hz of the 10 ms frames that lie in the middle of the long windows.
-
-    Parameters
-    ----------
-    f0_st : ndarray, shape (n,)
-        Semitones, 0 where unvoiced.
-    n_frames : int
-        Frames wanted.
-
-    Returns
-    -------
-    ndarray, shape (n_frames,)
-        NaN where unvoiced.
-    """
-    out = np.full(n_frames, np.nan, dtype=np.float32)
-    place = np.flatnonzero(f0_st > 0)
-    place = place[place + 2 < n_frames]
-    out[place + 2] = 27.5 * 2.0 ** (f0_st[place] / 12.0)
-    return out
+    return functionals(contours(frames), np.ones(len(frames.power), dtype=bool))
 
 
 def functionals(found: Contours, keep: Flags) -> dict[str, float]:
@@ -100,19 +61,21 @@ def functionals(found: Contours, keep: Flags) -> dict[str, float]:
         88 values by published name, in the published order.
     """
     spans = runs(keep)
-    pitch = [part[part > 0] for part in (np.nan_to_num(found.f0[a:b]) for a, b in spans)]
+    known = keep & (np.arange(len(keep)) < int(np.isfinite(found.f0).sum()) - _UNSEEN)
+    f0 = np.nan_to_num(found.f0)
+    pitch = [part[part > 0] for part in (f0[a:b] for a, b in runs(known))]
     loud = [found.loudness[a:b] for a, b in spans]
     out = {**_contour(_F0, pitch), **_contour(_LOUD, loud)}
     for name, track in found.plain.items():
         out |= _moments(name, track[keep])
     for name, track in found.voiced.items():
-        out |= _moments(name, track[keep & (track != 0)])
+        out |= _moments(name, track[known & (track != 0)])
     for name, track in found.unvoiced.items():
-        out[f"{name}_amean"] = _mean(track[keep & (track != 0)])
-    voiced, unvoiced, known = _segments(found.f0, spans)
+        out[f"{name}_amean"] = _mean(track[known & (track != 0)])
+    voiced, unvoiced, looked_at = _segments(f0, runs(known))
     seconds = float(keep.sum()) * STEP_S
     out["loudnessPeaksPerSec"] = _per(slopes(loud, STEP_S).peaks, seconds)
-    out["VoicedSegmentsPerSec"] = _per(len(voiced), known)
+    out["VoicedSegmentsPerSec"] = _per(len(voiced), looked_at)
     out |= {"MeanVoicedSegmentLengthSec": _mean(voiced), "StddevVoicedSegmentLengthSec": _sd(voiced)}
     out |= {"MeanUnvoicedSegmentLength": _mean(unvoiced), "StddevUnvoicedSegmentLength": _sd(unvoiced)}
     out["equivalentSoundLevel_dBp"] = float(10.0 * np.log10(max(_mean(found.power[keep]), POWER_FLOOR)))
@@ -154,16 +117,15 @@ def _per(count: float, seconds: float) -> float:
 
 
 def _segments(f0: F64, spans: Sequence[tuple[int, int]]) -> tuple[F64, F64, float]:
-    """Lengths of voiced and of unvoiced stretches and the time that was looked at, s; the last two frames are not.
+    """Lengths of voiced and of unvoiced stretches and the time that was looked at, s.
 
     A stretch lasts from its first frame to its last: one less than their number. A single frame belongs to the stretch
     before it.
     """
     lengths: dict[bool, list[int]] = {True: [], False: []}
     frames = 0
-    end = int(np.isfinite(f0).sum()) - 2
     for first, last in spans:
-        part = f0[first : min(last, end)] > 0
+        part = f0[first:last] > 0
         edges = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(part)]
         stretches: list[tuple[bool, int]] = []
         for start, stop in pairwise(edges):

@@ -13,6 +13,7 @@ F64 = NDArray[np.float64]
 
 LOWEST_HZ = 27.5  # semitone 0
 _GRID_FROM_HZ = 25.0
+_HEARD_FROM_HZ = 32.0  # half sensitivity
 _RANGE_HZ = (55.0, 1000.0)
 _HARMONICS = 15
 _COMPRESSION = 0.85  # weight of a harmonic over the one below
@@ -23,11 +24,13 @@ _PIECE = 256  # frames at a time: stays in the processor's cache
 
 @dataclass(frozen=True, slots=True)
 class PathCosts:
-    """What the path pays: for weak voicing, for crossing the threshold, for an octave's jump, for a voicing change."""
+    """What the path pays: for weak voicing, for crossing the threshold, for an octave's jump and at most for any jump,
+    for a voicing change."""
 
     local: float = 2.0
     threshold: float = 4.0
     octave: float = 10.0
+    jump: float = 2.0
     switch: float = 4.5
 
 
@@ -71,10 +74,11 @@ def _grid(bins: int, bin_hz: float) -> tuple[F64, F32, F32]:
     from scipy.interpolate import CubicSpline
 
     octaves = np.linspace(np.log2(_GRID_FROM_HZ), np.log2((bins - 1) * bin_hz), bins)
-    spline = CubicSpline(np.arange(bins), np.eye(bins), axis=0, bc_type="natural")
-    step = octaves[1] - octaves[0]
-    sensitivity = 0.5 + np.arctan(3.0 * (np.arange(bins) + 1) * step) / np.pi
-    return octaves, spline(2.0**octaves / bin_hz).T.astype(np.float32), sensitivity.astype(np.float32)
+    knots = np.log2(np.maximum(np.arange(bins), 1) * bin_hz)
+    knots[0] = 2.0 * knots[1] - knots[2]  # 0 Hz has no place among octaves: as far below as the next two are apart
+    spline = CubicSpline(knots, np.eye(bins), axis=0, bc_type="natural")
+    sensitivity = 0.5 + np.arctan(3.0 * (octaves - np.log2(_HEARD_FROM_HZ))) / np.pi
+    return octaves, spline(octaves).T.astype(np.float32), sensitivity.astype(np.float32)
 
 
 def _peaks_only(spectrum: F32) -> F32:
@@ -92,9 +96,10 @@ def _candidates(magnitudes: F32, bin_hz: float) -> tuple[F64, F64]:
     octaves, spline, sensitivity = _grid(magnitudes.shape[1], bin_hz)
     loud = np.maximum(_peaks_only(magnitudes) @ spline, 0.0) * sensitivity
     step, n = float(octaves[1] - octaves[0]), len(octaves)
+    per_octave = n / float(octaves[-1] - octaves[0])  # of n points, not of the n - 1 steps between them
     total = np.zeros_like(loud)
     for harmonic in range(1, _HARMONICS + 1):
-        shift = int(np.log2(harmonic) / step)
+        shift = int(np.log2(harmonic) * per_octave)
         if shift < n:
             total[:, : n - shift] += loud[:, shift:] * _COMPRESSION ** (harmonic - 1)
     low, high = (int(np.searchsorted(octaves, np.log2(hertz))) for hertz in _RANGE_HZ)
@@ -105,8 +110,7 @@ def _candidates(magnitudes: F32, bin_hz: float) -> tuple[F64, F64]:
     there = np.take_along_axis(height, best, axis=1) > 0
     y0, y1, y2 = (np.take_along_axis(total, best + low + k, axis=1).astype(np.float64) for k in (-1, 0, 1))
     shift_by = 0.5 * (y0 - y2) / np.minimum(y0 - 2.0 * y1 + y2, -1e-12)
-    peak = np.maximum(y1 - 0.25 * (y0 - y2) * shift_by, 1e-12)
-    voicing = np.where(there, 1.0 - total.mean(axis=1, keepdims=True) / peak, 0.0)
+    voicing = np.where(there, 1.0 - total.mean(axis=1, keepdims=True) / np.maximum(y1, 1e-12), 0.0)
     return octaves[0] + step * (best + low + shift_by), np.clip(voicing, 0.0, 1.0)
 
 
@@ -124,6 +128,7 @@ def _path(octaves: F64, voicing: F64, costs: PathCosts) -> NDArray[np.int64]:
     for i in range(1, n):
         np.abs(octaves[i - 1][:, None] - octaves[i][None, :], out=step[:k, :k])
         step[:k, :k] *= costs.octave
+        np.minimum(step[:k, :k], costs.jump, out=step[:k, :k])
         reach = total[:, None] + step
         back[i] = reach.argmin(axis=0)
         total = reach[back[i], every]
