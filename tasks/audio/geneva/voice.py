@@ -70,11 +70,14 @@ def formants_of(spectra: NDArray[np.complex64], rate_hz: int, size: int, *, amon
 
 
 def _at_low_rate(spectra: NDArray[np.complex64], rate_hz: int, size: int) -> F64:
-    """The frames at 11 kHz: 20 ms that begin with the transform's zeros, half of which lie before the frame."""
+    """The frames at 11 kHz: 20 ms that begin with the transform's zeros, half of which lie before the frame.
+
+    Cut at `bins`, the spectrum leaves something of the frame in the zeros, and the predictor hears it.
+    """
     length = round(_SHORT_S * _LOW_RATE)
     bins = min(length // 2, spectra.shape[1])
     zeros = (size - round(_SHORT_S * rate_hz)) / 2.0 * _LOW_RATE / rate_hz
-    time = np.arange(int(np.ceil(zeros)), length) - zeros
+    time = np.arange(length) - zeros
     angle = 2.0 * np.pi * np.outer(np.arange(bins), time) * rate_hz / (size * _LOW_RATE)
     part = spectra[:, :bins]
     return np.asarray(part.real @ np.cos(angle) - part.imag @ np.sin(angle), dtype=np.float64)
