@@ -18,7 +18,8 @@ _SHORT_S = 0.02
 _EDGES_HZ = (50.0, 5450.0)
 _REACH = 0.2  # of a formant's frequency: harmonics within belong to it
 _LEAST = 1e-2  # of the autocorrelation: at -20 dB nothing is left of the harmonics
-_WIDTH = 0.25  # of the pitch: where a harmonic's peak is looked for
+_MOST = 100  # harmonics
+_MISSING_DB = -200.0  # of a harmonic without a peak
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,52 +136,82 @@ def harmonics_of(magnitudes: F32, f0_hz: F64, bin_hz: float, *, at: Index, forma
     -------
     HarmonicFrames
         Of all n frames. H1 is the first harmonic above the pitch (2 f0) and H2 the second (3 f0), as in openSMILE;
-        the formants' amplitudes are over that of the pitch itself.
+        the formants' amplitudes are over that of the pitch itself, 0 where no harmonic is near or the nearest is the
+        pitch.
     """
     n = len(formants.hertz)
     hnr, h1_h2, h1_a3 = (np.zeros(n, dtype=np.float32) for _ in range(3))
     amplitude = np.full((n, 3), ABSENT_DB, dtype=np.float32)
     for first in range(0, len(at), 256):
         rows = slice(first, first + 256)
-        spectra, hertz, where = magnitudes[rows], f0_hz[rows], at[rows]
+        spectra, hertz, where = magnitudes[rows].astype(np.float64), f0_hz[rows], at[rows]
         hnr[where] = _noise(spectra, hertz, bin_hz)
-        levels = _harmonic_levels(spectra, hertz, bin_hz)
-        number = np.arange(1, levels.shape[1] + 1)
+        found = _harmonics(spectra, hertz, bin_hz)
+        h1_h2[where] = found.level_db[:, 1] - found.level_db[:, 2]
         for k in range(3):
-            centre = formants.hertz[where, k][:, None]
-            away = np.abs(number * hertz[:, None] - centre)
-            near = (away < _REACH * centre) | (away == away.min(axis=1, keepdims=True))
-            best = np.where(near & (centre > 0), levels, -np.inf).max(axis=1)
-            amplitude[where, k] = np.where(np.isfinite(best), best - levels[:, 0], ABSENT_DB)
-        h1_h2[where] = levels[:, 1] - levels[:, 2]
-        h1_a3[where] = np.where(amplitude[where, 2] > ABSENT_DB, levels[:, 1] - levels[:, 0] - amplitude[where, 2], 0.0)
+            amplitude[where, k] = _formant_amplitude(found, formants.hertz[where, k])
+        h1_a3[where] = np.where(amplitude[where, 2] > ABSENT_DB, found.level_db[:, 1] - amplitude[where, 2], 0.0)
     return HarmonicFrames(hnr, h1_h2, h1_a3, amplitude)
 
 
-def _noise(spectra: F32, f0_hz: F64, bin_hz: float) -> F64:
-    """Harmonics to noise from the window's autocorrelation at the highest lag within three samples of the period."""
+@dataclass(frozen=True, slots=True)
+class _Harmonics:
+    """Of k frames and h harmonics: `level_db` of the peaks over the pitch's own bin, `hertz` of the bins, NaN if none.
+
+    The pitch's own bin is not read between the bins while the peaks are: so in openSMILE.
+    """
+
+    level_db: F64
+    hertz: F64
+
+
+def _nearest_peaks(tracks: F64, place: Index) -> Index:
+    """Local maxima (k, h) of the tracks (k, n) that are nearest to the places (k, h), the later of two as near.
+
+    Beyond n where there is none.
+    """
+    n = tracks.shape[1]
+    top = np.zeros(tracks.shape, dtype=bool)
+    top[:, 1:-1] = (tracks[:, 1:-1] > tracks[:, :-2]) & (tracks[:, 1:-1] >= tracks[:, 2:])
+    before = np.maximum.accumulate(np.where(top, np.arange(n), -n), axis=1)
+    after = np.minimum.accumulate(np.where(top, np.arange(n), 2 * n)[:, ::-1], axis=1)[:, ::-1]
+    left, right = (np.take_along_axis(side, place, axis=1) for side in (before, after))
+    return np.where(right - place <= place - left, right, np.where(left < 0, 2 * n, left))
+
+
+def _noise(spectra: F64, f0_hz: F64, bin_hz: float) -> F64:
+    """Harmonics to noise from the window's autocorrelation at the peak nearest to the period."""
     from scipy import fft
 
-    auto = fft.irfft(spectra.astype(np.float64) ** 2, axis=1)
-    rate_hz = bin_hz * auto.shape[1]
-    lag = np.round(rate_hz / f0_hz).astype(np.int64)[:, None] + np.arange(-3, 4)
-    peak = np.take_along_axis(auto, np.clip(lag, 1, auto.shape[1] // 2), axis=1).max(axis=1)
+    auto = fft.irfft(spectra**2, axis=1)[:, : spectra.shape[1]]
+    period = np.round(bin_hz * 2 * (spectra.shape[1] - 1) / f0_hz).astype(np.int64)[:, None]
+    place = _nearest_peaks(auto, np.minimum(period, auto.shape[1] - 1))
+    place = np.where(place < auto.shape[1], place, period)
+    peak = np.take_along_axis(auto, np.minimum(place, auto.shape[1] - 1), axis=1)[:, 0]
     peak = np.clip(peak, _LEAST * auto[:, 0], (1.0 - 1e-10) * auto[:, 0]) + 1e-30
     return np.asarray(10.0 * np.log10(peak / (auto[:, 0] - peak + 1e-30)))
 
 
-def _harmonic_levels(spectra: F32, f0_hz: F64, bin_hz: float) -> F64:
-    """Level of the harmonics' peaks (k, h) in dB, -inf beyond the spectrum."""
-    decibels = 20.0 * np.log10(spectra.astype(np.float64) + 1e-12)
+def _harmonics(spectra: F64, f0_hz: F64, bin_hz: float) -> _Harmonics:
+    """The peak nearest to each harmonic's bin, within half the pitch, its height by a parabola through three bins."""
     bins = spectra.shape[1]
-    count = max(3, min(100, int(_EDGES_HZ[1] * (1 + _REACH) / max(float(f0_hz.min()), 1.0))))
+    count = max(3, min(_MOST, int(_EDGES_HZ[1] * (1 + _REACH) / max(float(f0_hz.min()), 1.0))))
     centre = np.arange(1, count + 1) * f0_hz[:, None] / bin_hz
-    reach = _WIDTH * f0_hz[:, None] / bin_hz
-    low, high = np.ceil(centre - reach), np.floor(centre + reach)
-    best = np.full(centre.shape, -np.inf)
-    for step in range(int((high - low).max()) + 1):
-        place = low + step
-        there = (place <= high) & (place < bins)
-        value = np.take_along_axis(decibels, np.where(there, place, 0).astype(np.int64), axis=1)
-        best = np.where(there, np.maximum(best, value), best)
-    return best
+    place = _nearest_peaks(spectra, np.minimum(np.round(centre), bins - 1).astype(np.int64))
+    there = (np.abs(place - centre) <= f0_hz[:, None] / bin_hz / 2.0) & (centre < bins - 1)
+    place = np.clip(place, 1, bins - 2)
+    y0, y1, y2 = (np.take_along_axis(spectra, place + k, axis=1) for k in (-1, 0, 1))
+    height = y1 + (y0 - y2) ** 2 / 8.0 / np.maximum(2.0 * y1 - y0 - y2, 1e-30)
+    own = np.where(there[:, :1], y1[:, :1], height[:, :1])
+    level = 20.0 * np.log10(np.maximum(height, 1e-30) / np.maximum(own, 1e-30))
+    return _Harmonics(np.where(there, level, _MISSING_DB), np.where(there, place * bin_hz, np.nan))
+
+
+def _formant_amplitude(found: _Harmonics, hertz: F32) -> F64:
+    """Level of the strongest harmonic within a fifth of a formant (k,)."""
+    centre = hertz[:, None].astype(np.float64)
+    near = np.abs(found.hertz - centre) <= _REACH * centre
+    level = np.where(near, found.level_db, -np.inf)
+    best = level.argmax(axis=1)[:, None]
+    value = np.where(near.any(axis=1) & (best[:, 0] > 0), np.take_along_axis(level, best, axis=1)[:, 0], 0.0)
+    return np.where(hertz > 0, value, ABSENT_DB)
