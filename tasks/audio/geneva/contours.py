@@ -83,7 +83,6 @@ def descriptors(frames: LowLevel) -> dict[str, F64]:
     """
     outside = np.isnan(frames.f0_st)
     f0 = np.where(outside, 0.0, frames.f0_st).astype(np.float64)
-    voiced = f0 > 0
     spectral = {
         "Loudness": frames.loudness,
         "alphaRatio": frames.alpha_ratio_db,

@@ -65,9 +65,7 @@ def jitter_and_shimmer(samples: F32, f0_hz: F64, step: int, rate_hz: int) -> tup
     return jitter, shimmer
 
 
-def _periods(
-    samples: F32, f0_hz: F64, step: int, rate_hz: int, *, within: tuple[int, int]
-) -> Iterator[_Period]:
+def _periods(samples: F32, f0_hz: F64, step: int, rate_hz: int, *, within: tuple[int, int]) -> Iterator[_Period]:
     """Periods from the start of a voiced stretch on; where none is found the search goes on a period later."""
     first, last = within
     at = float(first * step)

@@ -37,8 +37,9 @@ class LowLevel:
     """Descriptors of n frames, not smoothed.
 
     `power` (n,) mean square; `loudness`, `flux`, `alpha_ratio_db`, `hammarberg_db`, `slope_low`, `slope_mid` (n,);
-    `mfcc` (n, 4); `jitter` (ratio) and `shimmer_db` (n,), 0 where undefined; `f0_st` (n,) semitones over 27.5 Hz, 0 where unvoiced and NaN where no long window fits; `hnr_db`,
-    `h1_h2_db`, `h1_a3_db` (n,), `amplitude_db`, `formant_hz` and `bandwidth_hz` (n, 3) of voiced frames.
+    `mfcc` (n, 4); `jitter` (ratio) and `shimmer_db` (n,), 0 where undefined; `f0_st` (n,) semitones over 27.5 Hz, 0
+    where unvoiced and NaN where no long window fits; `hnr_db`, `h1_h2_db`, `h1_a3_db` (n,), `amplitude_db`,
+    `formant_hz` and `bandwidth_hz` (n, 3) of voiced frames.
     """
 
     power: F32

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cueflow.tasks.audio.geneva.contours import Contours, contours
-from cueflow.tasks.audio.geneva.frames import STEP_S, LowLevel, low_level
+from cueflow.tasks.audio.geneva.frames import STEP_S, low_level
 from cueflow.tasks.audio.geneva.slopes import slopes
 from cueflow.tasks.audio.signal.level import POWER_FLOOR
 from cueflow.tasks.audio.signal.vad import runs

@@ -24,8 +24,10 @@ _PIECE = 256  # frames at a time: stays in the processor's cache
 
 @dataclass(frozen=True, slots=True)
 class PathCosts:
-    """What the path pays: for weak voicing, for crossing the threshold, for an octave's jump and at most for any jump,
-    for a voicing change."""
+    """What the path pays.
+
+    For weak voicing, for crossing the threshold, for an octave's jump, at most for any jump, for a voicing change.
+    """
 
     local: float = 2.0
     threshold: float = 4.0
