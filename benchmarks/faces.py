@@ -293,7 +293,7 @@ def events(sessions: int, minutes: float) -> None:
 
 
 def _events(video: Path, rate: float) -> list[Any]:
-    config = VideoConfig(face_rate_hz=rate)
+    config = VideoConfig(face_rate_hz=rate, body_rate_hz=2.0, hand_rate_hz=1.0, flow_rate_hz=1.0)
     return list(analyse_video(video, place=Place(), models=video_models(), config=config)[Role.PATIENT].events)
 
 

@@ -197,7 +197,7 @@ def shifts(sitters: Sequence[Sitter], seconds: float) -> None:
         script = Script.drawn(np.random.default_rng(number), seconds)
         with tempfile.TemporaryDirectory() as folder:
             film(Path(folder, "film.mp4"), sitter, script)
-            config = VideoConfig(face_rate_hz=RATE_HZ, flow_rate_hz=1.0)
+            config = VideoConfig(face_rate_hz=RATE_HZ, body_rate_hz=2.0, hand_rate_hz=1.0, flow_rate_hz=1.0)
             found = analyse_video(Path(folder, "film.mp4"), place=Place(), models=video_models(), config=config)
         events = [e.start_s for e in found[Role.PATIENT].events if e.kind == "gaze_shift"]
         true, seen = true + len(script.large), seen + len(events)
