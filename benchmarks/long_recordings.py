@@ -1,6 +1,7 @@
 """Peak memory of reading and measuring a recording, by its length: a day must take no more than an hour.
 
 python benchmarks/long_recordings.py [HOURS …] [FORMAT …]    # 1 6 24, every format
+python benchmarks/long_recordings.py run [HOURS …]    # `cueflow run` over heart, breathing and skin in one EDF file
 
 Each row is a process of its own that reads one file as a run does, makes all measures and its marks, and says the most
 memory that it held. The file is written by another process before.
@@ -22,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 from body_data import analysed
-from measure import heading
+from measure import CUEFLOW, cost_of, heading
 
 from cueflow.schemas.results import FloatArray
 from cueflow.schemas.session import Modality
@@ -193,6 +194,34 @@ FORMATS: dict[str, tuple[Callable[[Path, float], Path], Modality]] = {
 }
 
 
+def whole_run(hours: float) -> None:
+    """Print what `cueflow run` takes for one session of three signals at 250 Hz."""
+    import pyedflib
+
+    import cueflow
+
+    kinds = {"ecg": "mV", "respiration": "V", "eda": "uS"}
+    with tempfile.TemporaryDirectory() as scratch:
+        folder, tables = Path(scratch) / "d", Path(scratch) / "t"
+        folder.mkdir()
+        with pyedflib.EdfWriter(str(folder / "a.edf"), 3, file_type=pyedflib.FILETYPE_EDFPLUS) as writer:
+            heads = (pyedflib.highlevel.make_signal_header(k, dimension=u, sample_frequency=RATE, physical_min=-20,
+                                                           physical_max=20) for k, u in kinds.items())  # fmt: skip
+            writer.setSignalHeaders(list(heads))
+            for t, ecg in parts(hours):
+                skin = 5.0 + 0.5 * np.sin(t / 300.0) + np.maximum(np.sin(t / 9.0), 0.0) ** 6
+                writer.writeSamples([ecg, np.sin(1.6 * t + np.sin(t / 7.0)), skin])
+        rows = "".join(f"S1,P1,{k},a.edf,{k},0\n" for k in kinds)
+        (folder / "manifest.csv").write_text("session_id,subject_id,modality,path,channel,start_s\n" + rows)
+        spent = cost_of([*CUEFLOW, "run", str(folder), "--out", str(tables)])
+        size = sum(p.stat().st_size for p in tables.rglob("*.parquet")) / 1e6
+        with cueflow.open_tables(tables) as found:
+            status = found["sessions"].collect()["status"].to_list()
+            values, events = (found[name].collect().height for name in ("biomarkers", "events"))
+    print(f"| {hours:g} | {spent.seconds:.0f} | {spent.largest_mib:.0f} | {spent.tree_mib:.0f} | {status} | {values} | "
+          f"{events} | {size:.0f} |", flush=True)  # fmt: skip
+
+
 def measured(path: Path, modality: Modality) -> tuple[float, float, int]:
     """Peak memory in MiB, time in s, and samples of a file that is read and measured in this process."""
     from cueflow.tasks.clock.marks import marks_of
@@ -216,6 +245,14 @@ def main(arguments: Sequence[str]) -> None:
         return
     if arguments[:1] == ["_read"]:
         print(*measured(Path(arguments[2]), FORMATS[arguments[1]][1]))
+        return
+    if arguments[:1] == ["run"]:
+        print(heading("A whole run by length"))
+        print(
+            "| h | s | largest process, MiB | all, MiB | session | values | events | tables, MB |\n" + "|---" * 8 + "|"
+        )
+        for length in arguments[1:] or ["1", "24"]:
+            whole_run(float(length))
         return
     hours = [float(a) for a in arguments if a.replace(".", "").isdigit()] or [1.0, 6.0, 24.0]
     names = [a for a in arguments if a in FORMATS] or list(FORMATS)
