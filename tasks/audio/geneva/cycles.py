@@ -85,9 +85,10 @@ def _periods(samples: F32, f0_hz: F64, step: int, rate_hz: int, *, within: tuple
 def _match(part: F32, size: int, low: int, high: int) -> float | None:
     """The lag from low to high at which the first `size` samples come again, between samples."""
     data = part.astype(np.float64)
-    others = np.lib.stride_tricks.sliding_window_view(data, size)[low : high + 1]
-    energy = np.einsum("ij,ij->i", others, others) * float(data[:size] @ data[:size])
-    alike = np.divide(others @ data[:size], np.sqrt(energy), out=np.zeros(len(others)), where=energy > 0)
+    dots = np.correlate(data[low : high + size], data[:size], "valid")
+    power = np.concatenate([[0.0], np.cumsum(data**2)])
+    energy = np.maximum(power[low + size : high + size + 1] - power[low : high + 1], 0.0) * power[size]
+    alike = np.divide(dots, np.sqrt(energy), out=np.zeros(len(dots)), where=energy > 0)
     best = int(alike.argmax())
     if alike[best] < _LEAST:
         return None
