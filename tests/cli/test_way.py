@@ -209,7 +209,7 @@ def test_a_signal_stops_at_once_loses_nothing_and_leaves_no_server(cueflow, envi
     with subprocess.Popen(
         command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True
     ) as process:
-        deadline = time.monotonic() + 100
+        deadline = time.monotonic() + 200
         while not any("prefect.server" in said for said in members(process.pid)) and time.monotonic() < deadline:
             time.sleep(0.05)
         os.kill(process.pid, number)  # to the process alone, as an orchestrator does; a terminal tells its children too
@@ -217,6 +217,7 @@ def test_a_signal_stops_at_once_loses_nothing_and_leaves_no_server(cueflow, envi
     assert process.returncode == 128 + number
     assert "Stopped; what was written stays" in said
     assert "Traceback" not in said
+    deadline = time.monotonic() + 20
     while (left := members(process.pid)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert left == []
