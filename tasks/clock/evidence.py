@@ -353,8 +353,10 @@ def _by_beats(
     def place(first_s: float, last_s: float, _: float | None) -> Offset | None:
         return beats_offset(known, beats[(beats >= first_s) & (beats <= last_s)], within_s=within_s)
 
-    def fits(found: Offset) -> Track:
-        return beats, (np.abs(nearest(known, found.at(beats)) - found.at(beats)) < _MATCH_S).astype(np.float64)
+    def fits(found: Offset) -> tuple[FloatArray, FloatArray, FloatArray]:
+        at = found.at(beats)
+        inside = (at >= known[0]) & (at <= known[-1])
+        return beats, (np.abs(nearest(known, at) - at) < _MATCH_S).astype(np.float64), inside.astype(np.float64)
 
     found = place_with_jumps(Shared(place, fits, (float(beats[0]), float(beats[-1])), _WINDOW_S, _BEAT_DOUBT))
     if found is None:

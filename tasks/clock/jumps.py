@@ -9,13 +9,15 @@ from itertools import pairwise
 import numpy as np
 
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.clock.offsets import DRIFT_PPM, Jump, Offset, Track
+from cueflow.tasks.clock.offsets import DRIFT_PPM, Jump, Offset
 
 _FEWEST_WINDOWS = 4  # fewer tell no jump from chance
 JUMP_S = 60.0
 """Largest step of a clock that is looked for."""
 _SLACK_S = 0.05
 _MARGIN_S = 5.0  # left out at either side of a step, whose time is not exact
+_END = 0.15  # an end that holds this share of what could fit has to
+_SILENT = 0.2  # times as well as the rest: fits no better than that, and something is wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +25,13 @@ class Shared:
     """What another recorder shares with the reference.
 
     `place` gives the place of the part between two times on the other's clock, near a lead in s where that is known
-    to `JUMP_S`, or anywhere; `fits` the times (n,) on it, and how well what lies there fits at a place (n,); `span` is
-    its extent; `window_s` the length in which a place is found; two moments of a jump whose fits differ by less than
-    `doubt` are equally likely.
+    to `JUMP_S`, or anywhere; `fits` the times (n,) on it, how well what lies there fits at a place (n,), and how well
+    it could where the reference was recording (n,); `span` is its extent; `window_s` the length in which a place is
+    found; two moments of a jump whose fits differ by less than `doubt` are equally likely.
     """
 
     place: Callable[[float, float, float | None], Offset | None]
-    fits: Callable[[Offset], Track]
+    fits: Callable[[Offset], tuple[FloatArray, FloatArray, FloatArray]]
     span: tuple[float, float]
     window_s: float
     doubt: float
@@ -51,7 +53,8 @@ def place_with_jumps(shared: Shared) -> Offset | None:
 
     The recording is cut into windows that are placed one by one. Neighbours that are further apart than 150 ppm of
     drift, their intervals and 50 ms let them be lie on two sides of a step; each stretch then gets a place of its own.
-    Whether this clock jumped or the reference's cannot be told.
+    Whether this clock jumped or the reference's cannot be told. Where no step is seen, but an end of the recording does
+    not fit at the place of the whole, that end is placed by itself.
 
     Parameters
     ----------
@@ -62,12 +65,12 @@ def place_with_jumps(shared: Shared) -> Offset | None:
     -------
     Offset or None
         With the mean drift of the stretches; None where there is no place, or a stretch has none though its windows
-        say that the clock jumped.
+        say that the clock jumped, or an end has none though it does not fit.
     """
     whole = shared.place(*shared.span, None)
     stretches = _stretches(_windows(shared, whole))
     if len(stretches) < 2:
-        return whole
+        return None if whole is None else _with_its_ends(shared, whole)
     borders = [_border(shared, one[-1], other[0]) for one, other in pairwise(stretches)]
     starts = [shared.span[0], *(last + _MARGIN_S for _, last in borders)]
     ends = [*(first - _MARGIN_S for first, _ in borders), shared.span[1]]
@@ -76,7 +79,53 @@ def place_with_jumps(shared: Shared) -> Offset | None:
         for a, b, stretch in zip(starts, ends, stretches, strict=True)
         if (found := shared.place(a, b, _lag(stretch[0]))) is not None
     ]
-    return _joined(parts, borders) if len(parts) == len(stretches) else None
+    if len(parts) < len(stretches):
+        return None
+    return _if_all_fits(shared, _joined(parts, borders))
+
+
+def _with_its_ends(shared: Shared, whole: Offset) -> Offset | None:
+    """The place of the whole, or of its two parts where one of the ends does not fit at it."""
+    border = silent_end(*shared.fits(whole))
+    if border is None:
+        return whole
+    middle = float(np.mean(shared.span))
+    lead = float(whole.at(middle)) - middle
+    sides = ((shared.span[0], border), (border, shared.span[1]))
+    parts = [_Window(a, b, found) for a, b in sides if (found := shared.place(a, b, lead)) is not None]
+    if len(parts) < 2:
+        return None
+    if _fits(*parts):
+        return whole
+    return _if_all_fits(shared, _joined(parts, [_border(shared, *parts)]))
+
+
+def _if_all_fits(shared: Shared, place: Offset) -> Offset | None:
+    return place if silent_end(*shared.fits(place)) is None else None
+
+
+def silent_end(times: FloatArray, fit: FloatArray, could: FloatArray) -> float | None:
+    """Where the end begins, or the beginning ends, that does not fit though the rest does.
+
+    Parameters
+    ----------
+    times, fit, could : ndarray, shape (n,)
+        As `Shared.fits` gives them.
+
+    Returns
+    -------
+    float or None
+        The time, s; of both ends the larger one. None where both fit: at least a fifth as well as the rest.
+    """
+    most, border = 0.0, None
+    for turn in (1, -1):
+        fits, holds = np.cumsum(fit[::turn]), np.cumsum(could[::turn])
+        share = holds / max(float(holds[-1]), 1e-12)
+        rest = (fits[-1] - fits) / np.maximum(holds[-1] - holds, 1e-12)
+        silent = np.flatnonzero((share >= _END) & (share <= 1 - _END) & (fits < _SILENT * rest * holds))
+        if len(silent) and share[silent[-1]] > most:
+            most, border = float(share[silent[-1]]), float(times[::turn][silent[-1]])
+    return border
 
 
 def _windows(shared: Shared, whole: Offset | None) -> list[_Window]:
@@ -119,8 +168,8 @@ def _lag(window: _Window) -> float:
 
 def _border(shared: Shared, before: _Window, after: _Window) -> tuple[float, float]:
     """Between which times the clock stepped: before it the one place fits best, after it the other."""
-    times, early = shared.fits(before.place)
-    _, late = shared.fits(after.place)
+    times, early, _ = shared.fits(before.place)
+    _, late, _ = shared.fits(after.place)
     inside = (times >= before.start_s) & (times <= after.end_s)
     if not inside.any():
         return before.start_s, after.end_s

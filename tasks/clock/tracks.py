@@ -114,7 +114,9 @@ def between(track: Track, first_s: float, last_s: float) -> Track:
     return track[0][inside], track[1][inside]
 
 
-def track_fits(reference: Track, other: Track, rate: float) -> Callable[[Offset], Track]:
+def track_fits(
+    reference: Track, other: Track, rate: float
+) -> Callable[[Offset], tuple[FloatArray, FloatArray, FloatArray]]:
     """How well each moment of a track fits a reference at a place.
 
     Parameters
@@ -127,13 +129,16 @@ def track_fits(reference: Track, other: Track, rate: float) -> Callable[[Offset]
     Returns
     -------
     callable
-        From a place to the times of the moments on the other's clock and the product of both tracks there, in standard
-        deviations; of several parts of the reference the one that fits best in all.
+        From a place to the times of the moments on the other's clock, the product of both tracks there, in standard
+        deviations, of several parts of the reference the one that fits best in all, and the other's own square where
+        the reference was recording.
     """
     start, values = evened(*other, rate)
     times = start + np.arange(len(values)) / rate
 
-    def fits(place: Offset) -> Track:
+    first_s, last_s = extent(reference)
+
+    def fits(place: Offset) -> tuple[FloatArray, FloatArray, FloatArray]:
         at = place.at(times)
         columns = (evened(reference[0], column, rate) for column in np.atleast_2d(reference[1].T))
         made = (
@@ -141,7 +146,8 @@ def track_fits(reference: Track, other: Track, rate: float) -> Callable[[Offset]
             for first, known in columns
             if len(known)
         )
-        return times, max(made, key=lambda product: float(product.sum()), default=np.zeros(len(times)))
+        fit = max(made, key=lambda product: float(product.sum()), default=np.zeros(len(times)))
+        return times, fit, np.where((at >= first_s) & (at <= last_s), values**2, 0.0)
 
     return fits
 
