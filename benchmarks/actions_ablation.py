@@ -20,7 +20,8 @@ import numpy as np
 import torch
 from measure import heading
 
-from cueflow.flows.actions import FeatureStore, feature_setting, load_clips
+from cueflow.flows.actions.clips import load_clips
+from cueflow.flows.actions.features import FeatureStore, feature_setting
 from cueflow.tasks.actions.data.annotations import annotations_of
 from cueflow.tasks.actions.data.labels import step_labels, usable_classes
 from cueflow.tasks.actions.judge.evaluate import Judged, bootstrap, cross_validate, report

@@ -184,7 +184,7 @@ def report(
         drawn = FacesAs(faces.value)
         shown.append(PeoplePictures(pictures, span, faces=drawn, name=dataset_name, strict=bool(session)))
     if pictures is not None and action_model is not None:
-        from cueflow.flows.action_sessions import ActionPictures
+        from cueflow.flows.actions.sessions import ActionPictures
 
         shown.append(ActionPictures(pictures, action_model, words=words, name=dataset_name))
     for page in write_pages(tables, out, session=session or None, groups=groups, pictures=shown):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cueflow.flows.actions import patient_video
+from cueflow.flows.actions.clips import patient_video
 from cueflow.flows.showing.recorded import start_of
 from cueflow.flows.work.stages import video_models
 from cueflow.schemas.config import VideoConfig

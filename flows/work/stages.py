@@ -26,7 +26,7 @@ from cueflow.tasks.ingest.paths import resolve_inside
 from cueflow.tasks.windows import phases_of
 
 if TYPE_CHECKING:
-    from cueflow.flows.actions import RunActions
+    from cueflow.flows.actions.models import RunActions
     from cueflow.tasks.ingest.transcripts import Utterance
     from cueflow.tasks.physiology.heart.leads import Leads
     from cueflow.tasks.video.follow import VideoModels
@@ -207,7 +207,8 @@ def _actions_of(job: StageJob, stream: Stream) -> RunActions | None:
     """The action model for this stream: the patient's video, or the only one."""
     if not job.config.video.action_model:
         return None
-    from cueflow.flows.actions import patient_stream, run_actions
+    from cueflow.flows.actions.clips import patient_stream
+    from cueflow.flows.actions.models import run_actions
 
     if patient_stream(job.streams) != stream:
         return None

@@ -27,9 +27,9 @@ def cohort(tmp_path_factory):
 def command(monkeypatch, tiny_folder, tmp_path):
     """Run a command in this process, with the tiny backbone in the place of the one of the lock file."""
     from cueflow.cli.main import app
-    from cueflow.flows import actions as flow
+    from cueflow.flows.actions import backbones
 
-    monkeypatch.setattr(flow, "model_path", lambda _name: tiny_folder)
+    monkeypatch.setattr(backbones, "model_path", lambda _name: tiny_folder)
 
     def run(*arguments):
         return CliRunner().invoke(app, ["actions", *map(str, arguments)])
@@ -141,7 +141,7 @@ def test_help_of_every_command():
 
 
 def test_an_adapter_inside_the_backbone(command, cohort, tmp_path):
-    from cueflow.flows.actions import RunActions
+    from cueflow.flows.actions.models import RunActions
 
     made = ("--cache", tmp_path / "cache", "--epochs", 1, "--rate", 4, "--motion", "pixels", "--size", 56)
     done = command("train", cohort, *made, "--out", tmp_path / "m", "--inside", "conv", "--lora", 2)

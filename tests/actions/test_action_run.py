@@ -14,8 +14,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cueflow.flows import actions as flow
-from cueflow.flows.action_sessions import ActionPictures
+from cueflow.flows.actions import backbones, models
+from cueflow.flows.actions.sessions import ActionPictures
 from cueflow.flows.planning.options import Options, preflight
 from cueflow.flows.work import stages
 from cueflow.flows.work.jobs import StageJob
@@ -41,9 +41,9 @@ def cohort(tmp_path_factory):
 def trained(model, tiny_folder, tmp_path, monkeypatch):
     """A model of the tiny backbone, with a rule beside it."""
     monkeypatch.setattr(stages, "model_path", lambda name: tiny_folder if name == "dinov2_small" else real_path(name))
-    monkeypatch.setattr(flow, "model_path", lambda _name: tiny_folder)
-    monkeypatch.setattr(flow, "backbone_sha256", lambda _name: model.setting.backbone_sha256)
-    flow.run_actions.cache_clear()
+    monkeypatch.setattr(backbones, "model_path", lambda _name: tiny_folder)
+    monkeypatch.setattr(models, "backbone_sha256", lambda _name: model.setting.backbone_sha256)
+    models.run_actions.cache_clear()
     sensitive = replace(model, thresholds=model.thresholds * 0 + 1e-3)  # a random backbone: everything is found
     head = replace(sensitive.setting, rate_hz=4.0)
     save_model(fitted(replace(sensitive, setting=head)), tmp_path / "m")

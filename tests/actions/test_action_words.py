@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cueflow.flows.actions import feature_setting
+from cueflow.flows.actions.features import feature_setting
 from cueflow.schemas.errors import ConfigError, ModelError
 from cueflow.tasks.actions.data.prompts import Prompts, read_prompts, words_sha256
 from cueflow.tasks.actions.judge.evaluate import judge

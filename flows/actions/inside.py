@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cueflow.flows.actions import find_backbone, patient_video
+from cueflow.flows.actions.backbones import find_backbone
+from cueflow.flows.actions.clips import patient_video
 from cueflow.schemas.errors import ModelError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import FloatArray

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cueflow.flows.actions import FeatureStore, load_action_model, patient_video
+from cueflow.flows.actions.clips import patient_video
+from cueflow.flows.actions.features import FeatureStore
+from cueflow.flows.actions.models import load_action_model
 from cueflow.flows.showing.recorded import start_of
 from cueflow.schemas.errors import DatasetError, StreamError
 from cueflow.schemas.results import Event

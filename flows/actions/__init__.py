@@ -1,0 +1,1 @@
+"""Actions in long video, around the method: backbones, cached features, annotated recordings, models, sessions."""
