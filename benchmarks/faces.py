@@ -2,6 +2,7 @@
 
 python benchmarks/faces.py angles                       # faces turned in space by known angles
 python benchmarks/faces.py masks                        # masks drawn over the same faces
+python benchmarks/faces.py glasses                      # the same faces with and without, glasses drawn over the bare
 python benchmarks/faces.py events [SESSIONS] [MINUTES]  # default 4 sessions of 1 minute, at 25 and at 60 frames/s
 
 The rendered faces are the simulator's portrait and those of photographs beside the checkout on a mesh: depth of the
@@ -34,6 +35,7 @@ from cueflow.tasks.video.analyse import Place, analyse_video
 from cueflow.tasks.video.face.cover import mask_signs, mouth_covered
 from cueflow.tasks.video.face.finder import FaceSearch, Square, ideal_square, image_of, squares
 from cueflow.tasks.video.face.geometry import head_angles, rotation_between
+from cueflow.tasks.video.face.glasses import glasses_signs, hides_eyes, wears_glasses
 
 Picture = NDArray[np.uint8]
 AWAY = 4.0  # of the camera, in heights of the face
@@ -43,6 +45,9 @@ OVAL = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379
 MASK = (234, 117, 119, 197, 348, 346, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149, 150, 136,
         172, 58, 132, 93)  # fmt: skip
 MASKS = {"light blue": (150, 190, 215), "white": (235, 235, 232), "black": (35, 35, 38), "pink": (225, 180, 165)}
+WORN = frozenset({0, 1, 8, 9, 10, 19, 22, 23})  # of the faces, in the order of `faces`: those with glasses, by eye
+FRAMES = {"black, thick": ((30, 30, 32), 0.09, False), "brown, thin": ((95, 65, 45), 0.04, False),
+          "pale, thick": ((225, 220, 205), 0.09, False), "dark lenses": ((30, 30, 32), 0.09, True)}  # fmt: skip
 KINDS = ("blink", "nod", "shake", "smile")
 NEAR_S = 0.3
 NEAR_DEG = 3.0
@@ -61,6 +66,8 @@ def main(arguments: Sequence[str]) -> None:
         angles()
     elif arguments[:1] == ["masks"]:
         masks()
+    elif arguments[:1] == ["glasses"]:
+        glasses()
     elif arguments[:1] == ["events"]:
         sessions, minutes = (float(given) for given in (*arguments[1:], *("4", "1")[len(arguments) - 1 :]))
         events(int(sessions), minutes)
@@ -199,6 +206,55 @@ def _masked(picture: Picture, points: FloatArray, colour: tuple[int, int, int]) 
     shade = np.clip(light / np.median(light[inside > 0]), 0.6, 1.3)[..., None]
     soft = cv2.GaussianBlur(inside, (0, 0), 1.5)[..., None]
     return np.clip(picture * (1 - soft) + np.clip(shade * colour, 0, 255) * soft, 0, 255).astype(np.uint8)
+
+
+def glasses() -> None:
+    """Who wears glasses and who does not, as they are, and bare faces with glasses drawn over them."""
+    print(heading("Glasses before the eyes"))
+    print("The thresholds were set on every other face, from the first on: `known`; the rest are `others`.\n")
+    print("| glasses | known: faces, told, eyes hidden | others: faces, told, eyes hidden |\n|---|---|---|")
+    with FaceSearch(video_models().landmarker) as search:
+        found = [np.ascontiguousarray(picture) for picture in faces(search)]
+        known = [(i, p, f.points) for i, p in enumerate(found) if (f := search.anywhere(p, tries=None))]
+        bare = [one for one in known if one[0] not in WORN]
+        rows = {"none": bare, "worn": [one for one in known if one[0] in WORN]}
+        for name, (colour, thick, dark) in FRAMES.items():
+            drawn = [(i, _with_glasses(p, points, colour, thick, dark=dark)) for i, p, points in bare]
+            rows[f"drawn, {name}"] = [(i, p, f.points) for i, p in drawn if (f := search.anywhere(p, tries=None))]
+        for name, shown in rows.items():
+            cells = []
+            for half in (0, 1):
+                signs = [glasses_signs(p, points) for i, p, points in shown if i % 2 == half]
+                told = [s for s in signs if wears_glasses(np.array(s[:1]), np.array(s[1:2]))]
+                hidden = sum(hides_eyes(np.array(s[2:])) for s in told)
+                cells.append(f"{len(signs)}, {len(told)}, {hidden}")
+            print(f"| {name} | {' | '.join(cells)} |", flush=True)
+    print()
+
+
+def _with_glasses(
+    picture: Picture, points: FloatArray, colour: tuple[int, int, int], thick: float, *, dark: bool
+) -> Picture:
+    """Two round lenses, a bridge below the line of the eyes and temples; `thick`: of the rim, in eyes' widths."""
+    import cv2
+
+    scale = 4
+    drawn = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+    right, left = (scale * points[list(pair), :2].mean(axis=0) for pair in ((33, 133), (362, 263)))
+    apart = float(np.linalg.norm(left - right))
+    angle = float(np.degrees(np.arctan2(*(left - right)[::-1])))
+    rim, axes = max(1, round(thick * apart * 0.45)), (round(0.36 * apart), round(0.27 * apart))
+    down = np.array([0.0, 0.05 * apart])
+    for eye, side in ((right + down, -1.0), (left + down, 1.0)):
+        at = tuple(np.round(eye).astype(int).tolist())
+        if dark:
+            cv2.ellipse(drawn, at, axes, angle, 0, 360, (45, 48, 50), -1, cv2.LINE_AA)
+        cv2.ellipse(drawn, at, axes, angle, 0, 360, colour, rim, cv2.LINE_AA)
+        along = side * (left - right) / apart
+        for start, end in ((-0.36, -0.5), (0.36, 0.75)):  # to the middle, and to the ear
+            ends = [np.round(eye + share * apart * along).astype(int).tolist() for share in (start, end)]
+            cv2.line(drawn, ends[0], ends[1], colour, rim, cv2.LINE_AA)
+    return np.asarray(cv2.resize(drawn, picture.shape[1::-1], interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def _pose(search: FaceSearch | Matrix, picture: Picture) -> FloatArray | None:

@@ -77,7 +77,7 @@ class VideoConfig(_Section):
         description="At most this many frames per second are searched for the body; tremor needs 30.",
     )
     hand_rate_hz: float = Field(default=4.0, ge=1, le=120, description="The same for hands and fingertips.")
-    people_max: int = Field(default=4, ge=1, le=16, description="So many people of a recording are followed.")
+    people_max: int = Field(default=4, ge=1, le=16, description="So many people are followed at a time.")
     person_rule: PersonRule = Field(
         default=PersonRule.MOST_PRESENT,
         description="Who a recording is about, where no reference photograph says it.",

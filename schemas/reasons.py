@@ -39,6 +39,8 @@ class Reason(StrEnum):
     REFERENCE_UNUSABLE = "reference_unusable"
     FACE_CUT_OFF = "face_cut_off"
     MOUTH_COVERED = "mouth_covered"
+    GLASSES = "glasses"
+    EYES_COVERED = "eyes_covered"
     NO_VOICE = "no_voice"
     ONE_SPEAKER = "one_speaker"
     SEVERAL_SPEAKERS = "several_speakers"
@@ -131,6 +133,8 @@ SENTENCES: dict[Reason, str] = {
     Reason.REFERENCE_UNUSABLE: "The reference photograph shows no face, or several; the rule chose the person.",
     Reason.FACE_CUT_OFF: "For much of the time the face reached out of the picture.",
     Reason.MOUTH_COVERED: "Something lies over the mouth, a mask perhaps: what it does cannot be seen.",
+    Reason.GLASSES: "Glasses lie before the eyes: their rims and what they mirror move the irises that are found.",
+    Reason.EYES_COVERED: "Dark glasses, perhaps, lie before the eyes: what they do cannot be seen.",
     Reason.NO_VOICE: "No voice was found.",
     Reason.ONE_SPEAKER: "Only one person was heard, so there is no talk between two.",
     Reason.SEVERAL_SPEAKERS: "Several people were heard and nobody knows whose recording it is: the value mixes them.",

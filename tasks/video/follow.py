@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.video.body.finder import BodyFollower, BodyModels
+from cueflow.tasks.video.body.finder import BodyFollower, BodyModels, on_head
 from cueflow.tasks.video.body.track import BodyBuilder, BodyTrack
 from cueflow.tasks.video.decode import Decoder, FrameBatch, Gap, frames, inspect
 from cueflow.tasks.video.face.track import FaceTrack, TrackBuilder
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from cueflow.tasks.video.face.finder import Face
 
 Progress = Callable[[float], None]
+
+TRACKS_MAX = 8  # of all who came by, so many have a track in the end: a table of an hour takes 30 MB
 
 
 class FrameTaker(Protocol):
@@ -68,8 +71,8 @@ class PersonTrack:
 class Tracks:
     """What one pass over the file gave, on the file's clock: stamps of all its frames (n,), people, motion.
 
-    `people` by their index in `persons`; those beyond `people_max` are only in `sightings`. `promised_s` is how long
-    the header says the pictures last, None where it does not; `height` and `width` of the frames looked at;
+    `people` by their index in `persons`: the `TRACKS_MAX` most seen; others are only in `sightings`. `promised_s` is
+    how long the header says the pictures last, None where it does not; `height` and `width` of the frames looked at;
     `dark_share` of them are too dark for anything to be seen; `upside_down` says that the camera stood on its head.
     """
 
@@ -196,14 +199,20 @@ class _Crowd:
         for who, builders in self._people.items():
             seen = step.faces.get(who)
             builders.face.add(time_s, seen, picture)
+            if step.cut:  # there is somebody else where the body was
+                builders.follower.close()
             if body:
-                self._look_at_body(builders, time_s, picture, face=seen, hands=hands)
+                others = [face for k, face in step.faces.items() if k != who]
+                self._look_at_body(builders, time_s, picture, face=seen, others=others, hands=hands)
 
     def done(self, who: dict[int, int]) -> dict[int, PersonTrack]:
-        """Everybody who was followed; those who turned out to be one are joined."""
-        times = np.array(self._times)
+        """Those who were seen most; those who turned out to be one are joined."""
+        times, seen = np.array(self._times), Counter[int]()
+        for index, builders in self._people.items():
+            seen[who[index]] += builders.face.seen
+        most = {name for name, _ in seen.most_common(TRACKS_MAX)}
         found: dict[int, PersonTrack] = {}
-        for index in sorted(self._people):
+        for index in sorted(i for i in self._people if who[i] in most):
             builders = self._people[index]
             track, name = PersonTrack(builders.face.done(times), builders.body.done()), who[index]
             found[name] = found[name].joined(track) if name in found else track
@@ -216,9 +225,18 @@ class _Crowd:
 
     @staticmethod
     def _look_at_body(
-        builders: _Builders, time_s: float, picture: NDArray[np.uint8], *, face: Face | None, hands: bool
+        builders: _Builders,
+        time_s: float,
+        picture: NDArray[np.uint8],
+        *,
+        face: Face | None,
+        others: list[Face],
+        hands: bool,
     ) -> None:
         body = builders.follower.look(time_s, picture, face)
+        if body is not None and face is None and any(on_head(body, other) for other in others):
+            builders.follower.close()  # somebody else came to where the body was
+            body = None
         builders.body.add(time_s, body)
         if hands:
             nobody: list[FloatArray | None] = [None, None]

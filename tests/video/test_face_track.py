@@ -12,6 +12,7 @@ from cueflow.tasks.video.episodes import episodes
 from cueflow.tasks.video.face import geometry as geometry
 from cueflow.tasks.video.face.cover import mask_signs, mouth_covered
 from cueflow.tasks.video.face.finder import Face, FaceSearch, Square, ideal_square, squares
+from cueflow.tasks.video.face.glasses import glasses_signs, hides_eyes, wears_glasses
 from cueflow.tasks.video.face.measures import face_event_rows, face_measures, find_events
 from cueflow.tasks.video.face.pose import MODEL_CM, STIFF, head_rotation
 from cueflow.tasks.video.face.track import COLUMNS, FaceTrack, TrackBuilder
@@ -359,6 +360,41 @@ def test_a_mask_over_the_portrait_is_told_and_its_bare_mouth_is_not(face_model):
     bare, covered = (np.reshape(mask_signs(p, points), (2, 1)) for p in (portrait, masked))
     assert (mouth_covered(*bare), mouth_covered(*covered)) == (False, True)
     assert np.isnan(mask_signs(portrait, points + 5000)).all()
+
+
+def test_behind_glasses_gaze_is_less_sure_and_behind_dark_ones_the_eyes_have_no_values():
+    times = np.arange(1800) / 30
+    worn = {"bridge_dark": np.full(1800, 0.4), "bridge_edge": np.full(1800, 0.15)}
+    blink = {"au45": 0.1 + 0.6 * (np.abs(times - 12) < 0.1)}
+    bare, clear = track(times, **blink), track(times, **blink, **worn, iris_dark=np.full(1800, 0.3))
+    dark = track(times, **blink, **worn, iris_dark=np.full(1800, 0.01))
+    assert values(bare)["gaze_yaw_sd"].reason is None
+    assert (values(clear)["gaze_yaw_sd"].status, values(clear)["gaze_yaw_sd"].reason) == (
+        Status.LOW_QUALITY,
+        Reason.GLASSES,
+    )
+    assert values(clear)["gaze_yaw_sd"].value is not None
+    assert values(clear)["face_blink_rate"].value == pytest.approx(1)
+    for name in ("gaze_yaw_sd", "face_blink_rate", "face_eye_closed_share", "face_au07_mean"):
+        assert (values(dark)[name].value, values(dark)[name].reason) == (None, Reason.EYES_COVERED)
+    assert values(dark)["head_yaw_sd"].value is not None
+    assert "blink" not in {e.kind for e in face_event_rows(find_events(dark))}
+
+
+def test_glasses_of_the_portrait_are_told_and_without_their_bridge_they_are_not(face_model):
+    import cv2
+
+    portrait = np.ascontiguousarray(load_picture()[:, :, 2::-1])
+    with FaceSearch(face_model) as search:
+        points = search.anywhere(portrait, tries=None).points
+    ridge = np.round(points[[9, 168, 6, 197, 195], :2]).astype(np.int32)
+    bridge = cv2.polylines(np.zeros(portrait.shape[:2], np.uint8), [ridge], isClosed=False, color=1, thickness=25)
+    bare = portrait.copy()
+    bare[bridge > 0] = np.median(portrait[bridge > 0], axis=0)
+    worn, without = (glasses_signs(p, points) for p in (portrait, bare))
+    assert [wears_glasses(*np.reshape(signs[:2], (2, 1))) for signs in (worn, without)] == [True, False]
+    assert not hides_eyes(np.array(worn[2:]))
+    assert np.isnan(glasses_signs(portrait, points + 5000)).all()
 
 
 def test_speeds_agree_between_frame_rates_and_nothing_crosses_a_loss():

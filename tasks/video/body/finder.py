@@ -111,7 +111,7 @@ class BodyFollower:
         body = _body(found, self._square)
         if body is None or body.visibility[list(SHOULDERS)].min() < VISIBLE:
             return None
-        if face is not None and _off_head(body, face):
+        if face is not None and not on_head(body, face):
             self._restart()
             return None
         return body
@@ -184,10 +184,23 @@ def _body(result: Any, square: Square) -> Body | None:  # noqa: ANN401
     return Body(points, np.array([p.visibility for p in marks], dtype=np.float64))
 
 
-def _off_head(body: Body, face: Face) -> bool:
+def on_head(body: Body, face: Face) -> bool:
+    """Whether a body's nose is about where a face is.
+
+    Parameters
+    ----------
+    body : Body
+        Of a frame.
+    face : Face
+        Of the same frame.
+
+    Returns
+    -------
+    bool
+    """
     middle = face.points[:, :2].mean(axis=0)
     size = float(np.ptp(face.points[:, :2], axis=0).max())
-    return float(np.linalg.norm(body.points[NOSE] - middle)) > HEAD_REACH * size
+    return float(np.linalg.norm(body.points[NOSE] - middle)) <= HEAD_REACH * size
 
 
 def _by_side(hands: list[FloatArray], wrists: FloatArray, there: NDArray[np.bool_]) -> list[FloatArray | None]:

@@ -16,6 +16,7 @@ from cueflow.tasks.video.episodes import Episode, episodes
 from cueflow.tasks.video.face import events as ev
 from cueflow.tasks.video.face.cover import mouth_covered
 from cueflow.tasks.video.face.gaze import DOWN_DEG, TARGET_DEG, Gaze, gaze_of, gaze_shifts
+from cueflow.tasks.video.face.glasses import hides_eyes, wears_glasses
 from cueflow.tasks.video.face.track import FaceTrack
 from cueflow.tasks.video.face.units import UNITS, activity
 from cueflow.tasks.video.weights import frame_seconds, weighted_mean, weighted_sd
@@ -44,6 +45,7 @@ MEANS = {
 BEHIND_A_MASK = re.compile(
     r"face_(mouth|smile|expressivity(?!_(upper|brows))|asymmetry_(mouth|mean)|au(09|10|12|14|15|17|20|23|25|26))"
 )
+AT_THE_EYES = re.compile(r"gaze_|face_(blink|eye_|smile_eyes|au(05|06|07|45))")
 SPREADS = {"face_mouth_open_sd": "mouth_open", "head_pitch_sd": "pitch", "head_yaw_sd": "yaw", "head_roll_sd": "roll"}
 
 
@@ -60,6 +62,8 @@ class FaceEvents:
     gaze: Gaze
     rate_hz: float
     masked: bool = False
+    glasses: bool = False
+    hidden_eyes: bool = False
 
     @property
     def sees_blinks(self) -> bool:
@@ -93,16 +97,20 @@ def find_events(track: FaceTrack) -> FaceEvents:
     opening = ev.opening(track["eye_aspect"])
     gaze = gaze_of(track, opening)
     masked = mouth_covered(track["lip_red"], track["jaw_colour"])
+    glasses = wears_glasses(track["bridge_dark"], track["bridge_edge"])
+    hidden = glasses and hides_eyes(track["iris_dark"])
     return FaceEvents(
-        closures=tuple(ev.closures(t, track["au45"])),
+        closures=() if hidden else tuple(ev.closures(t, track["au45"])),
         smiles=() if masked else tuple(ev.smiles(t, track["au12"], track["corners"])),
         nods=tuple(ev.oscillations(t, track["pitch"], track["yaw"], amplitude_deg=ev.NOD_DEG)),
         shakes=tuple(ev.oscillations(t, track["yaw"], track["pitch"], amplitude_deg=ev.SHAKE_DEG)),
-        shifts=tuple(gaze_shifts(gaze)),
+        shifts=() if hidden else tuple(gaze_shifts(gaze)),
         opening=opening,
         gaze=gaze,
         rate_hz=1 / float(np.median(steps)) if len(steps) else 0.0,
         masked=masked,
+        glasses=glasses,
+        hidden_eyes=hidden,
     )
 
 
@@ -284,6 +292,10 @@ class _Summary:
             reason = Reason.FACE_CUT_OFF
         if self._events.masked and BEHIND_A_MASK.match(name):
             value, reason = None, Reason.MOUTH_COVERED
+        if self._events.hidden_eyes and AT_THE_EYES.match(name):
+            value, reason = None, Reason.EYES_COVERED
+        elif self._events.glasses and name.startswith("gaze_"):
+            reason = reason or Reason.GLASSES
         return declared.measure(
             value,
             self._window,
@@ -365,6 +377,7 @@ def face_series(track: FaceTrack, events: FaceEvents, *, start_s: float, end_s: 
     columns["face_brow_raise"] = brow_raise(track)
     columns["gaze_yaw"], columns["gaze_pitch"] = events.gaze.yaw, events.gaze.pitch
     columns["head_nearness"] = nearness(track)
-    if events.masked:
-        columns |= {name: np.full(len(track.times_s), np.nan) for name in columns if BEHIND_A_MASK.match(name)}
+    for hidden, names in ((events.masked, BEHIND_A_MASK), (events.hidden_eyes, AT_THE_EYES)):
+        if hidden:
+            columns |= {name: np.full(len(track.times_s), np.nan) for name in columns if names.match(name)}
     return [per_second(name, track.times_s, values, start_s=start_s, end_s=end_s) for name, values in columns.items()]

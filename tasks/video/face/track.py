@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,13 +13,14 @@ from numpy.typing import NDArray
 from cueflow.schemas.results import FloatArray
 from cueflow.tasks.video.face import geometry
 from cueflow.tasks.video.face.cover import FOREHEAD, mask_signs
+from cueflow.tasks.video.face.glasses import glasses_signs
 from cueflow.tasks.video.face.units import UNITS, unit_scores
 
 if TYPE_CHECKING:
     from cueflow.tasks.video.face.finder import Face
 
 BASELINE_S = 0.095  # movement is measured over a tenth of a second, so that cameras of 25 and 60 frames/s agree
-MASK_S = 0.5  # a mask is looked for so often
+COVER_S = 0.5  # masks and glasses are looked for so often
 MAX_STEP_S = 0.25  # two faces further apart in time are not compared
 
 SKIN = (
@@ -32,7 +34,7 @@ COLUMNS = (
     "eye_aspect", "mouth_open", "pitch", "yaw", "roll", "size", "nose_x", "nose_y", "nearness", "inside",
     "asymmetry_mouth", "asymmetry_eye", "asymmetry_brow", "eye_yaw", "eye_pitch", "head_speed", "moved_upper",
     "moved_lower", "moved_lips", "moved_brows", "moved_all", "skin_r", "skin_g", "skin_b", "corners", "lip_red",
-    "jaw_colour", *UNITS,
+    "jaw_colour", "bridge_dark", "bridge_edge", "iris_dark", *UNITS,
 )  # fmt: skip
 
 
@@ -80,10 +82,10 @@ class TrackBuilder:
 
     def __init__(self, height: int, width: int, *, unseen: int = 0) -> None:
         self._height, self._width = height, width
-        # Plain floats: tuples would take ten times as much, and grow with the recording.
-        self._cells = array("f", [np.nan] * (unseen * len(COLUMNS)))
+        # Plain floats of the frames with a face only: who comes by once takes no room for the rest of the recording.
+        self._frames, self._at, self._cells = unseen, array("l"), array("f")
         self._anchor: tuple[float, Face] | None = None
-        self._mask_s = -np.inf
+        self._cover_s = -np.inf
 
     def add(self, time_s: float, face: Face | None, picture: NDArray[np.uint8]) -> None:
         """Take the next frame.
@@ -97,16 +99,23 @@ class TrackBuilder:
         picture : ndarray, shape (height, width, 3)
             uint8, RGB.
         """
-        self._cells.extend(_UNSEEN if face is None else self._row(time_s, face, picture))
         if face is None:
             self._anchor = None  # no difference across a loss
+        else:
+            self._at.append(self._frames)
+            self._cells.extend(self._row(time_s, face, picture))
+        self._frames += 1
 
     def forget(self, frames: int) -> None:
         """Take the last frames back: the face in them was somebody else's."""
-        for at in range(len(self._cells) - frames * len(COLUMNS), len(self._cells)):
-            if at >= 0:
-                self._cells[at] = np.nan
+        kept = bisect_left(self._at, self._frames - frames)
+        del self._at[kept:], self._cells[kept * len(COLUMNS) :]
         self._anchor = None
+
+    @property
+    def seen(self) -> int:
+        """Number of frames with a face."""
+        return len(self._at)
 
     def done(self, times_s: FloatArray) -> FaceTrack:
         """The track; frames after the last one taken count as unseen.
@@ -117,8 +126,7 @@ class TrackBuilder:
             Stamps of all frames of the recording.
         """
         table = np.full((len(times_s), len(COLUMNS)), np.nan)
-        taken = np.frombuffer(self._cells, np.float32).reshape(-1, len(COLUMNS))
-        table[: len(taken)] = taken
+        table[np.array(self._at, dtype=np.int64)] = np.array(self._cells, np.float32).reshape(-1, len(COLUMNS))
         return FaceTrack(times_s, {name: table[:, i] for i, name in enumerate(COLUMNS)})
 
     def _row(self, time_s: float, face: Face, picture: NDArray[np.uint8]) -> tuple[float, ...]:
@@ -140,15 +148,15 @@ class TrackBuilder:
             *self._speeds(time_s, face),
             *skin_colour(picture, points),
             geometry.mouth_corners(points, face.pose),
-            *self._mask(time_s, picture, points),
+            *self._cover(time_s, picture, points),
             *unit_scores(face.shapes),
         )
 
-    def _mask(self, time_s: float, picture: NDArray[np.uint8], points: FloatArray) -> tuple[float, float]:
-        if time_s - self._mask_s < MASK_S:
-            return np.nan, np.nan
-        self._mask_s = time_s
-        return mask_signs(picture, points)
+    def _cover(self, time_s: float, picture: NDArray[np.uint8], points: FloatArray) -> tuple[float, ...]:
+        if time_s - self._cover_s < COVER_S:
+            return (np.nan,) * 5
+        self._cover_s = time_s
+        return *mask_signs(picture, points), *glasses_signs(picture, points)
 
     def _speeds(self, time_s: float, face: Face) -> tuple[float, ...]:
         unknown = (np.nan,) * 6
@@ -164,9 +172,6 @@ class TrackBuilder:
             return unknown
         turned = geometry.rotation_between(before.pose, face.pose)
         return turned / step, *(way / step for way in geometry.moved(face.points, before.points))
-
-
-_UNSEEN = (np.nan,) * len(COLUMNS)
 
 
 def skin_colour(picture: NDArray[np.uint8], points: FloatArray) -> tuple[float, float, float]:

@@ -79,10 +79,11 @@ class _Found:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one frame brought: the face of every person seen, and since when a person's faces must be forgotten."""
+    """What one frame brought: the face of every person seen, since when a person's faces must be forgotten, a cut."""
 
     faces: dict[int, Face]
     forget_since: dict[int, float]
+    cut: bool = False
 
 
 class Cast:
@@ -93,7 +94,7 @@ class Cast:
     models : CastModels
         Files of the models.
     most : int
-        So many persons are followed; others are only seen at looks.
+        So many persons are followed at a time, those seen most often so far; others are only seen at looks.
     """
 
     def __init__(self, models: CastModels, *, most: int) -> None:
@@ -142,7 +143,7 @@ class Cast:
         if cut or time_s >= self._next_s:
             forget = self._look_around(time_s, frame, cut=cut)
             self._next_s = time_s + self._interval()
-        return Step({who: f.face for who, f in self._followed.items() if f.face is not None}, forget)
+        return Step({who: f.face for who, f in self._followed.items() if f.face is not None}, forget, cut)
 
     @property
     def dark_share(self) -> float:
@@ -261,14 +262,22 @@ class Cast:
         return forget
 
     def _start(self, who: int, face: Face, time_s: float, frame: Picture) -> None:
-        if who not in self._followed:
-            if len(self._followed) >= self._most:
-                return
-            self._followed[who] = _Followed(FaceFollower(self._models.landmarker))
-        followed = self._followed[who]
-        if followed.face is None:
+        followed = self._followed.setdefault(who, _Followed(FaceFollower(self._models.landmarker)))
+        if followed.face is None and self._room(who):
             followed.follower.start(face, frame)
             followed.face, followed.confirmed_s = face, time_s
+
+    def _room(self, who: int) -> bool:
+        """Whether one more can be followed: who was seen more often takes the place of who was seen least."""
+        busy = [k for k, f in self._followed.items() if f.face is not None]
+        if len(busy) < self._most:
+            return True
+        least = min(busy, key=lambda k: self.roster.persons[k].looks)
+        if self.roster.persons[who].looks <= self.roster.persons[least].looks:
+            return False
+        self._followed[least].follower.close()
+        self._followed[least].face = None
+        return True
 
     def _sight(self, frame: Picture, face: Face) -> Sight:
         low, high = face.points[:, :2].min(axis=0), face.points[:, :2].max(axis=0)

@@ -13,6 +13,7 @@ from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import FloatArray, Measure, Window
 from cueflow.tasks.video.body.signals import BodySignals
 from cueflow.tasks.video.body.track import BodyTrack
+from cueflow.tasks.video.face.glasses import hides_eyes, wears_glasses
 from cueflow.tasks.video.face.track import FaceTrack
 from cueflow.tasks.video.people.cast import Sightings
 from cueflow.tasks.video.together.synchrony import Synchrony, binned, bridged, synchrony
@@ -101,14 +102,20 @@ def _pair(first: One, second: One, window: Window) -> list[Measure]:
     gaze, gaze_s = _mutual_gaze(first.face, second.face, window)
     mirror, mirror_s = _mirroring(first, second, window)
     duration = max(window.duration_s, 1e-9)
+    faces = first.face, second.face
+    glasses = [wears_glasses(face["bridge_dark"], face["bridge_edge"]) for face in faces]
+    hidden = any(g and hides_eyes(face["iris_dark"]) for g, face in zip(glasses, faces, strict=True))
     rows = (
         ("synchrony_strength_mean", None if found is None else found.strength, seconds),
         ("synchrony_z_mean", None if found is None else found.z, seconds),
         ("synchrony_lag_median", None if found is None else found.lag_s, seconds),
-        ("mutual_gaze_share", gaze, gaze_s),
+        ("mutual_gaze_share", None if hidden else gaze, gaze_s),
         ("posture_mirroring_share", mirror, mirror_s),
     )
-    return [BIOMARKERS[n].measure(v, window, n_evidence=s, coverage=s / duration) for n, v, s in rows]
+    why = {"mutual_gaze_share": Reason.EYES_COVERED if hidden else Reason.GLASSES if any(glasses) else None}
+    return [
+        BIOMARKERS[n].measure(v, window, n_evidence=s, coverage=s / duration, reason=why.get(n)) for n, v, s in rows
+    ]
 
 
 def _synchrony(first: One, second: One, window: Window) -> Synchrony | None:
