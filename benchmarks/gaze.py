@@ -1,11 +1,14 @@
 """Where people look, on faces whose irises are painted anew at known angles, against what was painted.
 
 python benchmarks/gaze.py angles            # faces ahead and turned in space, irises turned in the head
+python benchmarks/gaze.py pitch             # eyes turned up and down with their lids, in heads that nod or do not
 python benchmarks/gaze.py shifts [SECONDS]  # films of some of these faces that look here and there; default 20 s each
 
 The eyes of photographs and clips beside the checkout are repainted: the white as it is on both sides of the iris, and
 the iris, as it looks by its distance from the pupil, as a disc on a ball that turns. Its radius (5.85 mm of an adult)
-is the scale; it lies 10.5 mm before the ball's centre. Lids and brows do not follow.
+is the scale; it lies 10.5 mm before the ball's centre. Brows do not follow, lids only where it says so: then the upper
+one goes .8 of the iris's way up and down and the lower one .4, the skin between them and brow and cheek with them
+(that of real eyes goes nearly as far as the eye: Becker and Fuchs 1988, doi:10.1152/jn.1988.60.4.1227).
 """
 
 from __future__ import annotations
@@ -42,6 +45,7 @@ RATE_HZ, HEAD_S, SACCADE_S = 25, 0.4, 0.05
 LARGE, SMALL = (12.0, 25.0), (1.0, 4.0)  # degrees: what is a shift, and what is none
 REACH = 20.0
 NEAR_S = 0.3
+LID_UPPER, LID_LOWER, LID_REACH = 0.8, 0.4, 0.8  # of the iris's way; how far the skin goes along, in eyes' widths
 
 
 class Eyes:
@@ -64,11 +68,11 @@ class Eyes:
         """How much darker the iris is than the white, grey levels, in the eye where it is less."""
         return min(eye.contrast for eye in self._eyes)
 
-    def looking(self, yaw: float, pitch: float) -> Picture:
-        """The face with its eyes turned, degrees to the picture's right and down."""
+    def looking(self, yaw: float, pitch: float, *, lids: bool = False) -> Picture:
+        """The face with its eyes turned, degrees to the picture's right and down, and its lids with them."""
         painted = self._picture.copy()
         for eye in self._eyes:
-            eye.paint(painted, yaw, pitch)
+            eye.paint(painted, yaw, pitch, lids=lids)
         return painted
 
 
@@ -76,18 +80,16 @@ class _Eye:
     def __init__(
         self, picture: Picture, points: FloatArray, lids: Sequence[int], iris: tuple[int, tuple[int, int]]
     ) -> None:
-        import cv2
 
         outline = points[list(lids), :2]
+        self._outline = outline
         self.centre = points[iris[0], :2]
         self.radius = float(np.mean(np.linalg.norm(points[list(iris[1]), :2] - self.centre, axis=1)))
-        low = np.floor(outline.min(axis=0)).astype(int) - 3
-        high = np.ceil(outline.max(axis=0)).astype(int) + 4
+        low = np.floor(outline.min(axis=0)).astype(int) - 12
+        high = np.ceil(outline.max(axis=0)).astype(int) + 13
         self._box = (slice(low[1], high[1]), slice(low[0], high[0]))
         down, across = np.mgrid[self._box].astype(np.float64)
-        mask = np.zeros((16 * down.shape[0], 16 * down.shape[1]), np.uint8)
-        cv2.fillPoly(mask, [np.round(16 * (outline - low + 0.5)).astype(np.int32)], 255)
-        self._mask = cv2.resize(mask, down.shape[::-1], interpolation=cv2.INTER_AREA)[..., None] / 255.0
+        self._mask = _inside(outline - low, down.shape)
         self._at = np.stack([across, down], axis=-1)
         part, inside = picture[self._box].astype(np.float64), self._mask[..., 0] > 0.9
         away = np.linalg.norm(self._at - self.centre, axis=-1) / self.radius
@@ -107,16 +109,53 @@ class _Eye:
         share = np.clip((self._at[..., 0] - self.centre[0]) / (4 * self.radius) + 0.5, 0, 1)[..., None]
         return (1 - share) * found[0] + share * found[1]
 
-    def paint(self, picture: Picture, yaw: float, pitch: float) -> None:
+    def paint(self, picture: Picture, yaw: float, pitch: float, *, lids: bool) -> None:
         sines = np.sin(np.radians([yaw, pitch]))
+        mask = self._moved_lids(picture, self.radius * DEPTH_MM / IRIS_MM * float(sines[1])) if lids else self._mask
         centre = self.centre + self.radius * DEPTH_MM / IRIS_MM * sines
         squeezed = np.sqrt(1 - sines**2)
         away = np.linalg.norm((self._at - centre) / squeezed, axis=-1) / self.radius
         disc = np.stack([np.interp(away, self._rings, self._colours[:, c]) for c in range(3)], axis=-1)
         iris = np.clip((1.12 - away) * self.radius / 1.5 + 0.5, 0, 1)[..., None]
         eye = self._white * (1 - iris) + disc * iris
-        mixed = picture[self._box] * (1 - self._mask) + eye * self._mask
+        mixed = picture[self._box] * (1 - mask) + eye * mask
         picture[self._box] = np.clip(mixed, 0, 255).astype(np.uint8)
+
+    def _moved_lids(self, picture: Picture, way: float) -> FloatArray:
+        """Move the skin around the eye in the picture, and give the opening that is left."""
+        import cv2
+
+        upper, lower = self._outline[8:], self._outline[:9]  # from corner to corner; both hold the inner one
+        (left, right), middle = np.sort(self._outline[[0, 8], 0]), self._outline[[0, 8], 1].mean()
+        width = right - left
+
+        def moved(across: FloatArray, down: FloatArray) -> FloatArray:
+            """How far down a place goes: all the way at the lid, less towards corners, brow and cheek."""
+            bump = np.clip(1 - ((across - (left + right) / 2) / (0.5 * width)) ** 2, 0, 1)
+            edges = [np.interp(across, *lid[np.argsort(lid[:, 0])].T) for lid in (upper, lower)]
+            share = np.clip((down - edges[0]) / np.maximum(edges[1] - edges[0], 1), 0, 1)
+            fade = np.clip(1 - np.maximum(edges[0] - down, down - edges[1]) / (LID_REACH * width), 0, 1)
+            return np.asarray(way * bump * fade * (LID_UPPER + share * (LID_LOWER - LID_UPPER)))
+
+        reach = 1.5 * LID_REACH * width
+        top, bottom = max(0, round(middle - reach)), round(middle + reach)
+        down, across = np.mgrid[top:bottom, round(left) : round(right) + 1].astype(np.float64)
+        source = down.copy()
+        for _ in range(5):  # which place comes here
+            source = down - moved(across, source)
+        part = cv2.remap(picture, across.astype(np.float32), source.astype(np.float32), cv2.INTER_LINEAR)
+        picture[top:bottom, round(left) : round(right) + 1] = part
+        outline = self._outline + np.column_stack([np.zeros(16), moved(*self._outline.T)])
+        return _inside(outline - self._at[0, 0], self._mask.shape[:2])
+
+
+def _inside(outline: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+    """Share of each pixel inside an outline, shape (height, width, 1)."""
+    import cv2
+
+    mask = np.zeros((16 * shape[0], 16 * shape[1]), np.uint8)
+    cv2.fillPoly(mask, [np.round(16 * (outline + 0.5)).astype(np.int32)], 255)
+    return np.asarray(cv2.resize(mask, shape[::-1], interpolation=cv2.INTER_AREA)[..., None] / 255.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +165,10 @@ class Sitter:
     eyes: Eyes
     mesh: rendered.Mesh
 
-    def picture(self, eye: tuple[float, float], head: float) -> Picture:
-        """Eyes turned in the head (yaw, pitch), the head turned in space (yaw), degrees."""
-        portrait = self.eyes.looking(*eye)
-        return self.mesh.turned(rendered.rotation("yaw", head), away=rendered.AWAY, depth=1.0, portrait=portrait)
+    def picture(self, eye: tuple[float, float], head: float, *, about: str = "yaw", lids: bool = False) -> Picture:
+        """Eyes turned in the head (yaw, pitch), with their lids or without, the head turned in space, degrees."""
+        portrait = self.eyes.looking(*eye, lids=lids)
+        return self.mesh.turned(rendered.rotation(about, head), away=rendered.AWAY, depth=1.0, portrait=portrait)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -139,6 +178,8 @@ def main(arguments: Sequence[str]) -> None:
         match list(arguments):
             case ["angles"]:
                 angles(sitters, search)
+            case ["pitch"]:
+                pitch(sitters, search)
             case ["shifts", *seconds] if len(seconds) <= 1:
                 shifts(sitters, float(seconds[0]) if seconds else 20.0)
             case _:
@@ -176,6 +217,34 @@ def angles(sitters: Sequence[Sitter], search: FaceSearch) -> None:
                 flush=True,
             )
     print()
+
+
+def pitch(sitters: Sequence[Sitter], search: FaceSearch) -> None:
+    """What the eyes' pitch in the head is read as, and what the landmarker's scores of looking down say."""
+    print(heading(f"Pitch of the eyes of {len(sitters)} faces with painted irises and lids that follow"))
+    print("| head, pitch | eyes, pitch | of the eyes found, median | least, most | scores down less up, least, most |")
+    print("|---|---|---|---|---|")
+    rest = np.array([_eyes_pitch(search, s.picture((0.0, 0.0), 0.0, about="pitch", lids=True)) for s in sitters])
+    for head in HEADS:
+        for eye in (-10.0, 0.0, 10.0) if head else (-10.0, 10.0):
+            seen = [s.picture((0.0, eye), head, about="pitch", lids=True) for s in sitters]
+            found = np.array([_eyes_pitch(search, picture) for picture in seen]) - rest
+            found = found[np.isfinite(found[:, 0])]
+            (low, low_score), (high, high_score) = found.min(axis=0), found.max(axis=0)
+            print(
+                f"| {head:g} | {eye:g} | {np.median(found[:, 0]):.1f} | {low:.1f}, {high:.1f}"
+                f" | {low_score:.2f}, {high_score:.2f} |",
+                flush=True,
+            )
+    print()
+
+
+def _eyes_pitch(search: FaceSearch, picture: Picture) -> tuple[float, float]:
+    face = search.anywhere(picture, tries=None)
+    if face is None:
+        return np.nan, np.nan
+    down, up = (sum(face.shapes[f"eyeLook{way}{side}"] for side in ("Left", "Right")) / 2 for way in ("Down", "Up"))
+    return eye_in_head(face.points, face.pose)[1], down - up
 
 
 def _gaze(search: FaceSearch, picture: Picture) -> tuple[float, float]:
