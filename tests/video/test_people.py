@@ -142,3 +142,7 @@ def test_a_portrait_on_the_wall_is_a_picture_and_a_blinking_face_is_not():
     assert not is_picture(face(30, **(noise | blink)))
     sway = {"nose_x": lambda t: 0.5 + 0.005 * np.sin(t)}
     assert not is_picture(face(30, **(noise | sway)))
+    guessed = {"eye_yaw": lambda t: 3 * rng.normal(size=len(t))}
+    assert is_picture(face(30, **(noise | guessed)))
+    looks = {"eye_yaw": lambda t: 12.0 * (t % 8 > 5)}
+    assert not is_picture(face(30, **(noise | looks)))

@@ -25,8 +25,8 @@ UNIT_HIGH, UNIT_LOW = 0.2, 0.1  # rise of a score over its resting level that is
 SWING_MIN_S, SWING_MAX_S = 0.03, 0.5  # the middle three fifths of one way of a nod
 SWING_ENDS = 0.2
 REST_MAX_S = 0.4  # between two swings of one nod
-# a nod begins and ends where the angle changes by less within so much time on either side …
-STILL_DEG, STILL_S = 1.0, 0.07
+# a nod begins and ends where the angle, averaged over so much time, changes by less within so much on either side …
+STILL_DEG, STILL_S, STILL_MEAN_S = 0.9, 0.06, 0.04
 TAIL_S = 0.3  # … at most so long before and after its swings
 NOD_DEG, SHAKE_DEG = 5.0, 5.0  # a blink tips the fitted pitch by up to 4 degrees
 
@@ -130,6 +130,7 @@ def oscillations(times_s: FloatArray, angle: FloatArray, other: FloatArray, *, a
     """
     found: list[Episode] = []
     for begin, end in runs(times_s, np.isfinite(angle)):
+        change = _change(times_s[begin:end], angle[begin:end])
         turns = [begin + i for i in _turning_points(angle[begin:end], amplitude_deg)]
         swings = [_middle_part(angle, a, b) for a, b in pairwise(turns)]
         for group in _swing_groups(times_s, swings):
@@ -138,29 +139,34 @@ def oscillations(times_s: FloatArray, angle: FloatArray, other: FloatArray, *, a
             reach = float(np.ptp(angle[span]))
             if np.ptp(other[span]) < reach:
                 earliest = max(begin, found[-1].last + 1) if found else begin
-                first, last = _with_ends(times_s, angle, (first, last), (earliest, end))
-                found.append(Episode(first, last, float(times_s[first]), float(times_s[last]), reach, cut=False))
+                there = slice(earliest, end)
+                core = first - earliest, last - earliest
+                last_at, end_s = _rest(times_s[there], change[earliest - begin :], core[1])
+                back, start_s = _rest(-times_s[there][::-1], change[earliest - begin :][::-1], end - 1 - first)
+                found.append(Episode(end - 1 - back, earliest + last_at, -start_s, end_s, reach, cut=False))
     return found
 
 
-def _with_ends(
-    times_s: FloatArray, angle: FloatArray, core: tuple[int, int], inside: tuple[int, int]
-) -> tuple[int, int]:
-    """The swings with their small beginning and end, inside a run of samples."""
-    times, angles = times_s[inside[0] : inside[1]], angle[inside[0] : inside[1]]
+def _change(times_s: FloatArray, angle: FloatArray) -> FloatArray:
+    """How much the angle changes within `STILL_S` on either side of each sample of a run, alike at every frame rate."""
+    even = smooth(times_s, angle, width_s=STILL_MEAN_S)
+    before, after = (np.interp(times_s + side * STILL_S, times_s, even) for side in (-1, 1))
+    low, high = (np.searchsorted(times_s, times_s + side * STILL_S) for side in (-1, 1))
+    edges = np.minimum(before, after), np.maximum(before, after)
+    inside = [(even[a:b].min(), even[a:b].max()) for a, b in zip(low, np.maximum(high, low + 1), strict=True)]
+    least, most = np.transpose(inside)
+    return np.asarray(np.maximum(most, edges[1]) - np.minimum(least, edges[0]))
 
-    def moves(i: int) -> bool:
-        edges = times_s[i] + np.array([-STILL_S, STILL_S])
-        low, high = np.searchsorted(times, edges)
-        seen = np.concatenate([np.interp(edges, times, angles), angles[low:high]])  # alike at every frame rate
-        return bool(np.ptp(seen) >= STILL_DEG)
 
-    first, last = core
-    while first > inside[0] and times_s[core[0]] - times_s[first - 1] <= TAIL_S and moves(first - 1):
-        first -= 1
-    while last < inside[1] - 1 and times_s[last + 1] - times_s[core[1]] <= TAIL_S and moves(last + 1):
+def _rest(times_s: FloatArray, change: FloatArray, core: int) -> tuple[int, float]:
+    """The last sample after a swing's end at which the head still moves, and the moment when it comes to rest."""
+    last = core
+    while last + 1 < len(times_s) and times_s[last + 1] - times_s[core] <= TAIL_S and change[last + 1] >= STILL_DEG:
         last += 1
-    return first, last
+    if last + 1 == len(times_s) or change[last + 1] >= STILL_DEG or change[last] < STILL_DEG:
+        return last, float(times_s[last])
+    share = (change[last] - STILL_DEG) / (change[last] - change[last + 1])
+    return last, float(times_s[last] + share * (times_s[last + 1] - times_s[last]))
 
 
 def _turning_points(values: FloatArray, least: float) -> list[int]:
