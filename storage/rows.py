@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from itertools import islice, takewhile
 from typing import Any
 
 import pyarrow as pa
@@ -13,11 +14,12 @@ import pyarrow as pa
 from cueflow import __version__
 from cueflow.schemas.biomarkers import SERIES, Biomarker, declared_as, of_modality, relations_of
 from cueflow.schemas.reasons import Reason, Status
-from cueflow.schemas.results import Aligned, FloatArray, Measure, Prediction, StreamResult
+from cueflow.schemas.results import Aligned, Event, FloatArray, Measure, Prediction, StreamResult
 from cueflow.schemas.session import Group, Marker, Session
 from cueflow.schemas.tables import SCHEMA_VERSION, arrow_schema, layout
 
 Row = dict[str, Any]
+_BATCH = 10_000  # rows
 Grid = Mapping[str, tuple[FloatArray, Mapping[str, FloatArray]]]
 
 
@@ -45,21 +47,23 @@ class SessionState:
     depends_on: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
-def to_table(name: str, rows: Sequence[Row]) -> pa.Table:
+def to_table(name: str, rows: Iterable[Row]) -> pa.Table:
     """Rows as an Arrow table of the declared schema.
 
     Parameters
     ----------
     name : str
         A table of `schemas.tables.TABLES`.
-    rows : sequence of dict
-        Column to value; a missing column is null.
+    rows : iterable of dict
+        Column to value; a missing column is null. They are taken in batches: a day holds a hundred thousand beats.
 
     Returns
     -------
     pyarrow.Table
     """
-    return pa.Table.from_pylist(list(rows), schema=arrow_schema(name))
+    schema, left = arrow_schema(name), iter(rows)
+    batches = iter(lambda: pa.RecordBatch.from_pylist(list(islice(left, _BATCH)), schema=schema), None)
+    return pa.Table.from_batches(takewhile(len, batches), schema=schema)
 
 
 def biomarker_rows(
@@ -164,7 +168,9 @@ def _valueless(declared: Biomarker, *, status: Status, reason: Reason) -> Row:
     }
 
 
-def event_rows(session: Session, results: Sequence[StreamResult], markers: Sequence[Marker], stamp: Stamp) -> list[Row]:
+def event_rows(
+    session: Session, results: Sequence[StreamResult], markers: Sequence[Marker], stamp: Stamp
+) -> Iterator[Row]:
     """Events of all streams and the markers of events.csv, in order of time.
 
     Parameters
@@ -178,42 +184,38 @@ def event_rows(session: Session, results: Sequence[StreamResult], markers: Seque
     stamp : Stamp
         Run and configuration.
 
-    Returns
-    -------
-    list of dict
-        Rows of the `events` table.
+    Yields
+    ------
+    dict
+        A row of the `events` table.
     """
     common = {"session_id": session.session_id, "run_id": stamp.run_id}
-    rows: list[Row] = [
-        common
-        | {
-            "kind": event.kind,
-            "label": event.label,
-            "start_s": event.start_s,
-            "end_s": event.end_s,
-            "score": event.score,
-            "role": _roles(result)[event.speaker],
-            "speaker": event.speaker,
-            "source": result.modality,
-            "evidence": json.dumps(dict(event.evidence), sort_keys=True),
-        }
-        for result in results
-        if result.findings is not None
-        for event in result.findings.events
-    ]
-    for marker in markers:
-        rows.append(
-            common
-            | {
-                "kind": "annotation" if marker.kind == "action" else ("phase" if marker.duration_s > 0 else "marker"),
-                "label": marker.label,
-                "start_s": marker.onset_s,
-                "end_s": marker.onset_s + marker.duration_s,
-                "source": "events.csv",
-                "evidence": "{}",
-            }
-        )
-    return sorted(rows, key=lambda row: (row["start_s"], row["kind"]))
+    found: list[tuple[Event | Marker, str, str]] = [(marker, "", "events.csv") for marker in markers]
+    for result in results:
+        roles = _roles(result)
+        events = result.findings.events if result.findings is not None else ()
+        found += [(event, roles[event.speaker], result.modality) for event in events]
+    for event, role, source in sorted(found, key=lambda one: _begin(one[0])):
+        own = _marker_row(event) if isinstance(event, Marker) else _event_row(event) | {"role": role}
+        yield common | own | {"source": source}
+
+
+def _begin(event: Event | Marker) -> tuple[float, str]:
+    return (event.onset_s, _kind(event)) if isinstance(event, Marker) else (event.start_s, event.kind)
+
+
+def _event_row(event: Event) -> Row:
+    own = {name: getattr(event, name) for name in Event.__slots__}
+    return own | {"evidence": json.dumps(dict(event.evidence), sort_keys=True)}
+
+
+def _marker_row(marker: Marker) -> Row:
+    end_s = marker.onset_s + marker.duration_s
+    return {"kind": _kind(marker), "label": marker.label, "start_s": marker.onset_s, "end_s": end_s, "evidence": "{}"}
+
+
+def _kind(marker: Marker) -> str:
+    return "annotation" if marker.kind == "action" else ("phase" if marker.duration_s > 0 else "marker")
 
 
 def window_table(session: Session, grid: Grid, stamp: Stamp) -> pa.Table:
@@ -243,10 +245,8 @@ def window_table(session: Session, grid: Grid, stamp: Stamp) -> pa.Table:
             "t_s": pa.array(seconds),
             "run_id": pa.repeat(stamp.run_id, n),
         }
-        values = {
-            name: pa.array(series[name], from_pandas=True) if name in series else pa.nulls(n, pa.float64())
-            for name in SERIES
-        }
+        nothing = pa.nulls(n, pa.float64())
+        values = {k: pa.array(series[k], from_pandas=True) if k in series else nothing for k in SERIES}
         parts.append(pa.table({**fixed, **values}).select(schema.names).cast(schema))
     return pa.concat_tables(parts)
 

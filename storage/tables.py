@@ -217,12 +217,22 @@ def _fitting(name: str, rows: pa.Table, session_id: str, run_id: str) -> pa.Tabl
 _ORDER = {"biomarkers": ("biomarker", "role", "channel", "phase"), "windows": ("role", "t_s"), "events": ("start_s",)}
 
 
+def _in_order(table: pa.Table, name: str) -> pa.Table:
+    """The rows sorted; those that are, as those of a long recording may be, are not copied."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    if name not in _ORDER:
+        return table
+    order = pc.sort_indices(table, [(column, "ascending") for column in _ORDER[name]])
+    return table if np.array_equal(order, np.arange(len(order))) else table.take(order)
+
+
 def _parquet(table: pa.Table, name: str) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    sorted_by = [(column, "ascending") for column in _ORDER.get(name, ())]
-    rows, sink = table.sort_by(sorted_by) if sorted_by else table, pa.BufferOutputStream()
+    rows, sink = _in_order(table, name), pa.BufferOutputStream()
     with pq.ParquetWriter(sink, rows.schema, compression="zstd", write_page_checksum=True) as file:
         file.write_table(rows)
         leave_room(file)

@@ -1,6 +1,8 @@
 """Results of a stage, stored by content: the same input, parameters, method and weights are never computed twice.
 
 An entry is compressed JSON behind its own SHA-256; one that was cut or altered is not trusted, it is computed again.
+What a stage found is written and read piece by piece: a day of heart beats is held once, as events, and never a second
+time as what JSON is made of.
 """
 
 from __future__ import annotations
@@ -11,7 +13,9 @@ import hashlib
 import json
 import math
 import os
+import sys
 import zlib
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -34,6 +38,7 @@ from cueflow.schemas.results import (
 )
 
 _DIGEST = 64
+_EVENT = frozenset(Event.__slots__)
 
 
 def entry_name(dataset: str, session_id: str, *, group: str, key: str) -> str:
@@ -58,7 +63,8 @@ def write_results(path: Path, results: tuple[StreamResult, ...]) -> None:
 
     Without space left it is a `DiskFullError`, and older entries stay.
     """
-    body = zlib.compress(json.dumps([_encode(r) for r in results], allow_nan=False).encode(), 6)
+    packer = zlib.compressobj(6)
+    body = b"".join([*(packer.compress(piece.encode()) for piece in _pieces(results)), packer.flush()])
     put_bytes(path, hashlib.sha256(body).hexdigest().encode() + body)
     group = path.name.partition("-")[0]
     for older in path.parent.glob(f"{group}-*.json.z"):
@@ -111,7 +117,7 @@ def read_results(path: Path) -> tuple[StreamResult, ...] | None:
     body = _body(path)
     if body is None:
         return None
-    return tuple(_decode(r) for r in json.loads(zlib.decompress(body)))
+    return tuple(_decode(r) for r in json.loads(zlib.decompress(body), object_hook=_event_or_raw))
 
 
 def is_intact(path: Path) -> bool:
@@ -128,11 +134,49 @@ def _body(path: Path) -> bytes | None:
     return body if hashlib.sha256(body).hexdigest().encode() == digest else None
 
 
+def _pieces(results: tuple[StreamResult, ...]) -> Iterator[str]:
+    """The JSON of all results: what there may be a hundred thousand of, one by one."""
+    yield "["
+    for number, result in enumerate(results):
+        yield ", " if number else ""
+        yield from _opened(_encode(result), findings=_found(result.findings))
+    yield "]"
+
+
+def _found(found: Findings | None) -> Iterator[str]:
+    if found is None:
+        yield "null"
+        return
+    head = {n: getattr(found, n) for n in ("start_s", "end_s", "coverage", "quality", "status", "reason")}
+    rest = {"measures": [asdict(m) for m in found.measures], "speakers": [asdict(s) for s in found.speakers]}
+    events = ({n: getattr(e, n) for n in Event.__slots__} | {"evidence": dict(e.evidence)} for e in found.events)
+    series = ([s.name, _numbers(s.t_s), _numbers(s.values)] for s in found.series)
+    yield from _opened(head | rest, events=_listed(events), series=_listed(series))
+
+
+def _opened(head: dict[str, Any], **more: Iterator[str]) -> Iterator[str]:
+    """A JSON object of which some values come in pieces."""
+    yield _json(head).removesuffix("}")
+    for name, pieces in more.items():
+        yield f', "{name}": '
+        yield from pieces
+    yield "}"
+
+
+def _listed(items: Iterator[Any]) -> Iterator[str]:
+    yield "["
+    for number, item in enumerate(items):
+        yield (", " if number else "") + _json(item)
+    yield "]"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, allow_nan=False)
+
+
 def _encode(result: StreamResult) -> dict[str, Any]:
-    found = result.findings
     head = {name: getattr(result, name) for name in StreamResult.__slots__ if name not in {"findings", "clues"}}
-    clues = {} if result.clues is None else {"clues": _encode_clues(result.clues)}
-    return {**head, **clues, "findings": None if found is None else _encode_findings(found)}
+    return head | ({} if result.clues is None else {"clues": _encode_clues(result.clues)})
 
 
 def _encode_clues(clues: Clues) -> dict[str, Any]:
@@ -146,19 +190,15 @@ def _packed(trace: Trace) -> list[Any]:
     return [trace.start_s, trace.rate, base64.b64encode(trace.values.astype("<f2").tobytes()).decode("ascii")]
 
 
-def _encode_findings(found: Findings) -> dict[str, Any]:
-    head = {n: getattr(found, n) for n in ("start_s", "end_s", "coverage", "quality", "status", "reason")}
-    return {
-        **head,
-        "measures": [asdict(m) for m in found.measures],
-        "events": [{**asdict(e), "evidence": dict(e.evidence)} for e in found.events],
-        "series": [[s.name, _numbers(s.t_s), _numbers(s.values)] for s in found.series],
-        "speakers": [asdict(s) for s in found.speakers],
-    }
-
-
 def _numbers(values: FloatArray) -> list[float | None]:
     return [v if math.isfinite(v) else None for v in values.tolist()]
+
+
+def _event_or_raw(raw: dict[str, Any]) -> Any:
+    """An event as soon as its JSON is read; everything else as it is."""
+    if raw.keys() != _EVENT:
+        return raw
+    return Event(**raw | {name: sys.intern(raw[name]) for name in ("kind", "label", "speaker")})
 
 
 def _decode(raw: dict[str, Any]) -> StreamResult:
@@ -189,7 +229,7 @@ def _decode_findings(raw: dict[str, Any]) -> Findings:
             "status": Status(raw["status"]),
             "reason": _reason(raw["reason"]),
             "measures": measures,
-            "events": tuple(Event(**e) for e in raw["events"]),
+            "events": tuple(raw["events"]),
             "series": tuple(Series(n, _array(t), _array(v)) for n, t, v in raw["series"]),
             "speakers": tuple(SpeakerRole(**s) for s in raw["speakers"]),
         }
