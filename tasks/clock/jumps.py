@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from cueflow.schemas.results import FloatArray
+from cueflow.tasks.clock.blocks import IntArray
 from cueflow.tasks.clock.offsets import DRIFT_PPM, Jump, Offset
 
 _FEWEST_WINDOWS = 4  # fewer tell no jump from chance
@@ -18,6 +19,7 @@ _SLACK_S = 0.05
 _MARGIN_S = 5.0  # left out at either side of a step, whose time is not exact
 _END = 0.15  # an end that holds this share of what could fit has to
 _SILENT = 0.2  # times as well as the rest: fits no better than that, and something is wrong
+_DIM = 0.3  # times as well as the rest: fits no better than that beside a step, and tells nothing of when it was
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +121,23 @@ def silent_end(times: FloatArray, fit: FloatArray, could: FloatArray) -> float |
     """
     most, border = 0.0, None
     for turn in (1, -1):
-        fits, holds = np.cumsum(fit[::turn]), np.cumsum(could[::turn])
-        share = holds / max(float(holds[-1]), 1e-12)
-        rest = (fits[-1] - fits) / np.maximum(holds[-1] - holds, 1e-12)
-        silent = np.flatnonzero((share >= _END) & (share <= 1 - _END) & (fits < _SILENT * rest * holds))
-        if len(silent) and share[silent[-1]] > most:
-            most, border = float(share[silent[-1]]), float(times[::turn][silent[-1]])
+        beginnings, share = _beginnings(fit[::turn], could[::turn], _SILENT)
+        silent = beginnings[share >= _END]
+        if len(silent) and share[-1] > most:
+            most, border = float(share[-1]), float(times[::turn][silent[-1]])
     return border
+
+
+def _beginnings(fit: FloatArray, could: FloatArray, part: float) -> tuple[IntArray, FloatArray]:
+    """Last moments of beginnings that fit less than `part` times as well as the rest, and the share of all they hold.
+
+    The rest has to hold something, too, to be compared with.
+    """
+    fits, holds = np.cumsum(fit), np.cumsum(could)
+    share = holds / max(float(holds[-1]), 1e-12)
+    rest = (fits[-1] - fits) / np.maximum(holds[-1] - holds, 1e-12)
+    found = np.flatnonzero((share <= 1 - _END) & (fits < part * rest * holds))
+    return found, share[found]
 
 
 def _windows(shared: Shared, whole: Offset | None) -> list[_Window]:
@@ -167,13 +179,24 @@ def _lag(window: _Window) -> float:
 
 
 def _border(shared: Shared, before: _Window, after: _Window) -> tuple[float, float]:
-    """Between which times the clock stepped: before it the one place fits best, after it the other."""
-    times, early, _ = shared.fits(before.place)
-    _, late, _ = shared.fits(after.place)
+    """Between which times the clock stepped: before it the one place fits best, after it the other.
+
+    What fits neither, since the hand was out of the picture or the room was silent, tells nothing, and lies between.
+    """
+    times, early, early_could = shared.fits(before.place)
+    _, late, late_could = shared.fits(after.place)
     inside = (times >= before.start_s) & (times <= after.end_s)
     if not inside.any():
         return before.start_s, after.end_s
-    return between_fits(times[inside], np.cumsum(early[inside] - late[inside]), shared.doubt)
+    first, last = between_fits(times[inside], np.cumsum(early[inside] - late[inside]), shared.doubt)
+    ahead, behind = np.flatnonzero(inside & (times <= first))[::-1], np.flatnonzero(inside & (times >= last))
+    return _fits_from(times, early, early_could, ahead), _fits_from(times, late, late_could, behind)
+
+
+def _fits_from(times: FloatArray, fit: FloatArray, could: FloatArray, away: IntArray) -> float:
+    """From when on, going away from a step, a place fits: the longest beginning that hardly does is left behind."""
+    dim, _ = _beginnings(fit[away], could[away], _DIM)
+    return float(times[away[dim[-1] if len(dim) else 0]])
 
 
 def between_fits(times: FloatArray, gained: FloatArray, doubt: float) -> tuple[float, float]:
