@@ -63,8 +63,10 @@ def write_results(path: Path, results: tuple[StreamResult, ...]) -> None:
 
     Without space left it is a `DiskFullError`, and older entries stay.
     """
-    packer = zlib.compressobj(6)
-    body = b"".join([*(packer.compress(piece.encode()) for piece in _pieces(results)), packer.flush()])
+    packer, body = zlib.compressobj(6), bytearray()
+    for piece in _pieces(results):
+        body += packer.compress(piece.encode())
+    body += packer.flush()
     put_bytes(path, hashlib.sha256(body).hexdigest().encode() + body)
     group = path.name.partition("-")[0]
     for older in path.parent.glob(f"{group}-*.json.z"):

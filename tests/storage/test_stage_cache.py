@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -79,3 +80,27 @@ def test_a_full_disk_leaves_the_older_entry(tmp_path, results, monkeypatch):
     monkeypatch.undo()
     assert read_results(path) is not None
     assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def day(n):
+    """A stream of so many beats."""
+    beats = tuple(Event("beat", "normal", k * 0.8, k * 0.8, 0.9, {"nn_ms": 800.0 + k % 7}) for k in range(n))
+    found = Findings(0.0, n * 0.8, 1.0, None, Status.OK, None, (), beats, ())
+    return (StreamResult("ecg", "patient", "II", Status.OK, None, "", found, "1", "ab", "cd", 0.2),)
+
+
+def test_beats_are_held_once_while_they_are_written_and_read(tmp_path):
+    path, results = cache_path(tmp_path, "d", "S1", group="physiology", key="k" * 64), day(30_000)
+    tracemalloc.start()
+    try:
+        write_results(path, results)
+        written = tracemalloc.get_traced_memory()[1]
+        tracemalloc.reset_peak()
+        before = tracemalloc.get_traced_memory()[0]
+        back = read_results(path)
+        after, most = (size - before for size in tracemalloc.get_traced_memory())
+    finally:
+        tracemalloc.stop()
+    assert back[0].findings.events == results[0].findings.events
+    assert written < 2e6
+    assert most < 1.6 * after
