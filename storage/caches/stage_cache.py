@@ -165,14 +165,14 @@ def _opened(head: dict[str, Any], **more: Iterator[str]) -> Iterator[str]:
     yield "}"
 
 
-def _listed(items: Iterator[Any]) -> Iterator[str]:
+def _listed(items: Iterator[object]) -> Iterator[str]:
     yield "["
     for number, item in enumerate(items):
         yield (", " if number else "") + _json(item)
     yield "]"
 
 
-def _json(value: Any) -> str:
+def _json(value: object) -> str:
     return json.dumps(value, allow_nan=False)
 
 
@@ -196,7 +196,7 @@ def _numbers(values: FloatArray) -> list[float | None]:
     return [v if math.isfinite(v) else None for v in values.tolist()]
 
 
-def _event_or_raw(raw: dict[str, Any]) -> Any:
+def _event_or_raw(raw: dict[str, Any]) -> Event | dict[str, Any]:
     """An event as soon as its JSON is read; everything else as it is."""
     if raw.keys() != _EVENT:
         return raw
