@@ -19,7 +19,7 @@ from cueflow.schemas.session import Group, Marker, Session
 from cueflow.schemas.tables import SCHEMA_VERSION, arrow_schema, layout
 
 Row = dict[str, Any]
-_BATCH = 10_000  # rows
+_BATCH = 2000  # rows
 Grid = Mapping[str, tuple[FloatArray, Mapping[str, FloatArray]]]
 
 
@@ -190,13 +190,20 @@ def event_rows(
         A row of the `events` table.
     """
     common = {"session_id": session.session_id, "run_id": stamp.run_id}
-    found: list[tuple[Event | Marker, str, str]] = [(marker, "", "events.csv") for marker in markers]
+    found: list[Event | Marker] = []
+    origins, which = [("", "events.csv")], []
     for result in results:
-        roles = _roles(result)
         events = result.findings.events if result.findings is not None else ()
-        found += [(event, roles[event.speaker], result.modality) for event in events]
-    for event, role, source in sorted(found, key=lambda one: _begin(one[0])):
-        own = _marker_row(event) if isinstance(event, Marker) else _event_row(event) | {"role": role}
+        roles = _roles(result)
+        numbers = {speaker: len(origins) + k for k, speaker in enumerate(roles)}
+        origins += [(role, result.modality) for role in roles.values()]
+        found += events
+        which += [numbers[event.speaker] for event in events]
+    found += markers
+    which += [0] * len(markers)
+    for k in sorted(range(len(found)), key=lambda k: _begin(found[k])):
+        one, (role, source) = found[k], origins[which[k]]
+        own = _marker_row(one) if isinstance(one, Marker) else _event_row(one) | {"role": role}
         yield common | own | {"source": source}
 
 

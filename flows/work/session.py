@@ -154,6 +154,7 @@ class SessionWork:
             "predictions": to_table("predictions", []),
             "explanations": to_table("explanations", []),
         }
+        self.results = tuple(_without_rows(r) for r in self.results)
         if self.execution.fuser is not None:
             made = self.execution.fuser.tables(session, self.tables["biomarkers"], stamp)
             self.fusion_status = made.status
@@ -287,6 +288,13 @@ def _to_look_at(result: StreamResult) -> bool:
         brief
         or found.reason in _MISTAKEN
         or (found.coverage == 0 and not moves and found.reason is not Reason.LOW_COVERAGE)
+    )
+
+
+def _without_rows(result: StreamResult) -> StreamResult:
+    """A result whose events and seconds are in the tables already: of a day they are too many to hold twice."""
+    return (
+        result if result.findings is None else replace(result, findings=replace(result.findings, events=(), series=()))
     )
 
 

@@ -119,7 +119,7 @@ def read_results(path: Path) -> tuple[StreamResult, ...] | None:
     body = _body(path)
     if body is None:
         return None
-    return tuple(_decode(r) for r in json.loads(zlib.decompress(body), object_hook=_event_or_raw))
+    return tuple(_decode(r) for r in json.loads(zlib.decompress(body).decode(), object_hook=_event_or_raw))
 
 
 def is_intact(path: Path) -> bool:

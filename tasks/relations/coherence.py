@@ -65,13 +65,12 @@ def coherence_at(first: FloatArray, rhythm: FloatArray, hertz: float, *, seed: i
     waves = [_bridged(rhythm, s) for s in stretches]
     theirs = [_spectra(wave, hertz) for wave in waves]
     found = _coherence(ours, theirs)
-    made = [
-        [_spectra(wave, hertz) for wave in waves_of]
-        for waves_of in _surrogates(waves, stretches, hertz, rng=np.random.default_rng(seed))
-    ]
-    if np.median([_coherence(theirs, other) for other in made]) > EVEN:
+    own, chance = np.empty(SURROGATES), np.empty(SURROGATES)
+    for k, made in enumerate(_surrogates(waves, stretches, hertz, rng=np.random.default_rng(seed))):
+        other = [_spectra(wave, hertz) for wave in made]
+        own[k], chance[k] = _coherence(theirs, other), _coherence(ours, other)
+    if np.median(own) > EVEN:
         return Coherence(found, np.nan, seconds)
-    chance = np.array([_coherence(ours, other) for other in made])
     return Coherence(found, (1 + int(np.sum(chance >= found))) / (SURROGATES + 1), seconds)
 
 

@@ -115,11 +115,13 @@ def _sinus_arrhythmia(session: Session, key: Key, window: Window) -> Iterator[Me
         yield absent("rsa_p2t_mean", window, why or Reason.NO_PARTNER)
         return
     ends, ms = _intervals(session.findings(key))
+    begins = ends - ms / 1000.0
     swings, length = [], 0.0
     for breath in session.findings(other).events:
         if breath.kind != "breath" or breath.start_s < window.start_s or breath.end_s > window.end_s:
             continue
-        inside = ms[(ends - ms / 1000.0 >= breath.start_s - 0.5) & (ends <= breath.end_s + 0.5)]
+        first, end = np.searchsorted(begins, breath.start_s - 0.5), np.searchsorted(ends, breath.end_s + 0.5, "right")
+        inside = ms[first:end]
         if len(inside) >= 3 and inside.sum() / 1000.0 >= 0.7 * (breath.end_s - breath.start_s):
             swings.append(float(np.ptp(inside)))
             length += breath.end_s - breath.start_s
@@ -283,9 +285,9 @@ def _around(session: Session, key: Key, noted: Sequence[Marker]) -> Iterator[Mea
 
 def _intervals(findings: Findings) -> tuple[FloatArray, FloatArray]:
     """Ends in s and lengths in ms of the normal intervals."""
-    rows = [(e.start_s, float(e.evidence["nn_ms"])) for e in findings.events if "nn_ms" in e.evidence]
-    table = np.array(rows, dtype=np.float64).reshape(-1, 2)
-    return table[:, 0], table[:, 1]
+    normal = [e for e in findings.events if "nn_ms" in e.evidence]
+    ends = np.fromiter((e.start_s for e in normal), np.float64, len(normal))
+    return ends, np.fromiter((float(e.evidence["nn_ms"]) for e in normal), np.float64, len(normal))
 
 
 def _own_marks(session: Session, key: Key) -> Iterator[Marker]:
