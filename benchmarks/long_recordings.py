@@ -216,7 +216,7 @@ def whole_run(hours: float) -> None:
         spent = cost_of([*CUEFLOW, "run", str(folder), "--out", str(tables)])
         size = sum(p.stat().st_size for p in tables.rglob("*.parquet")) / 1e6
         with cueflow.open_tables(tables) as found:
-            status = found["sessions"].collect()["status"].to_list()
+            (status,) = found["sessions"].collect()["status"]
             values, events = (found[name].collect().height for name in ("biomarkers", "events"))
     print(f"| {hours:g} | {spent.seconds:.0f} | {spent.largest_mib:.0f} | {spent.tree_mib:.0f} | {status} | {values} | "
           f"{events} | {size:.0f} |", flush=True)  # fmt: skip

@@ -19,6 +19,7 @@ from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import StreamResult
 from cueflow.schemas.session import Dataset, Group, Marker, Session
 from cueflow.schemas.tables import SCHEMA_VERSION
+from cueflow.tasks import clock
 from cueflow.tasks.clock.place import needs_clues
 from cueflow.tasks.ingest.paths import resolve_inside
 from cueflow.tasks.ingest.transcripts import transcript_beside
@@ -151,6 +152,7 @@ def _plan_session(
         "ids": [session.subject_id, session.visit],
         "fusion": request.fusion_sha256,
         "schema": SCHEMA_VERSION,
+        "places": clock.VERSION,
         "annotations": [asdict(m) for m in session.markers if m.kind == "action"],
     }
     fingerprint = _digest({"stages": {str(g): k for g, k in keys.items()}, **own})

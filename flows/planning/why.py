@@ -36,6 +36,7 @@ _WORDS = {
     "ids": "other subject or visit",
     "fusion": "other fusion model",
     "schema": "newer table layout",
+    "places": "newer method of placing clocks",
 }
 
 
@@ -149,7 +150,7 @@ def _explain(plan: SessionPlan, row: Mapping[str, object] | None) -> Why:
         state=plan.why,
         stages=tuple(str(job.group) for job in plan.jobs),
         reason=_sentence(plan, row, causes),
-        outdated=bool(moved & (_METHOD | {"schema"})),
+        outdated=bool(moved & (_METHOD | {"schema", "places"})),
         modalities=tuple(dict.fromkeys(str(stream.modality) for stream in plan.session.streams)),
         processed=finished.date() if isinstance(finished, datetime) else None,
     )

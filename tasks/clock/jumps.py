@@ -9,7 +9,6 @@ from itertools import pairwise
 import numpy as np
 
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.clock.blocks import IntArray
 from cueflow.tasks.clock.offsets import DRIFT_PPM, Jump, Offset
 
 _FEWEST_WINDOWS = 4  # fewer tell no jump from chance
@@ -19,7 +18,7 @@ _SLACK_S = 0.05
 _MARGIN_S = 5.0  # left out at either side of a step, whose time is not exact
 _END = 0.15  # an end that holds this share of what could fit has to
 _SILENT = 0.2  # times as well as the rest: fits no better than that, and something is wrong
-_DIM = 0.3  # times as well as the rest: fits no better than that beside a step, and tells nothing of when it was
+_HALF = 0.5  # as well as all beside it: fits no better than that, and tells nothing of when a clock stepped
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,23 +120,13 @@ def silent_end(times: FloatArray, fit: FloatArray, could: FloatArray) -> float |
     """
     most, border = 0.0, None
     for turn in (1, -1):
-        beginnings, share = _beginnings(fit[::turn], could[::turn], _SILENT)
-        silent = beginnings[share >= _END]
-        if len(silent) and share[-1] > most:
-            most, border = float(share[-1]), float(times[::turn][silent[-1]])
+        fits, holds = np.cumsum(fit[::turn]), np.cumsum(could[::turn])
+        share = holds / max(float(holds[-1]), 1e-12)
+        rest = (fits[-1] - fits) / np.maximum(holds[-1] - holds, 1e-12)
+        silent = np.flatnonzero((share >= _END) & (share <= 1 - _END) & (fits < _SILENT * rest * holds))
+        if len(silent) and share[silent[-1]] > most:
+            most, border = float(share[silent[-1]]), float(times[::turn][silent[-1]])
     return border
-
-
-def _beginnings(fit: FloatArray, could: FloatArray, part: float) -> tuple[IntArray, FloatArray]:
-    """Last moments of beginnings that fit less than `part` times as well as the rest, and the share of all they hold.
-
-    The rest has to hold something, too, to be compared with.
-    """
-    fits, holds = np.cumsum(fit), np.cumsum(could)
-    share = holds / max(float(holds[-1]), 1e-12)
-    rest = (fits[-1] - fits) / np.maximum(holds[-1] - holds, 1e-12)
-    found = np.flatnonzero((share <= 1 - _END) & (fits < part * rest * holds))
-    return found, share[found]
 
 
 def _windows(shared: Shared, whole: Offset | None) -> list[_Window]:
@@ -190,13 +179,17 @@ def _border(shared: Shared, before: _Window, after: _Window) -> tuple[float, flo
         return before.start_s, after.end_s
     first, last = between_fits(times[inside], np.cumsum(early[inside] - late[inside]), shared.doubt)
     ahead, behind = np.flatnonzero(inside & (times <= first))[::-1], np.flatnonzero(inside & (times >= last))
-    return _fits_from(times, early, early_could, ahead), _fits_from(times, late, late_could, behind)
+    return (
+        float(times[ahead[_begins_to_fit(early[ahead], early_could[ahead])]]),
+        float(times[behind[_begins_to_fit(late[behind], late_could[behind])]]),
+    )
 
 
-def _fits_from(times: FloatArray, fit: FloatArray, could: FloatArray, away: IntArray) -> float:
-    """From when on, going away from a step, a place fits: the longest beginning that hardly does is left behind."""
-    dim, _ = _beginnings(fit[away], could[away], _DIM)
-    return float(times[away[dim[-1] if len(dim) else 0]])
+def _begins_to_fit(fit: FloatArray, could: FloatArray) -> int:
+    """The moment up to which, going away from a step, a place fits less than half as well as on average."""
+    beside = np.cumsum(fit - _HALF * could * (fit.sum() / max(float(could.sum()), 1e-12)))
+    least = int(np.argmin(beside))
+    return least if beside[least] < 0.0 else 0
 
 
 def between_fits(times: FloatArray, gained: FloatArray, doubt: float) -> tuple[float, float]:

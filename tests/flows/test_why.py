@@ -187,3 +187,10 @@ def test_a_folder_of_other_files_is_refused(dataset, request_):
     (request_.tables / "thesis.doc").write_text("x")
     with pytest.raises(TablesError):
         explain_run(dataset, request_)
+
+
+def test_a_newer_way_to_place_clocks_runs_the_session_but_no_stage(dataset, request_, written, monkeypatch):
+    written()
+    monkeypatch.setattr(planning.clock, "VERSION", "next")
+    found = explain_run(dataset, request_)
+    assert {(w.stages, w.reason, w.outdated) for w in found} == {((), "newer method of placing clocks", True)}

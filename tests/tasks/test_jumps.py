@@ -56,6 +56,26 @@ def test_an_end_is_placed_by_itself_where_no_window_shows_the_step():
     assert by_s == pytest.approx(2.0)
 
 
+def test_the_moment_of_a_step_lies_where_the_hand_is_out_of_the_picture():
+    """From 1000 to 1250 s the clock steps while what is felt is not seen, and fits the other place by chance once."""
+    _, could = fitting(0, 1800)
+    chance = np.where((TIMES > 1010) & (TIMES < 1030), 1.5, 0.0) * could
+
+    def place(first_s, last_s, _lead_s):
+        return Offset(5.0 if (first_s + last_s) / 2 < 1100 else 7.0, 0.0, 0.02, 9, "movement")
+
+    def fits(found):
+        lag = found.at(TIMES) - TIMES
+        own = (np.abs(lag - 5.0) < 0.05) & (TIMES < 1000) | (np.abs(lag - 7.0) < 0.05) & (TIMES > 1250)
+        return TIMES, np.where(own, 0.7, 0.0) * could + np.where(np.abs(lag - 7.0) < 0.05, 0.1, 0.0) * chance, could
+
+    found = place_with_jumps(Shared(place, fits, (0.0, 1800.0), 300.0, 1.0))
+    ((at_s, by_s, within_s),) = found.jumps
+    assert by_s == pytest.approx(2.0)
+    assert at_s - within_s == pytest.approx(1000, abs=15)
+    assert at_s + within_s == pytest.approx(1250, abs=15)
+
+
 def test_where_the_end_has_no_place_the_whole_has_none():
     def place(first_s, last_s, _lead_s):
         return Offset(5.0, 0.0, 0.02, 9, "movement") if first_s == 0 and last_s - first_s > 400 else None
