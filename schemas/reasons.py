@@ -170,7 +170,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.RHYTHM_EVEN: "The breathing is as even as a metronome's: whether chance looks the same cannot be told.",
     Reason.NO_VIDEO_FRAMES: "The file holds no video frames.",
     Reason.NO_AUDIO_SAMPLES: "The file holds no audio samples.",
-    Reason.COLUMN_MISSING: "The named column or channel is not in the file.",
+    Reason.COLUMN_MISSING: "The named column or channel is not in the file, or more than one could be meant.",
     Reason.NOT_A_NUMBER: "The column holds text where numbers should be.",
     Reason.RATE_MISSING: "Neither the file nor the manifest gives time stamps or a sampling rate.",
     Reason.RATE_MISMATCH: "The declared sampling rate disagrees with the data.",

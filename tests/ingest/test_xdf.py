@@ -82,6 +82,15 @@ def test_a_stream_that_was_recorded_twice_is_told_apart(tmp_path):
     assert ecg(written(tmp_path, header(1), header(2), other)).values[0] == 2.0  # the empty one does not count
 
 
+@pytest.mark.parametrize("channel", ["", "ECG", "belt"])
+def test_an_empty_stream_is_named_and_no_other_one_taken_for_it(tmp_path, channel):
+    counter = header(2, name="Counter", kind="data", rate=1.0), samples(2, [1.0, 2.0, 3.0], [[1.0]] * 3)
+    path = written(tmp_path, header(1), *counter)
+    with pytest.raises(StreamError, match="the stream has no samples") as caught:
+        ecg(path, channel)
+    assert caught.value.reason is Reason.FILE_EMPTY
+
+
 def test_a_stream_of_another_epoch_does_not_move_the_others(tmp_path):
     stamps = (1.6e9 + np.arange(50) / 100).tolist()
     path = written(

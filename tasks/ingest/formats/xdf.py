@@ -11,7 +11,7 @@ import math
 import mmap
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -107,7 +107,10 @@ def read_xdf(path: Path, query: Query) -> Raw:
     with _mapped(path) as data:
         streams = _streams(data)
         signals = _signals(streams)
-        signal = signals[pick([s.name for s in signals], query, kind="channel")]
+        names = [s.name for s in signals]
+        if _means_an_empty_one(streams, names, query):
+            raise StreamError("the stream has no samples: was its device switched on?", reason=Reason.FILE_EMPTY)
+        signal = signals[pick(names, query, kind="channel")]
         wanted = next(s for s in streams if s.number == signal.stream)
         stamps, values, clock = Held(), Held(), _computer_clock(wanted.offsets)
         for some, found in _samples(data, wanted, signal.channel):
@@ -292,6 +295,17 @@ def _signals(streams: Sequence[_Stream]) -> tuple[XdfSignal, ...]:
         for stream in usable
         for k in range(len(stream.channels))
     )
+
+
+def _means_an_empty_one(streams: Sequence[_Stream], names: Sequence[str], query: Query) -> bool:
+    """Whether a stream without samples is asked for, lest another one be taken for it."""
+    asked = query.channel.strip().casefold()
+
+    def meant(words: Iterable[str]) -> bool:
+        return any(w.casefold() == asked if asked else modality_of(w) is query.modality for w in words)
+
+    empty = ((s.name, s.kind, *(label for label, _ in s.channels)) for s in streams if s.empty)
+    return not meant(names) and any(map(meant, empty))
 
 
 def _plain(stream: _Stream, k: int) -> str:
