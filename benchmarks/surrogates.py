@@ -1,6 +1,6 @@
 """How often chance passes for a relation, and how often a relation is found: by the second, and with breathing.
 
-python benchmarks/surrogates.py [--draws 100]
+python benchmarks/surrogates.py [--draws 100] [--first SEED] [ROW …]    # rows: bursts-150, slips-300, …; all without
 
 Signals by the second: red noise (each value that share of the one before, and noise), bursts (its exponential), gaps
 (one in 75 seconds begins a gap of 3 to 11), against red noise of .9; related: seven tenths of the first, 5 s later, and
@@ -13,6 +13,7 @@ wave and noise. Share of draws with p of .05 or less, and of those that get a p:
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 import numpy as np
 from measure import heading
@@ -37,10 +38,10 @@ def red(rng: np.random.Generator, seconds: int, share: float, kind: str = "noise
     return x
 
 
-def lagged(seconds: int, share: float, kind: str, draws: int) -> tuple[float, float, float]:
+def lagged(seconds: int, share: float, kind: str, seeds: range) -> tuple[float, float, float]:
     """Share of strangers and of relations with p ≤ .05; of the latter's lags within a second of the truth."""
     strangers, related, near = [], [], []
-    for seed in range(draws):
+    for seed in seeds:
         rng = np.random.default_rng([seconds, round(100 * share), seed])
         a, b = red(rng, seconds, share, kind), red(rng, seconds, 0.9, "gaps" if kind == "gaps" else "noise")
         strangers.append(lagged_correlation(a, b, seed=seed).p <= 0.05)
@@ -65,10 +66,10 @@ def breathing(rng: np.random.Generator, seconds: int, wander: float, kind: str) 
     return np.asarray(wave)
 
 
-def coherent(seconds: int, wander: float, kind: str, draws: int) -> tuple[float, float, float]:
+def coherent(seconds: int, wander: float, kind: str, seeds: range) -> tuple[float, float, float]:
     """Share of draws whose breathing is not too even for a p; of strangers and of relations with p ≤ .05, of all."""
     strangers, related = [], []
-    for seed in range(draws):
+    for seed in seeds:
         rng = np.random.default_rng([seconds, round(100 * wander), seed])
         breath, other = (breathing(rng, seconds, wander, kind) for _ in range(2))
         noise = rng.normal(size=(2, seconds))
@@ -81,32 +82,40 @@ def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--draws", type=int, default=100)
+    parser.add_argument("--first", type=int, default=0, help="seed of the first draw")
     parser.add_argument("--only", choices=["seconds", "breathing"], help="one of the two tables")
+    parser.add_argument("rows", nargs="*")
     said = parser.parse_args()
+    seeds = range(said.first, said.first + said.draws)
     print(heading(f"p of .05 or less, {said.draws} draws each"))
     if said.only != "breathing":
-        by_the_second(said.draws)
+        by_the_second(seeds, said.rows)
     if said.only != "seconds":
-        with_breathing(said.draws)
+        with_breathing(seeds, said.rows)
 
 
-def by_the_second(draws: int) -> None:
+def _asked(kind: str, seconds: int, rows: Sequence[str]) -> bool:
+    return not rows or f"{kind}-{seconds}" in rows
+
+
+def by_the_second(seeds: range, rows: Sequence[str]) -> None:
     """Print the first table."""
     print("| by the second | s | share of the value before | strangers | related | lag right |\n|" + "---|" * 6)
     for kind in ("noise", "bursts", "gaps"):
-        for seconds in SECONDS:
+        for seconds in (s for s in SECONDS if _asked(kind, s, rows)):
             for share in (0.5, 0.9, 0.97):
-                row = lagged(seconds, share, kind, draws)
+                row = lagged(seconds, share, kind, seeds)
                 print(f"| {kind} | {seconds} | {share} | " + " | ".join(f"{x:.2f}" for x in row) + " |", flush=True)
 
 
-def with_breathing(draws: int) -> None:
+def with_breathing(seeds: range, rows: Sequence[str]) -> None:
     """Print the second table."""
     print("\n| breathing | s | phase wanders, rad | p given | strangers | related |\n|" + "---|" * 6)
     for kind in ("walks", "drifts", "slips", "gaps"):
-        for seconds in (300, 900) if kind == "gaps" else (240, 300, 900):
+        lengths = (300, 900) if kind == "gaps" else (240, 300, 900)
+        for seconds in (s for s in lengths if _asked(kind, s, rows)):
             for wander in (0.02, 0.05, 0.1, 0.3):
-                row = coherent(seconds, wander, kind, draws)
+                row = coherent(seconds, wander, kind, seeds)
                 print(f"| {kind} | {seconds} | {wander} | " + " | ".join(f"{x:.2f}" for x in row) + " |", flush=True)
 
 

@@ -180,16 +180,19 @@ def _border(shared: Shared, before: _Window, after: _Window) -> tuple[float, flo
     first, last = between_fits(times[inside], np.cumsum(early[inside] - late[inside]), shared.doubt)
     ahead, behind = np.flatnonzero(inside & (times <= first))[::-1], np.flatnonzero(inside & (times >= last))
     return (
-        float(times[ahead[_begins_to_fit(early[ahead], early_could[ahead])]]),
-        float(times[behind[_begins_to_fit(late[behind], late_could[behind])]]),
+        float(times[ahead[_begins_to_fit(early[ahead], early_could[ahead], shared.doubt)]]),
+        float(times[behind[_begins_to_fit(late[behind], late_could[behind], shared.doubt)]]),
     )
 
 
-def _begins_to_fit(fit: FloatArray, could: FloatArray) -> int:
-    """The moment up to which, going away from a step, a place fits less than half as well as on average."""
+def _begins_to_fit(fit: FloatArray, could: FloatArray, doubt: float) -> int:
+    """The moment up to which, going away from a step, a place fits less than half as well as on average.
+
+    What it fits better after that counts once it is more than the doubt: so much fits by chance.
+    """
     beside = np.cumsum(fit - _HALF * could * (fit.sum() / max(float(could.sum()), 1e-12)))
-    least = int(np.argmin(beside))
-    return least if beside[least] < 0.0 else 0
+    little = np.flatnonzero(beside <= min(float(beside.min()), 0.0) + doubt)
+    return int(little[-1]) if len(little) else 0
 
 
 def between_fits(times: FloatArray, gained: FloatArray, doubt: float) -> tuple[float, float]:
