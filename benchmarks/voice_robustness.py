@@ -16,10 +16,10 @@ import soundfile
 from measure import heading
 from scipy.signal import fftconvolve
 
-from cueflow.flows.work.stages import model_path
+from cueflow.flows.work.stages import MODELS, model_path
 from cueflow.schemas.biomarkers import BIOMARKERS
 from cueflow.schemas.config import AudioConfig
-from cueflow.schemas.session import Role
+from cueflow.schemas.session import Group, Role
 from cueflow.tasks.audio.analyse import Setting, analyse_audio
 from cueflow.tasks.audio.tracks import VoiceModels
 
@@ -62,7 +62,7 @@ def conditions(samples: np.ndarray) -> dict[str, np.ndarray]:
 
 def main(data: str) -> None:
     """Print the table."""
-    models = VoiceModels(model_path("silero_vad"), model_path("speaker_encoder"))
+    models = VoiceModels(*(model_path(name) for name in MODELS[Group.AUDIO]))
     moved: dict[tuple[str, str], list[float]] = {}
     names: list[str] = []
     for file in FILES:

@@ -1,9 +1,11 @@
 """Who speaks when: diarization error and response latency against known turns.
 
-python benchmarks/voice_speakers.py DATA    # a folder that has speech_diar, speech_asr and speech_pitch_ref
+python benchmarks/voice_speakers.py DATA            # a folder that has speech_diar, speech_asr and speech_pitch_ref
+python benchmarks/voice_speakers.py DATA overlap    # where both speak, one of them softer
 
 Real: the recordings that have turns marked. Simulated: phrases of five recorded people put together, two at a time,
-with known turns, gaps and overlaps, once in one microphone (diarization) and once with a microphone each (latency).
+with known turns, gaps and overlaps, once in one microphone (diarization, overlap) and once with a microphone each
+(latency). From which probability on two people count as speaking was chosen on every second pair, the first one on.
 """
 
 from __future__ import annotations
@@ -15,10 +17,10 @@ from pathlib import Path
 import numpy as np
 from measure import heading
 
-from cueflow.flows.work.stages import model_path
+from cueflow.flows.work.stages import MODELS, model_path
 from cueflow.schemas.config import AudioConfig
 from cueflow.schemas.results import Findings, StreamResult
-from cueflow.schemas.session import Role
+from cueflow.schemas.session import Group, Role
 from cueflow.tasks.audio.analyse import Setting, analyse_audio
 from cueflow.tasks.audio.dialogue import between_recordings
 from cueflow.tasks.audio.tracks import VoiceModels
@@ -29,34 +31,99 @@ COLLAR = 25  # frames of 10 ms
 Turns = dict[str, list[tuple[float, float]]]
 
 
-def main(data: str) -> None:
+def main(data: str, what: str = "") -> None:
     """Print the tables."""
     root = Path(data)
     print(heading("Speakers"))
+    if what == "overlap":
+        _softer(root)
+        return
     print("| recording | speakers | found | error | missed | false | confused | error, .25 s collar |")
     print("|---|---|---|---|---|---|---|---|")
-    real = [_report(name, x, turns, known=known) for name, x, turns, known in _real(root)]
+    real = [(name, turns, _report(name, x, turns, known=known)) for name, x, turns, known in _real(root)]
     made = list(_simulated(root))
-    simulated = [_report(name, x, turns, known=0) for name, x, turns, _ in made]
+    simulated = [(name, turns, _report(name, x, turns, known=0)) for name, x, turns, _ in made]
     groups = {"real, number estimated": real[::2], "real, number given": real[1::2], "simulated": simulated}
-    for what, rows in groups.items():
-        strict, loose = np.mean(rows, axis=0)
-        print(f"mean error, {what}: {strict:.3f}; with collar {loose:.3f}")
+    for group, rows in groups.items():
+        errors = [(error_rate(t, _spans(f))[0], error_rate(t, _spans(f), collar=COLLAR)[0]) for _, t, f in rows]
+        strict, loose = np.mean(errors, axis=0)
+        print(f"mean error, {group}: {strict:.3f}; with collar {loose:.3f}")
+    groups = {name: [(name, t, f)] for name, t, f in real[::2]}
+    groups |= {"simulated, chosen on": simulated[::2], "simulated, the others": simulated[1::2]}
+    for group, rows in groups.items():
+        print(_overlap(group, [(t, f) for _, t, f in rows]))
+    _in_the_room([(t, f) for _, t, f in simulated[1::2]])
     _latencies(made)
 
 
-def _report(name: str, samples: np.ndarray, turns: Turns, *, known: int) -> tuple[float, float]:
+def _report(name: str, samples: np.ndarray, turns: Turns, *, known: int) -> Findings:
     found = _analysed(samples, role=Role.ROOM, speakers=known)
     heard = _spans(found)
     strict, loose = error_rate(turns, heard), error_rate(turns, heard, collar=COLLAR)
     given = " (given)" if known else ""
     parts = " | ".join(f"{v:.3f}" for v in strict)
-    print(f"| {name} | {len(turns)}{given} | {len(heard)} | {parts} | {loose[0]:.3f} |")
-    return strict[0], loose[0]
+    print(f"| {name} | {len(turns)}{given} | {len(heard)} | {parts} | {loose[0]:.3f} |", flush=True)
+    return found
+
+
+def _overlap(name: str, rows: list[tuple[Turns, Findings]]) -> str:
+    """Precision and recall of frames in which two speak, over several recordings."""
+    both = right = said = 0
+    for turns, found in rows:
+        n = round(100 * found.end_s)
+        true = _frames(turns, n).sum(axis=0) > 1
+        spans = [(e.start_s, e.end_s) for e in found.events if e.kind == "overlap"]
+        heard = _frames({"": spans}, n)[0]
+        both, said, right = both + int(true.sum()), said + int(heard.sum()), right + int((true & heard).sum())
+    precision = f"{right / said:.3f}" if said else "–"
+    return f"overlap, {name}: {both / 100:.1f} s; precision {precision}, recall {right / max(both, 1):.3f}"
+
+
+def _softer(root: Path) -> None:
+    """Overlap of the pairs that nothing was chosen on, with the second person softer."""
+    for softer_db in (0.0, 6.0, 12.0):
+        made = list(_simulated(root, softer_db=softer_db))[1::2]
+        rows = [(turns, _analysed(room, role=Role.ROOM)) for _, room, turns, _ in made]
+        print(_overlap(f"second person {softer_db:.0f} dB softer", rows), flush=True)
+
+
+def _in_the_room(rows: list[tuple[Turns, Findings]]) -> None:
+    """Latency and share of overlap from the one microphone."""
+    away: list[float] = []
+    shares: list[float] = []
+    for turns, found in rows:
+        answers = [
+            (e.start_s, e.end_s, float(e.evidence["latency_s"]))
+            for e in found.events
+            if e.kind == "answer" and e.speaker
+        ]
+        away += _differences(answers, _all(turns))
+        true = float((_frames(turns, round(100 * found.end_s)).sum(axis=0) > 1).mean())
+        share = next(m.value for m in found.measures if m.biomarker == "turn_overlap_share" and m.speaker == "s1")
+        shares.append((np.nan if share is None else share) - true)
+    size = np.abs(away)
+    print(
+        f"one microphone, the others: latency of {len(away)} of {sum(len(_all(t)) for t, _ in rows)} answers, median of"
+    )
+    print(f"the absolute difference {np.median(size):.3f} s, 90th percentile {np.quantile(size, 0.9):.3f} s;")
+    print(f"share of overlap off by {', '.join(f'{v:+.4f}' for v in shares)}")
+
+
+def _all(turns: Turns) -> list[tuple[float, float, float]]:
+    return [row for who in turns for row in _true_latencies(turns, who)]
+
+
+def _differences(answers: list[tuple[float, float, float]], known: list[tuple[float, float, float]]) -> list[float]:
+    """Of latencies whose answer was found: one that begins or ends within .3 s."""
+    out: list[float] = []
+    for start, end, latency in known:
+        near = [v for a, b, v in answers if min(abs(a - start), abs(b - end)) < 0.3]
+        out += [near[0] - latency] if near else []
+    return out
 
 
 def _models() -> VoiceModels:
-    return VoiceModels(model_path("silero_vad"), model_path("speaker_encoder"))
+    return VoiceModels(*(model_path(name) for name in MODELS[Group.AUDIO]))
 
 
 def _analysed(samples: np.ndarray, *, role: Role, speakers: int = 0) -> Findings:
@@ -164,7 +231,7 @@ def _phrases(samples: np.ndarray) -> list[np.ndarray]:
     return [samples[a * 160 : b * 160] for a, b in zip(starts, ends, strict=True) if b - a >= 40]
 
 
-def _simulated(root: Path):  # noqa: ANN202
+def _simulated(root: Path, *, softer_db: float = 0.0):  # noqa: ANN202
     people = _people(root)
     rng = np.random.default_rng(20261125)
     for one, two in combinations(people, 2):
@@ -173,7 +240,8 @@ def _simulated(root: Path):  # noqa: ANN202
         at, who = 1.0, one
         while True:
             turn = np.concatenate([people[who][i] for i in rng.integers(len(people[who]), size=rng.integers(1, 4))])
-            turn = turn * np.float32(0.08 / np.sqrt(np.mean(turn**2)))
+            level = 0.08 * (10.0 ** (-softer_db / 20.0) if who == two else 1.0)
+            turn = turn * np.float32(level / np.sqrt(np.mean(turn**2)))
             if at + len(turn) / RATE > SECONDS - 1:
                 break
             first = round(at * RATE)
@@ -199,9 +267,7 @@ def _latencies(made) -> None:  # noqa: ANN001
             if found is None:
                 raise SystemExit(f"{who} was not heard")
             answers = [(e.start_s, e.end_s, float(e.evidence["latency_s"])) for e in found.events if e.kind == "answer"]
-            for start, end, latency in known:
-                near = [v for a, b, v in answers if min(abs(a - start), abs(b - end)) < 0.3]
-                away += [near[0] - latency] if near else []
+            away += _differences(answers, known)
             mean = next(m.value for m in found.measures if m.biomarker == "turn_latency_mean" and not m.speaker)
             means.append(abs((mean or np.nan) - float(np.mean([v for _, _, v in known]))))
     size = np.abs(away)
@@ -228,4 +294,4 @@ def _result(found: Findings, role: Role) -> StreamResult:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -66,6 +66,25 @@ class NpmSource:
 
 
 @dataclass(frozen=True, slots=True)
+class SdistSource:
+    """A member of a source archive on a package mirror, for packages that have no wheel.
+
+    pip runs the package's own build step before it hands an archive over. It does so only after it has compared the
+    archive with `archive_sha256`: what runs is the file that was looked through when the lock was written.
+    """
+
+    package: str
+    version: str
+    member: str
+    archive_sha256: str
+
+    @property
+    def label(self) -> str:
+        """The source in words."""
+        return f"source package {self.package}=={self.version}"
+
+
+@dataclass(frozen=True, slots=True)
 class UrlSource:
     """The maker's own address; https only."""
 
@@ -91,8 +110,14 @@ class HubSource:
         return f"hub repository {self.repository}"
 
 
-Source = WheelSource | NpmSource | UrlSource | HubSource
-_KINDS: Mapping[str, type[Source]] = {"wheel": WheelSource, "npm": NpmSource, "url": UrlSource, "hub": HubSource}
+Source = WheelSource | SdistSource | NpmSource | UrlSource | HubSource
+_KINDS: Mapping[str, type[Source]] = {
+    "wheel": WheelSource,
+    "sdist": SdistSource,
+    "npm": NpmSource,
+    "url": UrlSource,
+    "hub": HubSource,
+}
 
 
 @dataclass(frozen=True, slots=True)

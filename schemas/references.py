@@ -190,6 +190,11 @@ REFERENCES: dict[str, tuple[str, str, dict[str, str]]] = {
         "author": "Wan, Li and Wang, Quan and Papir, Alan and Lopez Moreno, Ignacio",
         "title": "Generalized End-to-End Loss for Speaker Verification", "year": "2017",
     }),
+    "doi:10.21437/interspeech.2023-205": ("inproceedings", "plaquet2023powerset", {
+        "author": "Plaquet, Alexis and Bredin, Herv{\\'e}",
+        "title": "Powerset Multi-Class Cross Entropy Loss for Neural Speaker Diarization",
+        "booktitle": "Proc. Interspeech 2023", "year": "2023", "pages": "3222--3226",
+    }),
     "arxiv:2212.04356": ("misc", "radford2023whisper", {
         "author": "Radford, Alec and Kim, Jong Wook and Xu, Tao and Brockman, Greg and McLeavey, Christine and Sutskever, Ilya",
         "title": "Robust Speech Recognition via Large-Scale Weak Supervision", "year": "2023",
@@ -305,6 +310,7 @@ WEIGHTS: dict[str, str] = {
     "face_identity": "https://jmlr.org/papers/v10/king09a.html",
     "silero_vad": "https://github.com/snakers4/silero-vad",
     "speaker_encoder": "arxiv:1710.10467",
+    "speaker_segmentation": "doi:10.21437/interspeech.2023-205",
     "whisper_tiny_en": "arxiv:2212.04356",
     "dinov2_small": "arxiv:2304.07193",
 }

@@ -43,7 +43,7 @@ MODELS: dict[Group, tuple[str, ...]] = {
         "hand_landmarker",
         "dinov2_small",
     ),
-    Group.AUDIO: ("silero_vad", "speaker_encoder"),
+    Group.AUDIO: ("silero_vad", "speaker_encoder", "speaker_segmentation"),
     Group.PHYSIOLOGY: (),
 }
 
@@ -275,7 +275,7 @@ def _audio(job: StageJob, stream: Stream, path: Path, progress: Progress) -> Fin
             no_words=no_words,
             recognised=recognised,
         ),
-        models=VoiceModels(model_path("silero_vad"), model_path("speaker_encoder")),
+        models=VoiceModels(*(model_path(name) for name in MODELS[Group.AUDIO])),
         config=job.config.audio,
         progress=lambda seconds: progress(min(seconds / length, 1.0)),
     )

