@@ -13,6 +13,7 @@ wave and noise. Share of draws with p of .05 or less, and of those that get a p:
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -92,6 +93,7 @@ def main() -> None:
         by_the_second(seeds, said.rows)
     if said.only != "seconds":
         with_breathing(seeds, said.rows)
+    print(f"\n{time.process_time():.0f} s of processor time")
 
 
 def _asked(kind: str, seconds: int, rows: Sequence[str]) -> bool:
