@@ -310,7 +310,8 @@ def _by_sound(reference: Track, other: Track, within_s: float) -> Offset | None:
         part = between(other, first_s, last_s)
         return _near(partial(loudness_offset, reference), part, within_s, lead_s)
 
-    return place_with_jumps(Shared(place, track_fits(reference, other, 10.0), extent(other), _WINDOW_S, _TRACK_DOUBT))
+    fits = track_fits(reference, other, 10.0)
+    return place_with_jumps(Shared(place, fits, extent(other), _WINDOW_S, _TRACK_DOUBT, _TRACK_DOUBT))
 
 
 def _by_movement(reference: Track, other: Track, within_s: float) -> Offset | None:
@@ -332,7 +333,7 @@ def _by_movement(reference: Track, other: Track, within_s: float) -> Offset | No
 
     window_s = float(np.clip((last_s - first_s) / _STILL_WINDOWS, *_STILL_WINDOW_S))
     fits = track_fits(parts, other, 5.0)
-    return place_with_jumps(Shared(place, fits, (first_s, last_s), window_s, _MOVED_DOUBT))
+    return place_with_jumps(Shared(place, fits, (first_s, last_s), window_s, _MOVED_DOUBT, _MOVED_DOUBT))
 
 
 def _near(find: Callable[..., Offset | None], other: Track, within_s: float, lead_s: float | None) -> Offset | None:

@@ -28,7 +28,8 @@ class Shared:
     `place` gives the place of the part between two times on the other's clock, near a lead in s where that is known
     to `JUMP_S`, or anywhere; `fits` the times (n,) on it, how well what lies there fits at a place (n,), and how well
     it could where the reference was recording (n,); `span` is its extent; `window_s` the length in which a place is
-    found; two moments of a jump whose fits differ by less than `doubt` are equally likely.
+    found; two moments of a jump whose fits differ by less than `doubt` are equally likely; `chance` fits in a stretch
+    that shows nothing, such as an empty picture (0 where each moment shows as much).
     """
 
     place: Callable[[float, float, float | None], Offset | None]
@@ -36,6 +37,7 @@ class Shared:
     span: tuple[float, float]
     window_s: float
     doubt: float
+    chance: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,12 @@ def place_with_jumps(shared: Shared) -> Offset | None:
 
 
 def _with_its_ends(shared: Shared, whole: Offset) -> Offset | None:
-    """The place of the whole, or of its two parts where one of the ends does not fit at it."""
+    """The place of the whole, or of its two parts where one of the ends does not fit at it.
+
+    None where the drift is larger than any clock's: a line was laid through a small step.
+    """
+    if abs(whole.drift_ppm) > DRIFT_PPM:
+        return None
     border = silent_end(*shared.fits(whole))
     if border is None:
         return whole
@@ -180,18 +187,18 @@ def _border(shared: Shared, before: _Window, after: _Window) -> tuple[float, flo
     first, last = between_fits(times[inside], np.cumsum(early[inside] - late[inside]), shared.doubt)
     ahead, behind = np.flatnonzero(inside & (times <= first))[::-1], np.flatnonzero(inside & (times >= last))
     return (
-        float(times[ahead[_begins_to_fit(early[ahead], early_could[ahead], shared.doubt)]]),
-        float(times[behind[_begins_to_fit(late[behind], late_could[behind], shared.doubt)]]),
+        float(times[ahead[_begins_to_fit(early[ahead], early_could[ahead], shared.chance)]]),
+        float(times[behind[_begins_to_fit(late[behind], late_could[behind], shared.chance)]]),
     )
 
 
-def _begins_to_fit(fit: FloatArray, could: FloatArray, doubt: float) -> int:
+def _begins_to_fit(fit: FloatArray, could: FloatArray, chance: float) -> int:
     """The moment up to which, going away from a step, a place fits less than half as well as on average.
 
-    What it fits better after that counts once it is more than the doubt: so much fits by chance.
+    What it fits better after that counts once it is more than fits by chance.
     """
     beside = np.cumsum(fit - _HALF * could * (fit.sum() / max(float(could.sum()), 1e-12)))
-    little = np.flatnonzero(beside <= min(float(beside.min()), 0.0) + doubt)
+    little = np.flatnonzero(beside <= min(float(beside.min()), 0.0) + chance)
     return int(little[-1]) if len(little) else 0
 
 

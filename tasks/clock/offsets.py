@@ -36,6 +36,7 @@ _BEYOND = 1.5  # the highest of them; what shares nothing stays below, what shar
 _MARGIN = 1.25  # over the next best place
 APART_S = 0.25  # lags closer than this are one place
 _STRETCHES = 10  # of the jackknife, at most
+_LEVEL, _BOTH_ENDS = 0.975, 0.9875  # of a 95 % interval; of one that holds at both ends of a line (Bonferroni)
 _FEWEST_BEATS = 30
 _MATCH_S = 0.08  # further away it is another beat
 _MATCHED_SHARE = 0.5
@@ -61,8 +62,8 @@ class Jump(NamedTuple):
 class Offset:
     """A clock's place on another: offset in s, drift in ppm (0 where it was too short to show one).
 
-    `uncertainty_s` is the half-width of the 95 % interval at the worse end of the recording; `n` what it rests on:
-    matched beats, blocks of signal, or matched marks; `method` says what was shared. `jumps` are steps of the clock.
+    `uncertainty_s` is the half-width of the 95 % interval of the whole recording, both ends at once; `n` what it rests
+    on: matched beats, blocks of signal, or marks; `method` says what was shared. `jumps` are steps of the clock.
     """
 
     offset_s: float
@@ -423,7 +424,8 @@ def line_through(times: FloatArray, lags: FloatArray, *, span: tuple[float, floa
     at_ends = left_out[:, 1] + ends * left_out[:, 0]
     error = float(np.sqrt((n - 1) * np.max(np.var(at_ends, axis=1))))
     unseen = 0.0 if long_enough else UNSEEN_PPM * 1e-6 * length / 2
-    uncertainty = float(np.sqrt((float(stdtrit(n - 1, 0.975)) * error) ** 2 + unseen**2 + _FINEST_S**2))
+    wide = float(stdtrit(n - 1, _BOTH_ENDS if long_enough else _LEVEL))
+    uncertainty = float(np.sqrt((wide * error) ** 2 + unseen**2 + _FINEST_S**2))
     return Offset(level - slope * middle, 1e6 * slope, uncertainty, int(keep.sum()))
 
 

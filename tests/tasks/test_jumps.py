@@ -76,6 +76,17 @@ def test_the_moment_of_a_step_lies_where_the_hand_is_out_of_the_picture():
     assert at_s + within_s == pytest.approx(1250, abs=15)
 
 
+@pytest.mark.parametrize(("drift_ppm", "there"), [(149.0, True), (-186.0, False)])
+def test_a_drift_that_no_clock_has_places_nothing(drift_ppm, there):
+    _, could = fitting(0, 1800)
+
+    def place(_first_s, _last_s, _lead_s):
+        return Offset(5.0, drift_ppm, 0.02, 9, "movement")
+
+    found = place_with_jumps(Shared(place, lambda _: (TIMES, 0.7 * could, could), (0.0, 1800.0), 300.0, 20.0))
+    assert (found is not None) == there
+
+
 def test_where_the_end_has_no_place_the_whole_has_none():
     def place(first_s, last_s, _lead_s):
         return Offset(5.0, 0.0, 0.02, 9, "movement") if first_s == 0 and last_s - first_s > 400 else None
