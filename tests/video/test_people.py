@@ -82,6 +82,13 @@ def test_one_not_recognised_at_first_is_joined_unless_both_were_there():
     assert same_persons(persons, {(0, 1)}) == {0: 0, 1: 1, 2: 2}
 
 
+def test_a_face_that_was_followed_from_one_to_the_other_may_be_further_from_itself():
+    persons = [Person([numbers(x)], np.zeros(2), 1.0, 0.0) for x in (0.0, 0.44)]
+    assert same_persons(persons, set()) == {0: 0, 1: 1}
+    assert same_persons(persons, set(), {(0, 1)}) == {0: 0, 1: 0}
+    assert same_persons(persons, {(0, 1)}, {(0, 1)}) == {0: 0, 1: 1}
+
+
 def seen(rows):
     """Sightings of (time, person, x, size)."""
     table = np.array(rows, dtype=float)

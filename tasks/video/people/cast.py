@@ -104,6 +104,7 @@ class Cast:
         self._next_s = -np.inf
         self._thumb: NDArray[np.float32] | None = None
         self._looks, self._cells = array("d"), array("d")
+        self._passed_on: set[tuple[int, int]] = set()
         self._frames = self._dark = 0
         self._upright, self._turned = array("d"), array("d")
         self._stack = ExitStack()
@@ -178,7 +179,7 @@ class Cast:
             for b in seen.person[seen.times_s == look]
             if 0 <= a < b
         }
-        return same_persons(self.roster.persons, together)
+        return same_persons(self.roster.persons, together, self._passed_on)
 
     def _interval(self) -> float:
         following = sum(f.face is not None for f in self._followed.values())
@@ -256,6 +257,8 @@ class Cast:
                 or named.get(who) is not None
                 or (who in named and time_s - followed.confirmed_s > UNSURE_S)
             ):
+                if (other := named.get(who)) is not None:
+                    self._passed_on.add((min(who, other), max(who, other)))
                 forget[who] = followed.confirmed_s
                 followed.follower.close()
                 followed.face, followed.doubled = None, False

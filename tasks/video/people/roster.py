@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +14,8 @@ from cueflow.schemas.results import FloatArray
 SAME = 0.43  # up to which a face counts as a known person …
 NEAR = 0.5  # … or up to here where it also stays in its place
 NEW = 0.47  # from which it is somebody new; in between nobody knows
-MERGE = 0.38  # between two persons' means, up to which they are one who was not recognised at first
+MERGE = 0.38  # between two persons' means, up to which they are one who was not recognised at first …
+MERGE_FOLLOWED = NEW  # … or where the one's face, followed all the time, was taken for the other's at a look
 MARGIN = 0.05  # a face without its place must be this much nearer to its person than to any other
 STAYS_S = 2.5  # a place is remembered for this long
 STEP = 1.0  # a face moves at most this many of its sides between two looks
@@ -130,7 +132,9 @@ class Roster:
         return not like
 
 
-def same_persons(persons: list[Person], together: set[tuple[int, int]]) -> dict[int, int]:
+def same_persons(
+    persons: list[Person], together: set[tuple[int, int]], passed_on: Set[tuple[int, int]] = frozenset()
+) -> dict[int, int]:
     """Persons who turned out to be one, by their means over the whole recording.
 
     Parameters
@@ -139,6 +143,8 @@ def same_persons(persons: list[Person], together: set[tuple[int, int]]) -> dict[
         The roster.
     together : set of tuple
         Pairs (smaller index first) who were seen at one look: they are two.
+    passed_on : set of tuple, optional
+        Pairs of whom the one's face, while it was followed, was named as the other's.
 
     Returns
     -------
@@ -152,7 +158,7 @@ def same_persons(persons: list[Person], together: set[tuple[int, int]]) -> dict[
     for gap, i, j in gaps:
         groups = [[k for k, to in found.items() if to == found[m]] for m in (i, j)]
         apart = any((min(a, b), max(a, b)) in together for a in groups[0] for b in groups[1])
-        if gap <= MERGE and found[i] != found[j] and not apart:
+        if gap <= (MERGE_FOLLOWED if (i, j) in passed_on else MERGE) and found[i] != found[j] and not apart:
             keep, drop = sorted((found[i], found[j]))
             found.update({k: keep for k, to in found.items() if to == drop})
     return found
