@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cueflow.schemas.biomarkers import BIOMARKERS, Biomarker
-from cueflow.schemas.reasons import Reason
+from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Event, FloatArray, Measure, Series, Window
 from cueflow.tasks.video.episodes import Episode, episodes
 from cueflow.tasks.video.face import events as ev
@@ -294,9 +294,7 @@ class _Summary:
             value, reason = None, Reason.MOUTH_COVERED
         if self._events.hidden_eyes and AT_THE_EYES.match(name):
             value, reason = None, Reason.EYES_COVERED
-        elif self._events.glasses and name.startswith("gaze_"):
-            reason = reason or Reason.GLASSES
-        return declared.measure(
+        measured = declared.measure(
             value,
             self._window,
             n_evidence=seen if count is None else count,
@@ -304,6 +302,9 @@ class _Summary:
             coverage=self._coverage,
             reason=reason if self._seen_s else Reason.NO_FACE,
         )
+        if self._events.glasses and name.startswith("gaze_") and measured.status is Status.OK:
+            return replace(measured, status=Status.LOW_QUALITY, reason=Reason.GLASSES)
+        return measured
 
     def _inside(self, found: Sequence[Episode]) -> list[Episode]:
         return [e for e in found if self._window.start_s <= (e.start_s + e.end_s) / 2 < self._window.end_s]

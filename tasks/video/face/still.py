@@ -8,8 +8,10 @@ from cueflow.schemas.results import FloatArray
 from cueflow.tasks.video.face.track import FaceTrack
 
 MIN_S = 15.0  # people blink, breathe or sway within so much time; in less, nobody can tell
-BLINK_RANGE, NOSE_SD, MOUTH_SD = 0.15, 0.004, 0.004
-EYES_SD = 2.0  # degrees, of the eyes' medians by second: the irises of a picture stay where they are
+BLINK_RANGE, MOUTH_SD = 0.15, 0.004
+# of medians by second, which the camera's noise hardly moves: the nose's place in heights of the face (of a man who was
+# asked to keep still .0022, of a portrait beside him .0004), and the eyes in the head in degrees
+NOSE_SD, EYES_SD = 0.001, 2.0
 
 
 def is_picture(track: FaceTrack) -> bool:
@@ -28,13 +30,15 @@ def is_picture(track: FaceTrack) -> bool:
     seen = track.visible
     if not seen.any() or np.ptp(track.times_s[seen]) < MIN_S:
         return False
-    blink, size = track["au45"][seen], float(np.median(track["size"][seen]))
-    sway = max(float(np.std(track[axis][seen])) for axis in ("nose_x", "nose_y")) / size
-    blinks = float(np.quantile(blink, 0.999) - np.median(blink))
-    moves = sway >= NOSE_SD or float(np.std(track["mouth_open"][seen])) >= MOUTH_SD
-    return blinks < BLINK_RANGE and not moves and _eyes_sd(track.times_s[seen], track["eye_yaw"][seen]) < EYES_SD
+    times, blink, size = track.times_s[seen], track["au45"][seen], float(np.median(track["size"][seen]))
+    return (
+        float(np.quantile(blink, 0.999) - np.median(blink)) < BLINK_RANGE
+        and float(np.std(track["mouth_open"][seen])) < MOUTH_SD
+        and max(_slow_sd(times, track[axis][seen]) for axis in ("nose_x", "nose_y")) < NOSE_SD * size
+        and _slow_sd(times, track["eye_yaw"][seen]) < EYES_SD
+    )
 
 
-def _eyes_sd(times_s: FloatArray, yaw: FloatArray) -> float:
+def _slow_sd(times_s: FloatArray, values: FloatArray) -> float:
     seconds = np.floor(times_s)
-    return float(np.std([np.median(yaw[seconds == s]) for s in np.unique(seconds)]))
+    return float(np.std([np.median(values[seconds == s]) for s in np.unique(seconds)]))

@@ -112,7 +112,8 @@ def _pair(first: One, second: One, window: Window) -> list[Measure]:
         ("mutual_gaze_share", None if hidden else gaze, gaze_s),
         ("posture_mirroring_share", mirror, mirror_s),
     )
-    why = {"mutual_gaze_share": Reason.EYES_COVERED if hidden else Reason.GLASSES if any(glasses) else None}
+    worn = Reason.GLASSES if any(glasses) and gaze_s >= BIOMARKERS["mutual_gaze_share"].evidence.n_min else None
+    why = {"mutual_gaze_share": Reason.EYES_COVERED if hidden else worn}
     return [
         BIOMARKERS[n].measure(v, window, n_evidence=s, coverage=s / duration, reason=why.get(n)) for n, v, s in rows
     ]
