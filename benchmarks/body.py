@@ -19,7 +19,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from body_data import (
-    DATA,
     analysed,
     bidmc,
     f1,
@@ -34,7 +33,7 @@ from body_data import (
     starts,
     values_of,
 )
-from measure import heading
+from measure import DATA, heading
 from scipy import signal as sp
 
 from cueflow.schemas.results import FloatArray, Measure, Signal, Window

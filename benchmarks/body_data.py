@@ -5,10 +5,8 @@ The folder is `../shared/data` beside the checkout, or the one that CUEFLOW_TEST
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
+from measure import DATA
 from scipy import signal as sp
 
 from cueflow.schemas.config import PhysiologyConfig
@@ -17,7 +15,6 @@ from cueflow.tasks.ingest.signals import read_signal
 from cueflow.tasks.physiology.analyse import analyse_physiology
 from cueflow.tasks.simulate.heart import ecg_wave
 
-DATA = Path(os.environ.get("CUEFLOW_TEST_DATA", Path(__file__).resolve().parents[1].parent / "shared" / "data"))
 _BEATS = frozenset({*range(1, 12), 13, 25, 30, 34, 35, 38, 41})
 """Codes of beats among the annotations of MIT-BIH."""
 

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 from clock_draws import TRIALS, Pair, Trial, Worn, beats, drawn, movement, sound
-from measure import heading
+from measure import DATA, heading
 
 from cueflow.schemas.results import FloatArray
 from cueflow.schemas.session import Modality, Role
@@ -219,7 +219,7 @@ def _told(pair: Pair, clock: Worn) -> Offset | None:
 
 def leads() -> None:
     """How much later the main wave of one lead comes than that of another, in real recordings."""
-    from body_data import DATA, bidmc
+    from body_data import bidmc
 
     from cueflow.tasks.clock.marks import nearest
     from cueflow.tasks.ingest.signals import read_signal

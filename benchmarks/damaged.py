@@ -20,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from body_data import DATA, bidmc
-from measure import CUEFLOW, cost_of, heading
+from body_data import bidmc
+from measure import CUEFLOW, DATA, cost_of, heading
 
 import cueflow
 from cueflow.schemas.results import FloatArray

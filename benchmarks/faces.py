@@ -21,7 +21,7 @@ from typing import Any, Self
 
 import numpy as np
 import polars as pl
-from measure import heading
+from measure import DATA, heading
 from numpy.typing import NDArray
 
 from cueflow.flows.work.stages import video_models
@@ -51,7 +51,6 @@ FRAMES = {"black, thick": ((30, 30, 32), 0.09, False), "brown, thin": ((95, 65, 
 KINDS = ("blink", "nod", "shake", "smile")
 NEAR_S = 0.3
 NEAR_DEG = 3.0
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 PICTURES = ("video_face/*.jpg", "image_gesture/mp_*/*.jpg", "video_face/*face.m*", "video_rppg/*.mp4",
             "video_blink/*.mp4", "video_gesture/*.mp4", "video_action/*makeup.avi")  # fmt: skip
 LEAST_PX, AHEAD_DEG = 60, 20.0  # smallest face that is rendered, and how far it may be turned in its picture
@@ -115,7 +114,7 @@ def faces(search: FaceSearch) -> list[Picture]:
     import cv2
 
     found = [load_picture()[:, :, 2::-1]]
-    for path in sorted(p for pattern in PICTURES for p in SHARED.glob(pattern)):
+    for path in sorted(p for pattern in PICTURES for p in DATA.glob(pattern)):
         film = cv2.VideoCapture(str(path))
         film.set(cv2.CAP_PROP_POS_FRAMES, 5 if path.suffix != ".jpg" else 0)
         read, picture = film.read()

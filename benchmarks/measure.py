@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+DATA = Path(os.environ.get("CUEFLOW_TEST_DATA", ROOT.parent / "shared" / "data"))
+"""Recordings with independent truth, for scripts that take no folder."""
 CUEFLOW = (sys.executable, "-m", "cueflow")
 
 

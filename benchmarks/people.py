@@ -19,7 +19,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from measure import heading
+from measure import DATA, heading
 from numpy.typing import NDArray
 
 from cueflow.flows.work.stages import video_models
@@ -32,7 +32,6 @@ from cueflow.tasks.video.people.reference import reference_numbers
 from cueflow.tasks.video.people.roles import appearances, choose
 
 Picture = NDArray[np.uint8]
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 SIGNERS = {"again": 0, "no": 0, "book": 1, "school": 1, "eat": 2, "hungry": 3, "want": 3, "milk": 4, "sorry": 4,
            "thanks": 4}  # fmt: skip
 CLIPS = ("video_rppg/evm_face.mp4", "video_face/single_face.mp4", "video_face/carphone_pristine.mp4",
@@ -68,7 +67,7 @@ def main(arguments: Sequence[str]) -> None:
     print("|---|---|---|---|---|")
     _tell("five signers, nine cuts", *_signers())
     with tempfile.TemporaryDirectory() as folder:
-        actors = [Actor(SHARED / clip) for clip in CLIPS]
+        actors = [Actor(DATA / clip) for clip in CLIPS]
         every = np.zeros(4)
         for seed in range(1, films + 1):  # 0 was looked at when persons were joined
             path = Path(folder, f"{seed}.mp4")
@@ -114,7 +113,7 @@ def _compared(tracks: Tracks, numbers: FloatArray | None, truth: dict[str, Truth
 
 def _signers() -> tuple[Path, dict[str, Truth], dict[str, Picture]]:
     """The clip of five signers, in which one is there at a time, and a photograph of each."""
-    folder = SHARED / "video_temporal"
+    folder = DATA / "video_temporal"
     rows = list(csv.DictReader((folder / "asl_sequence_labels.csv").open()))
     number = max(int(row["end_frame"]) for row in rows)
     who = np.zeros(number, dtype=np.int64)

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from measure import heading
+from measure import DATA, heading
 
 from cueflow.flows.work.stages import video_models
 from cueflow.schemas.biomarkers import BIOMARKERS
@@ -26,7 +26,7 @@ from cueflow.tasks.simulate.cohort import simulate
 from cueflow.tasks.simulate.effects import Effects
 from cueflow.tasks.video.analyse import Place, analyse_video
 
-SIGNERS = Path(__file__).resolve().parents[2] / "shared" / "data" / "video_temporal" / "asl_sequence.mp4"
+SIGNERS = DATA / "video_temporal" / "asl_sequence.mp4"
 RATES = ("face_rate_hz", "body_rate_hz", "hand_rate_hz", "flow_rate_hz")
 STEPS = ((60.0, 60.0, 30.0, 16.0), (30.0, 24.0, 12.0, 8.0), (20.0, 12.0, 8.0, 4.0), (10.0, 6.0, 4.0, 2.0),
          (5.0, 3.0, 2.0, 1.0))  # fmt: skip
