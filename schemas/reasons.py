@@ -138,7 +138,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.NO_VOICE: "No voice was found.",
     Reason.ONE_SPEAKER: "Only one person was heard, so there is no talk between two.",
     Reason.SEVERAL_SPEAKERS: "Several people were heard and nobody knows whose recording it is: the value mixes them.",
-    Reason.ONE_MICROPHONE: "One microphone for both people: who speaks while the other does is not told apart.",
+    Reason.ONE_MICROPHONE: "One microphone for both people: talk over the other is told apart roughly, or not at all.",
     Reason.BAND_LIMITED: "The recording has no sound in a band that this measure needs.",
     Reason.HUM: "Mains hum is nearly as loud as the speech.",
     Reason.OFFSET: "The samples lie far off zero: the recorder is not in order.",

@@ -14,7 +14,7 @@ from cueflow.schemas.config import AudioConfig
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Event, Findings, FloatArray, Heard, Measure, Series, Window
 from cueflow.schemas.session import Exclusion, Role
-from cueflow.tasks.audio.dialogue import BESIDE, BESIDE_OR_OVER, Voice, alone, talk_events, talk_measures
+from cueflow.tasks.audio.dialogue import BESIDE, LATENCY, OVER, Voice, alone, talk_events, talk_measures
 from cueflow.tasks.audio.geneva.contours import descriptors
 from cueflow.tasks.audio.signal.level import decibels
 from cueflow.tasks.audio.signal.stream import FRAME_S
@@ -248,8 +248,8 @@ def _turns_of(scene: _Scene, k: int, window: Window, *, speaker: str) -> tuple[M
     """Turn taking of one speaker with all others."""
     observed_s = float((scene.used & within(scene.times, window)).sum()) * FRAME_S
     own, other = scene.talkers(k)
-    unheard = BESIDE if scene.people.owner is None else BESIDE_OR_OVER
-    return talk_measures(own, other, window, observed_s=observed_s, speaker=speaker, unheard=unheard)
+    unheard, rough = (BESIDE, (LATENCY, OVER)) if scene.people.owner is None else ((*BESIDE, OVER), (LATENCY,))
+    return talk_measures(own, other, window, observed_s=observed_s, speaker=speaker, unheard=unheard, rough=rough)
 
 
 def _events(scene: _Scene, whole: View, window: Window) -> tuple[Event, ...]:

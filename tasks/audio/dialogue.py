@@ -27,7 +27,8 @@ _STANDS_OUT, _DEEPEST_DB = 0.8, -50.0  # of the way down from a person's usual l
 _BLEED_DB = 10.0  # this much further below its own usual level than the other: the other's voice, heard from afar
 BESIDE = ("turn_interruption", "turn_backchannel")
 """Measures of what is said while the other speaks: one microphone loses most of it."""
-BESIDE_OR_OVER = (*BESIDE, "turn_overlap")
+OVER, LATENCY = "turn_overlap", "turn_latency"
+"""What one microphone tells roughly: a tenth of a second, and four in five moments."""
 _TURNS = frozenset(b.name for b in vt.VOICE_TURNS)
 
 
@@ -88,7 +89,14 @@ def alone(window: Window, *, speaker: str = "") -> tuple[Measure, ...]:
 
 
 def talk_measures(
-    own: Voice, other: Voice, window: Window, *, observed_s: float, speaker: str = "", unheard: tuple[str, ...] = ()
+    own: Voice,
+    other: Voice,
+    window: Window,
+    *,
+    observed_s: float,
+    speaker: str = "",
+    unheard: tuple[str, ...] = (),
+    rough: tuple[str, ...] = (),
 ) -> tuple[Measure, ...]:
     """How one person takes turns with another, and follows the other's pitch and level.
 
@@ -104,6 +112,8 @@ def talk_measures(
         Whose they are.
     unheard : tuple of str, optional
         Beginnings of the names of measures that have no value where one microphone heard both.
+    rough : tuple of str, optional
+        The same of measures whose value is of low quality then.
 
     Returns
     -------
@@ -141,7 +151,7 @@ def talk_measures(
             b.measure(
                 None if b.name.startswith(unheard) else values[b.name],
                 window,
-                reason=Reason.ONE_MICROPHONE if b.name.startswith(unheard) else None,
+                reason=Reason.ONE_MICROPHONE if b.name.startswith((*unheard, *rough)) else None,
                 n_evidence=amounts.get(b.evidence.unit, followed.get(b.name.rpartition("_")[0], 0.0)),
                 coverage=coverage,
             ),
@@ -165,7 +175,8 @@ def talk_events(
     speaker : str, optional
         Whose they are.
     both_p : ndarray, shape (n,), optional
-        Probability that both speak, of the frames of `own`: its mean is the score of an overlap.
+        Where one microphone heard both: the probability that both speak, of the frames of `own`; its mean is the
+        score of an overlap, and what is said beside the other's speech is not told apart.
 
     Returns
     -------
@@ -179,6 +190,8 @@ def talk_events(
     ]
     latency = {(min(b, c), max(b, c)): c - b for _, b, c, _ in exchanges(mine, theirs)}
     for kind, start, end in moments(mine, theirs):
+        if both_p is not None and kind != "answer":
+            continue
         evidence = {"latency_s": round(latency[start, end], 3)} if kind == "answer" else {}
         found.append(Event(kind, "talk", start, end, evidence=evidence, speaker=speaker))
     return tuple(found)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cueflow.schemas.reasons import Reason, Status
+from cueflow.schemas.results import Window
+from cueflow.tasks.audio.dialogue import BESIDE, LATENCY, OVER, Voice, talk_events, talk_measures
 from cueflow.tasks.audio.talk.turns import TurnRules, joined, overlap_s, turn_taking
 
 OTHER = [(0.0, 4.0), (10.0, 14.0), (20.0, 24.0)]
@@ -93,3 +96,32 @@ def test_a_marked_dialogue(shared_data):
     assert found.overlap_share == pytest.approx((on[0] & on[1]).mean(), abs=2e-3)
     assert found.floor_share + turn_taking(two, one, observed_s=30.0).floor_share == pytest.approx(1.0)
     assert found.n_latencies >= 2
+
+
+def voice(spans, seconds=30):
+    frames = np.arange(seconds * 100) / 100
+    speech = np.any([(frames >= a) & (frames < b) for a, b in spans], axis=0)
+    return Voice(0.0, speech, np.full(len(frames), -20.0, np.float32), np.full(len(frames), 110.0, np.float32))
+
+
+def test_one_microphone_tells_talk_over_the_other_roughly_or_not_at_all():
+    own, other, window = voice(OWN), voice(OTHER), Window(0.0, 30.0)
+    sure = {m.biomarker: m for m in talk_measures(own, other, window, observed_s=30.0)}
+    found = {
+        m.biomarker: m
+        for m in talk_measures(own, other, window, observed_s=30.0, unheard=BESIDE, rough=(LATENCY, OVER))
+    }
+    for name, one in found.items():
+        if name.startswith(BESIDE):
+            assert (one.value, one.reason) == (None, Reason.ONE_MICROPHONE)
+        elif name.startswith((LATENCY, OVER)):
+            assert (one.value, one.status, one.reason) == (
+                sure[name].value, Status.LOW_QUALITY, Reason.ONE_MICROPHONE
+            )  # fmt: skip
+            assert one.value is not None
+        else:
+            assert one == sure[name]
+    both_p = np.where(own.speech & other.speech, 0.8, 0.1).astype(np.float32)
+    (overlap,) = [e for e in talk_events(own, other, window, both_p=both_p) if e.kind != "answer"]
+    assert (overlap.kind, overlap.score) == ("overlap", pytest.approx(0.8))
+    assert "interruption" in {e.kind for e in talk_events(own, other, window)}
