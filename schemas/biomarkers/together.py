@@ -55,7 +55,8 @@ BIOMARKERS: tuple[Biomarker, ...] = (
     ),
     _pair(
         "synchrony_lag_median",
-        "Median lag of the peak correlations; positive where the other person moves after the person of this row.",
+        "Median lag of the peak correlations; positive where the other person moves after the person of this row. None "
+        "where z is below 1.64.",
         unit="s", plausible=(-5, 5), method="windowed_cross_correlation",
     ),
     _pair(

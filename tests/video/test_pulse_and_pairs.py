@@ -10,7 +10,7 @@ from cueflow.schemas.results import Window
 from cueflow.tasks.video.pulse.measures import pulse_measures
 from cueflow.tasks.video.pulse.rppg import chrom, pos, pulse_windows, rate_and_snr
 from cueflow.tasks.video.together.measures import pair_measures
-from cueflow.tasks.video.together.synchrony import RATE_HZ, binned, bridged, synchrony
+from cueflow.tasks.video.together.synchrony import IN_STEP_Z, RATE_HZ, binned, bridged, synchrony
 
 
 def skin(bpm, *, seconds=30.0, rate=30.0, noise=0.05, seed=0):
@@ -83,6 +83,14 @@ def test_strangers_are_not_in_synchrony():
     zs = [synchrony(movement(seed=2 * k), movement(seed=2 * k + 1)).z for k in range(6)]
     assert np.abs(zs).max() < 3.5
     assert np.abs(np.mean(zs)) < 1.5
+
+
+def test_strangers_have_no_lag_but_for_one_in_twenty():
+    found = [synchrony(movement(seed=2 * k), movement(seed=2 * k + 1)) for k in range(100, 112)]
+    assert [one.known_lag_s is None for one in found] == [one.z < IN_STEP_Z for one in found]
+    assert sum(one.known_lag_s is None for one in found) >= 10
+    follower = synchrony(movement(), np.roll(movement(), round(RATE_HZ)))
+    assert follower.known_lag_s == follower.lag_s == pytest.approx(1.0, abs=0.21)
 
 
 def test_too_few_windows_give_nothing():

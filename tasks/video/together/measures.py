@@ -108,7 +108,7 @@ def _pair(first: One, second: One, window: Window) -> list[Measure]:
     rows = (
         ("synchrony_strength_mean", None if found is None else found.strength, seconds),
         ("synchrony_z_mean", None if found is None else found.z, seconds),
-        ("synchrony_lag_median", None if found is None else found.lag_s, seconds),
+        ("synchrony_lag_median", None if found is None else found.known_lag_s, seconds),
         ("mutual_gaze_share", None if hidden else gaze, gaze_s),
         ("posture_mirroring_share", mirror, mirror_s),
     )

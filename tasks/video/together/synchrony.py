@@ -14,6 +14,7 @@ MIN_WINDOWS = 4
 BRIDGE_S = 0.5  # a body's speed is known once in a fifth to a quarter of a second: what lies between is not unseen
 MIN_SEEN = 0.8  # share of a window in which both must have been seen
 SHUFFLES = 200
+IN_STEP_Z = 1.64  # one in twenty pairs of strangers reaches it
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,11 @@ class Synchrony:
     z: float
     lag_s: float
     seconds: float
+
+    @property
+    def known_lag_s(self) -> float | None:
+        """The lag where they are in step; None where as much is chance, and nobody follows anybody."""
+        return self.lag_s if self.z >= IN_STEP_Z else None
 
 
 def binned(times_s: FloatArray, values: FloatArray, *, start_s: float, end_s: float) -> FloatArray:
