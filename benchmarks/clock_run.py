@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -133,6 +133,15 @@ def alone(folder: Path, name: str, length_s: float, _: Worn) -> Case:
     return Case((Row("eda", f"{name}-a.csv", "eda", "0", "uS"), asked), asked, None, length_s)
 
 
+def grouped(folder: Path, name: str, length_s: float, clock: Worn) -> Case:
+    """Two electrocardiograms without a start, beside skin conductance that has one and shares nothing with them."""
+    found = hearts(folder, name, length_s, clock, pulse=False)
+    times = np.arange(0.0, length_s, 0.25)
+    table(folder / f"{name}-c.csv", times.tolist(), {"eda": skin(np.random.default_rng(13), times)})
+    first, second = (replace(row, start_s="") for row in found.rows)
+    return replace(found, rows=(Row("eda", f"{name}-c.csv", "eda", "0", "uS"), first, second), asked=second)
+
+
 def early(folder: Path, name: str, length_s: float, _: Worn) -> Case:
     """A recorder whose declared start lies an hour before the two others."""
     found = alone(folder, name, length_s, Worn())
@@ -198,6 +207,7 @@ CASES: dict[str, Callable[[Path, str, float, Worn], Case]] = {
     "time stamps": stamped,
     "sound": sounds,
     "movement": moved,
+    "beats, but nothing with the session": grouped,
     "nothing shared": alone,
     "an hour early": early,
 }
@@ -262,7 +272,7 @@ def report(cases: dict[str, Case], tables: Path) -> None:
         sync = row["sync"] if isinstance(row["sync"], list) else json.loads(row["sync"])
         key = (case.asked.modality, case.asked.role, case.asked.channel)
         found = next(s for s in sync if (s["modality"], s["role"], s["channel"]) == key)
-        placed = found["source"] == "estimated" and case.clock is not None
+        placed = (found["source"] == "estimated" or found["group"]) and case.clock is not None
         error = drift = "–"
         if placed and case.clock is not None:
             at = np.linspace(0.0, case.length_s - 12.0, 200)
@@ -272,7 +282,8 @@ def report(cases: dict[str, Case], tables: Path) -> None:
                 place += np.where(place >= jump_s, by_s, 0.0)
             error = f"{1e3 * np.abs(place - case.clock.true(at)).max():.1f}"
             drift = f"{abs((found['drift_ppm'] or 0.0) - case.clock.clock.drift_ppm):.1f}"
-        said = found["method"] if placed else f"{found['source']} ({found['reason']})"
+        where = f", group {found['group']} ({found['reason']})" if found["group"] else ""
+        said = found["method"] + where if placed else f"{found['source']} ({found['reason']})"
         stated = "–" if found["uncertainty_s"] is None else f"{1e3 * found['uncertainty_s']:.1f}"
         jumps = ", ".join(f"{by_s:+.2f} s at {at_s:.0f} ± {to_s:.0f} s" for at_s, by_s, to_s in found["jumps"]) or "–"
         state = row["status"] + (f" ({row['reason']})" if row["reason"] else "")

@@ -241,9 +241,12 @@ class SyncRecord:
     `source` is "declared" where the manifest gives start_s; "reference" where it gives none and this recorder's clock
     is the session's; "estimated" where what another recorder saw too tells the place, with the half-width of its 95 %
     interval in `uncertainty_s`, the drift in ppm, and in `method` what was shared; else "unsynchronised": the stream is
-    taken to start with the session, nothing is known of the error, and no measure between streams uses it; `reason`
-    says why. `reason` also marks a recording that does not overlap with any other. `jumps` are steps of the recorder's
-    clock: (session time in s, by how many s later times were moved, and to how many s the moment is known).
+    taken to start with the session, nothing is known of the error, and no measure between it and what stands on the
+    session clock is made; `reason` says why. Unsynchronised streams of one `group` (from 1 on) were placed on one
+    another: the first recorder of a group is taken to start with the session, the places of the others are on that
+    one's clock, and measures between them are made. `reason` also marks a recording that does not overlap with any
+    other. `jumps` are steps of the recorder's clock: (session time in s, by how many s later times were moved, and to
+    how many s the moment is known).
     """
 
     modality: str
@@ -256,6 +259,7 @@ class SyncRecord:
     method: str = ""
     reason: Reason | None = None
     jumps: tuple[tuple[float, float, float], ...] = ()
+    group: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,8 +76,9 @@ def _key_of(stream: Stream, results: Sequence[StreamResult]) -> Key | None:
 
 def _sync(stream: Stream, places: Places, *, lonely: bool) -> SyncRecord:
     place = places.found.get(stream.key)
-    declared, alone = stream.start_s is not None, clock_of(stream) == places.reference
-    source = "declared" if declared else "reference" if alone else "estimated" if place else "unsynchronised"
+    group = places.groups.get(stream.key, 0)
+    declared, alone, placed = stream.start_s is not None, clock_of(stream) == places.reference, place and not group
+    source = "declared" if declared else "reference" if alone else "estimated" if placed else "unsynchronised"
     reason = places.reasons.get(stream.key)
     if lonely and source in {"declared", "estimated"}:
         reason = Reason.NO_OVERLAP
@@ -89,6 +90,7 @@ def _sync(stream: Stream, places: Places, *, lonely: bool) -> SyncRecord:
         uncertainty_s=None,
         source=source,
         reason=reason,
+        group=group,
     )
     if place is None:
         return record

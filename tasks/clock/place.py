@@ -22,12 +22,15 @@ class Places:
     """Where the streams of a session stand.
 
     `found` holds the places that were estimated, by stream key; `reasons` why a stream has none, or what is odd about
-    the one it has; `reference` names the recorder whose clock is the session's where the manifest gives no start.
+    the one it has; `reference` names the recorder whose clock is the session's where the manifest gives no start;
+    `groups` numbers, from 1 on, the streams that were placed on one another but not on the session: the first recorder
+    of a group is taken to start with it, and the others' places in `found` are on that one's clock.
     """
 
     found: Mapping[Key, Offset] = field(default_factory=dict)
     reasons: Mapping[Key, Reason] = field(default_factory=dict)
     reference: str | None = None
+    groups: Mapping[Key, int] = field(default_factory=dict)
 
 
 def needs_clues(streams: Sequence[Stream]) -> bool:
@@ -55,6 +58,7 @@ def place_recorders(
     One recorder after another is placed on those that have a place, the surest first, by the method with the smallest
     interval: time stamps, sound, movement, heart beats, marks. Recorders with a declared start, and the marks of
     events.csv, are where it begins; where there are none, it is the first recorder on which another can be placed.
+    Those that are left may hold something that others of them hold too: they are placed on one another (`groups`).
 
     Parameters
     ----------
@@ -76,14 +80,14 @@ def place_recorders(
     waiting = [r for r in recorders if not r.declared]
     noted = np.unique([m.onset_s for m in markers if m.kind != "action"])
     table = _Table()
-    if declared:
-        anchors = [*declared, Recorder("", marks_s=noted)] if len(noted) else declared
-        return _described(recorders, _grown(anchors, waiting, table), table)
-    for first in waiting:
-        grown = _grown([first], [r for r in waiting if r is not first], table)
-        if grown:
-            return _described(recorders, grown, table, reference=first.clock)
-    return _described(recorders, {}, table)
+    if not declared:
+        groups = list(_groups(waiting, table))
+        first, places = groups[0] if groups else (None, {})
+        return _described(recorders, places, table, groups=groups[1:], reference=first.clock if first else None)
+    anchors = [*declared, Recorder("", marks_s=noted)] if len(noted) else declared
+    places = _grown(anchors, waiting, table)
+    left = [r for r in waiting if r.clock not in places]
+    return _described(recorders, places, table, groups=list(_groups(left, table)))
 
 
 def microphones_apart(results: Sequence[StreamResult], streams: Sequence[Stream]) -> Offset | None:
@@ -153,22 +157,53 @@ def _grown(anchors: Sequence[Recorder], waiting: Sequence[Recorder], table: _Tab
     return places
 
 
+_Group = tuple[Recorder, dict[str, Offset]]
+
+
+def _groups(waiting: Sequence[Recorder], table: _Table) -> Iterator[_Group]:
+    """Recorders that can be placed on one another: the first of each group, and the places of the others on it."""
+    taken: set[str] = set()
+    for first in waiting:
+        others = [r for r in waiting if r is not first and r.clock not in taken]
+        grown = {} if first.clock in taken else _grown([first], others, table)
+        if grown:
+            taken |= {first.clock, *grown}
+            yield first, grown
+
+
 def _described(
-    recorders: Sequence[Recorder], places: Mapping[str, Offset], table: _Table, *, reference: str | None = None
+    recorders: Sequence[Recorder],
+    places: Mapping[str, Offset],
+    table: _Table,
+    *,
+    groups: Sequence[_Group],
+    reference: str | None = None,
 ) -> Places:
-    found = {s.key: places[r.clock] for r in recorders if r.clock in places for s in r.streams}
-    reasons = {
-        s.key: why for r in recorders if (why := _why(r, places, table, reference)) is not None for s in r.streams
-    }
-    return Places(found, reasons, reference)
+    number = {clock: k for k, (first, grown) in enumerate(groups, 1) for clock in (first.clock, *grown)}
+    known = dict(places)
+    for _, grown in groups:
+        known |= grown
+    return Places(
+        {s.key: known[r.clock] for r in recorders if r.clock in known for s in r.streams},
+        {
+            s.key: why
+            for r in recorders
+            if not r.declared and r.clock != reference and (why := _why(r.clock, places, table, number)) is not None
+            for s in r.streams
+        },
+        reference,
+        {s.key: number[r.clock] for r in recorders if r.clock in number for s in r.streams},
+    )
 
 
-def _why(recorder: Recorder, places: Mapping[str, Offset], table: _Table, reference: str | None) -> Reason | None:
-    if recorder.declared or recorder.clock == reference:
+def _why(clock: str, places: Mapping[str, Offset], table: _Table, group: Mapping[str, int]) -> Reason | None:
+    """Why a recorder has no place on the session clock, or what is odd about it; its own group tells nothing of it."""
+    if clock in table.zones:
+        return Reason.LOCAL_TIME
+    if clock in places:
         return None
-    if recorder.clock in places:
-        return Reason.LOCAL_TIME if recorder.clock in table.zones else None
-    said = [s for pair, s in table.said.items() if recorder.clock in pair]
+    pairs = [(pair, said) for pair, said in table.said.items() if clock in pair]
+    said = [s for (one, other), s in pairs if group.get(one, -1) != group.get(other, -2)]
     if any(s.zones for s in said):
         return Reason.LOCAL_TIME
     return Reason.PLACE_UNCLEAR if any(s.compared for s in said) else Reason.NOTHING_SHARED

@@ -50,14 +50,15 @@ class Session:
         )
 
     def apart(self, one: Key, other: Key) -> float | None:
-        """95 % uncertainty between two streams in s; None where one of their places is not known."""
+        """95 % uncertainty between two streams in s; None where neither the session nor a group knows both places."""
         if self.clocks.get(one) == self.clocks.get(other):
             return 0.0
-        places = [self.sync.get(key) for key in (one, other)]
-        if any(p is None or p.source == "unsynchronised" for p in places):
+        here, there = self.sync.get(one), self.sync.get(other)
+        if here is None or there is None or here.group != there.group:
             return None
-        one_s, other_s = (0.0 if p is None else p.uncertainty_s or 0.0 for p in places)
-        return float(np.hypot(one_s, other_s))
+        if not here.group and "unsynchronised" in {here.source, there.source}:
+            return None
+        return float(np.hypot(here.uncertainty_s or 0.0, there.uncertainty_s or 0.0))
 
     def lies(self, key: Key, within_s: float) -> bool:
         """Whether a stream's place on the session clock, on which phases and events lie, is known so closely."""

@@ -221,8 +221,14 @@ def _record(record: Mapping[str, Any]) -> Sync:
         uncertainty="unknown" if uncertainty is None else f"± {number(uncertainty)} s",
         source=" by ".join(part for part in known if part) or NOTHING,
         drift=f"{number(round(drift, 1))} ppm" if drift else "",
-        note=" ".join([sentence_of(record.get("reason")), *_jumps(record.get("jumps"))]).strip(),
+        note=" ".join([sentence_of(record.get("reason")), *_group(record), *_jumps(record.get("jumps"))]).strip(),
     )
+
+
+def _group(record: Mapping[str, Any]) -> list[str]:
+    """Of recorders that were placed on one another only."""
+    group = as_float(record.get("group"))
+    return [f"Placed on the other recorders of group {number(group)}, not on the session."] if group else []
 
 
 def _jumps(jumps: object) -> list[str]:

@@ -171,6 +171,17 @@ def test_clocks_that_are_not_known_well_enough_compare_nothing(source, uncertain
         assert (found[name].value, found[name].status, found[name].reason) == (None, "absent", "unsynchronised")
 
 
+@pytest.mark.parametrize(("other", "compared"), [(1, True), (2, False), (0, False)])
+def test_recorders_of_one_group_are_compared_though_the_session_does_not_know_their_place(other, compared):
+    ecg, _ = heart()
+    places = (
+        replace(sync("ecg", "unsynchronised"), group=1),
+        replace(sync("respiration", "unsynchronised", 0.05), group=other),
+    )
+    found = values(related((ecg, breathing()), STREAMS, sync=places, markers=()), "ecg")["rsa_p2t_mean"]
+    assert (found.value is not None, found.reason) == (compared, None if compared else Reason.UNSYNCHRONISED)
+
+
 def test_one_file_is_one_clock():
     ecg, _ = heart()
     streams = (Stream(Modality.ECG, "a.csv"), Stream(Modality.RESPIRATION, "a.csv"))

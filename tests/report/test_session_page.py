@@ -413,11 +413,13 @@ def test_what_is_known_of_each_recorders_clock_is_said(rows):
         "source": "estimated", "method": "beats", "drift_ppm": 21.4, "reason": None, "jumps": [[60.0, -2.5, 4.0]],
     }  # fmt: skip
     lost = record | {"channel": "II", "source": "unsynchronised", "method": "", "reason": "nothing_shared", "jumps": []}
-    session = rows.session_row(sync=json.dumps([record, lost]))
+    paired = lost | {"channel": "III", "group": 2}
+    session = rows.session_row(sync=json.dumps([record, lost, paired]))
     text = session_page(**rows.session_parts() | {"session": session})
     for said in ("± 0.003 s", "estimated by beats", "21.4 ppm", "Jumps by \u22122.5 s at 1:00 ± 4 s."):
         assert said in text
     assert Reason.NOTHING_SHARED.sentence in text
+    assert text.count("Placed on the other recorders of group 2, not on the session.") == 1
 
 
 def test_methods_versions_and_weights_are_listed(rows):

@@ -10,7 +10,7 @@ import pytest
 from cueflow.schemas.config import PhysiologyConfig
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Signal, StreamResult, Window
-from cueflow.schemas.session import Modality, Stream
+from cueflow.schemas.session import Modality, Role, Stream
 from cueflow.tasks.align import align
 from cueflow.tasks.clock.move import moved
 from cueflow.tasks.clock.place import place_recorders
@@ -112,6 +112,34 @@ def test_another_person_s_heart_is_no_reference(session):
     places = place_recorders((theirs, *results[1:]), roles)
     assert not places.found
     assert places.reasons["ppg", "patient", ""] is Reason.NOTHING_SHARED
+
+
+def test_recorders_that_share_nothing_with_the_session_are_placed_on_one_another(session):
+    plan, results = session
+    film = Stream(Modality.VIDEO, "film.mp4", start_s=100.0)
+    rows = (film, *streams(plan, chest="hidden"))
+    places = place_recorders(results, rows)
+    assert {key[0]: group for key, group in places.groups.items()} == {"ecg": 1, "ppg": 1, "eda": 1}
+    assert set(places.reasons.values()) == {Reason.NOTHING_SHARED}  # with the film
+    truth = plan.clocks["wrist"].offset_s  # what the strap found stands on the session clock
+    place = places.found["ppg", "patient", ""]
+    assert abs(place.offset_s - truth) < place.uncertainty_s < 0.2
+    sync = align(moved(results, places.found), rows, places=places).sync
+    assert [(s.source, s.group) for s in sync] == [("declared", 0)] + 3 * [("unsynchronised", 1)]
+    assert [s.offset_s for s in sync] == [100.0, 0.0, place.offset_s, place.offset_s]
+    assert [s.method for s in sync] == ["", "", "heart beats", "heart beats"]
+
+
+def test_each_person_s_recorders_are_a_group(session):
+    plan, results = session
+    theirs = tuple(replace(r, role="clinician") for r in results)
+    own = streams(plan, chest="hidden")
+    others = tuple(replace(s, path=f"other-{s.path}", role=Role.CLINICIAN) for s in own)
+    places = place_recorders((*results, *theirs), (*own, *others))
+    assert places.reference == "chest.csv"
+    assert {key[1] for key in places.groups} == {"clinician"}
+    assert places.found["ppg", "clinician", ""] == places.found["ppg", "patient", ""]
+    assert {key[1] for key in places.reasons} == {"clinician"}
 
 
 def test_without_beats_nothing_can_be_told(session):
