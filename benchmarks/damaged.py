@@ -181,9 +181,10 @@ def cut(source: Path, name: str, row: Row, beside: tuple[str, ...] = ()) -> Make
 
 
 def cut_table(folder: Path) -> tuple[Row, ...]:
-    """A table that ends within a line."""
+    """A table that ends within the first cell of a line in its middle."""
     path = folder / table(folder, ecg())
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2 + 3])
+    raw = path.read_bytes()
+    path.write_bytes(raw[: raw.index(b"\n", len(raw) // 2) + 4])
     return (Row("ecg", "a.csv", "ecg", "mV"),)
 
 

@@ -154,7 +154,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.NOT_REQUESTED: "This modality was left out of the run.",
     Reason.FILE_MISSING: "The file is not there.",
     Reason.FILE_EMPTY: "The file is empty.",
-    Reason.FILE_TRUNCATED: "The file ends before its header says.",
+    Reason.FILE_TRUNCATED: "The file is cut off: it ends within a line, or before its header says. Copy it again.",
     Reason.FILE_UNREADABLE: "The file cannot be decoded.",
     Reason.HEADER_WRONG: "The file holds more than its header says.",
     Reason.FORMAT_UNKNOWN: "The file format is not one that cueflow reads.",

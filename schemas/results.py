@@ -176,7 +176,7 @@ class Signal:
     `values` (n,) in `unit`, NaN where a sample is missing; `times_s` (n,) strictly increasing; `sampling_rate` in Hz is
     the nominal rate: a step in `times_s` of more than 1.5 periods is a gap. `began_s` is time 0 in seconds since 1970
     by the recorder's own clock, where the file says it, to `began_error_s`; `zoned` where it is known to be UTC;
-    `moved_s` is by how much the manifest moved the file's own clock.
+    `moved_s` is by how much the manifest moved the file's own clock; `cut` whether the file ends within a line.
     """
 
     values: FloatArray
@@ -187,6 +187,7 @@ class Signal:
     began_error_s: float = 0.0
     zoned: bool = False
     moved_s: float = 0.0
+    cut: bool = False
 
     @property
     def n(self) -> int:
@@ -216,6 +217,7 @@ class LongSignal:
     zoned: bool = False
     moved_s: float = 0.0
     times: Callable[[int, int], FloatArray] | None = None
+    cut: bool = False
 
     def part(self, first: int, last: int) -> Signal:
         """The samples from `first` to `last`, which is left out."""
@@ -226,7 +228,7 @@ class LongSignal:
             times = self.times(first, last)
         return Signal(
             self.read(first, last), times, self.sampling_rate, self.unit, self.began_s, self.began_error_s, self.zoned,
-            self.moved_s,
+            self.moved_s, self.cut,
         )  # fmt: skip
 
 

@@ -272,9 +272,9 @@ class SessionWork:
 
 _MISTAKEN = frozenset({
     Reason.PICTURE_TOO_DARK, Reason.PICTURE_TOO_SMALL, Reason.PICTURE_UPSIDE_DOWN,
-    Reason.WRONG_SIGNAL, Reason.LEAD_INVERTED, Reason.LEADS_MISNAMED, Reason.UNIT_WRONG,
+    Reason.WRONG_SIGNAL, Reason.LEAD_INVERTED, Reason.LEADS_MISNAMED, Reason.UNIT_WRONG, Reason.FILE_TRUNCATED,
 })  # fmt: skip
-"""Something went wrong when it was recorded or declared, and somebody has to look."""
+"""Something went wrong when it was recorded, copied or declared, and somebody has to look."""
 
 
 def _to_look_at(result: StreamResult) -> bool:

@@ -61,7 +61,8 @@ class Raw:
     `sampling_rate` in Hz as the header says it, or None where it is silent; `unit` as the file writes it; `start_s` is
     where the file itself puts its first sample on the session clock; `began_s` is its first sample (time 0 of the
     file's clock) in seconds since 1970 by the recorder's own clock, None where it does not say, written to
-    `began_error_s`; `zoned` where that is known to be UTC, and not the time on the wall.
+    `began_error_s`; `zoned` where that is known to be UTC, and not the time on the wall; `cut` where the file ends
+    within a line.
     """
 
     values: Numbers
@@ -72,6 +73,7 @@ class Raw:
     began_s: float | None = None
     began_error_s: float = 0.0
     zoned: bool = False
+    cut: bool = False
 
 
 Reader = Callable[[Path, Query], Raw]

@@ -5,6 +5,7 @@ A reader takes a file and a query and gives `Raw`; a new format is one function 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -133,7 +134,8 @@ def open_signal(
     origin = raw.start_s if start_s is None else start_s
     if modality is Modality.INTERVALS:
         stamps = None if raw.times_s is None else raw.times_s.read(0, raw.times_s.n)
-        return _intervals(convert(raw.values.read(0, raw.values.n)), stamps, origin, unit=convert.unit)
+        beats = _intervals(convert(raw.values.read(0, raw.values.n)), stamps, origin, unit=convert.unit)
+        return replace(beats, cut=raw.cut)
     times, values, rate = _on_clock(raw, declared=sampling_rate, tolerance=rate_tolerance)
     long = LongSignal(
         values.n,
@@ -146,6 +148,7 @@ def open_signal(
         raw.zoned,
         origin - raw.start_s,
         None if times is None else lambda first, last: origin + times.read(first, last),
+        raw.cut,
     )
     return long if long.n >= held.MANY else long.part(0, long.n)
 

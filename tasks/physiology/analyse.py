@@ -28,7 +28,7 @@ from cueflow.tasks.physiology.survey import surveyed
 from cueflow.tasks.physiology.trend.stage import movement_parts, temperature_parts
 from cueflow.tasks.windows import excluded, measuring_windows
 
-VERSION = "11"
+VERSION = "12"
 SHORTEST_RECORDING_S = 10.0
 BODY_C = (10.0, 45.0)
 _AROUND_S = 15.0  # that a jump of skin conductance spoils to either side
@@ -112,7 +112,8 @@ def _state(recording: Recording, parts: Parts) -> tuple[Status, Reason | None]:
     if parts.coverage < MOSTLY:
         seen = recording.observed(session) >= MOSTLY
         return Status.LOW_QUALITY, Reason.LOW_SIGNAL if seen else Reason.LOW_COVERAGE
-    return (Status.OK, None) if parts.note is None else (Status.LOW_QUALITY, parts.note)
+    note = Reason.FILE_TRUNCATED if recording.signal.cut else parts.note
+    return (Status.OK, None) if note is None else (Status.LOW_QUALITY, note)
 
 
 def _judged(measure: Measure, recording: Recording, parts: Parts) -> Measure:

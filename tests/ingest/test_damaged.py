@@ -16,7 +16,6 @@ OK = {
     "stamps forward by 30 s": (),
     "saturated at .2 mV": ("clipped",),
     "the same, of which one is empty": (),
-    "table cut": (),
     "clock two hours off (local time)": ("local_time",),
     "WFDB header says 1000 Hz": (),
 }
@@ -28,6 +27,7 @@ DEGRADED = {
     "an ECG called ppg": "wrong_signal",
     "two files for one signal": "duplicate_stream",
     "an hour before the session": "no_overlap",
+    "table cut": "file_truncated",
 }
 FAILED = {
     "all NaN": "file_empty",

@@ -66,6 +66,24 @@ def test_blank_lines_at_the_end_are_no_samples(tmp_path):
     assert len(read_signal(path, modality=Modality.ECG, sampling_rate=10).values) == 2
 
 
+@pytest.mark.parametrize(
+    ("text", "n", "cut"),
+    [
+        ("time_s,ecg\n0,1\n0.1,2\n0.", 2, True),
+        ("time_s,ecg\r\n0,1\r\n0.1,2\r\n0.", 2, True),
+        ("0 1\n0.1 2\n 0.2 ", 2, True),
+        ("time_s,ecg\n0,1\n0.1,2\n0.2,", 3, False),  # a missing sample
+        ("time_s,ecg\n0,1\n0.1,2\n0.2,3", 3, False),
+        ("time_s,ecg\n0,1\n0.1,2\n0.2,3\n", 3, False),
+        ("time_s,ecg,note\n0,1\n0.1,2\n0.2,3", 3, False),  # as short as all lines
+    ],
+)
+def test_a_last_line_that_was_cut_off_is_left_out(tmp_path, text, n, cut):
+    channel = "ecg" if "ecg" in text else "1"
+    signal = read_signal(written(tmp_path, text), modality=Modality.ECG, channel=channel, sampling_rate=10)
+    assert (len(signal.values), signal.cut) == (n, cut)
+
+
 def test_the_line_of_a_wrong_cell_is_the_editor_s(tmp_path):
     path = written(tmp_path, "# one\n# two\ntime_s,ecg\n0,1\n0.1,n/a\n0.2,oops\n")
     with pytest.raises(StreamError, match="line 6, column 2;"):

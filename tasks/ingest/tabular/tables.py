@@ -18,7 +18,7 @@ from cueflow.schemas.results import FloatArray
 from cueflow.tasks.ingest.held import Held
 from cueflow.tasks.ingest.raw import Query, Raw, pick
 from cueflow.tasks.ingest.tabular.stamps import Origin, TimeColumn, time_column
-from cueflow.tasks.ingest.tabular.text import MISSING, Layout, head_of, layout_of, parts_of
+from cueflow.tasks.ingest.tabular.text import MISSING, Layout, head_of, layout_of, parts_of, whole_lines
 from cueflow.tasks.ingest.units import named_unit
 
 if TYPE_CHECKING:
@@ -32,8 +32,9 @@ _PAGE_BYTES = 1 << 20  # of a column of Parquet that are read at once
 def read_text(path: Path, query: Query, *, names: tuple[str, ...] | None = None, from_first: bool = False) -> Raw:
     """Read one signal of a text table.
 
-    Lines before the header that start with `#` are left out. Without a header line the columns are called "0", "1", …
-    The separator is a tab, semicolon, comma or white space; with the first two a comma may be the decimal sign.
+    Lines before the header that start with `#` are left out, and so is a last line that was cut off. Without a header
+    line the columns are called "0", "1", … The separator is a tab, semicolon, comma or white space; with the first two
+    a comma may be the decimal sign.
 
     Parameters
     ----------
@@ -96,7 +97,9 @@ def text_signal(
     index = pick(layout.names, query, leave_out=None if stamps is None else stamps.index)
     wanted = [index] if stamps is None else [index, stamps.index]
     table, skip = _Table(stamps, layout.zoned, layout.skip + 1, from_first), layout.skip
+    whole = True
     for part in parts:
+        part, whole = whole_lines(part, layout.separator)
         if not part.strip():
             continue
         found = _columns(part, replace(layout, skip=skip), wanted)
@@ -106,7 +109,7 @@ def text_signal(
             None if times is None or stamps is None else _numbers(times, layout, stamps.index, after=table.n),
         )
         skip = 0
-    raw = table.raw(layout.unit or named_unit(query.modality, layout.names[index]))
+    raw = replace(table.raw(layout.unit or named_unit(query.modality, layout.names[index])), cut=not whole)
     if stamps is not None:
         return raw
     return replace(raw, sampling_rate=layout.sampling_rate, began_s=layout.began_s, began_error_s=1.0)

@@ -114,6 +114,33 @@ def parts_in(file: BinaryFile, *, size: int) -> Iterator[bytes]:
         part = file.read(size)
 
 
+def whole_lines(part: bytes, separator: str) -> tuple[bytes, bool]:
+    """A part of a table without a last line that was cut off, and whether there is none.
+
+    A line that nothing ends is taken for one if it has fewer cells than the line before.
+
+    Parameters
+    ----------
+    part : bytes
+        Lines.
+    separator : str
+        From the layout.
+
+    Returns
+    -------
+    tuple
+        The part, and whether all of its lines are whole.
+    """
+    body = part.rstrip(b" \t")
+    if not body or body[-1:] in b"\r\n":
+        return part, True
+    before, _, last = body.replace(b"\r", b"\n").rpartition(b"\n")
+    full = before.rstrip().rpartition(b"\n")[2]
+    if len(cells_of(decoded(last), separator)) >= len(cells_of(decoded(full), separator)):
+        return part, True
+    return part[: len(before) + 1], False
+
+
 @contextmanager
 def opened_text(path: Path) -> Iterator[BinaryFile]:
     """Open a text file, unzipped where it ends in `.gz`.
