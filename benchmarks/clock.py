@@ -27,7 +27,7 @@ from measure import DATA, heading
 from cueflow.schemas.results import FloatArray
 from cueflow.schemas.session import Modality, Role
 from cueflow.tasks.clock.evidence import compare
-from cueflow.tasks.clock.offsets import Offset
+from cueflow.tasks.clock.lines import Offset
 
 
 class Row(NamedTuple):
@@ -201,8 +201,8 @@ def bound(seeds: range) -> None:
 
 def _told(pair: Pair, clock: Worn) -> Offset | None:
     """A place through marks whose partners are known; None where fewer than two lie on a side of a jump."""
+    from cueflow.tasks.clock.lines import Jump
     from cueflow.tasks.clock.marks import nearest
-    from cueflow.tasks.clock.offsets import Jump
 
     ours, theirs = pair[0].marks_s, pair[1].marks_s
     late, after = nearest(ours, clock.true(theirs)) - theirs, (theirs >= clock.at_s).astype(float)

@@ -17,7 +17,7 @@ from cueflow.tasks.audio.signal.vad import runs
 from cueflow.tasks.audio.talk.following import following
 from cueflow.tasks.audio.talk.people import matched
 from cueflow.tasks.audio.talk.turns import both, exchanges, joined, moments, turn_taking
-from cueflow.tasks.clock.offsets import Offset
+from cueflow.tasks.clock.lines import Offset
 
 Flags = NDArray[np.bool_]
 

@@ -15,8 +15,9 @@ from cueflow.schemas.results import Clues, FloatArray, StreamResult, Trace
 from cueflow.schemas.session import Modality, Role, Stream
 from cueflow.tasks.clock.clues import times_of
 from cueflow.tasks.clock.jumps import JUMP_S, Shared, place_with_jumps
+from cueflow.tasks.clock.lines import Offset, widened
 from cueflow.tasks.clock.marks import marks_offset, nearest
-from cueflow.tasks.clock.offsets import WITHIN_S, Offset, Track, beats_offset, widened
+from cueflow.tasks.clock.offsets import WITHIN_S, Track, beats_offset
 from cueflow.tasks.clock.tracks import (
     FAR_S,
     between,

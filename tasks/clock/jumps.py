@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.clock.offsets import DRIFT_PPM, Jump, Offset
+from cueflow.tasks.clock.lines import DRIFT_PPM, Jump, Offset
 
 _FEWEST_WINDOWS = 4  # fewer tell no jump from chance
 JUMP_S = 60.0

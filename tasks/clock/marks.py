@@ -12,7 +12,8 @@ from cueflow.schemas.errors import StreamError
 from cueflow.schemas.results import FloatArray
 from cueflow.schemas.session import Modality
 from cueflow.tasks.clock.jumps import JUMP_S
-from cueflow.tasks.clock.offsets import DRIFT_PPM, UNSEEN_PPM, WITHIN_S, Jump, Offset
+from cueflow.tasks.clock.lines import DRIFT_PPM, UNSEEN_PPM, Jump, Offset
+from cueflow.tasks.clock.offsets import WITHIN_S
 from cueflow.tasks.ingest.held import Decoded, Numbers, blocks
 
 TRIGGERS = frozenset(

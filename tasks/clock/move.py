@@ -12,7 +12,7 @@ from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Event, Findings, Measure, Series, StreamResult, Window
 from cueflow.schemas.session import Cut, Exclusion, Marker, Modality, Role, Stream
 from cueflow.tasks.clock.evidence import Key, clock_of
-from cueflow.tasks.clock.offsets import Offset
+from cueflow.tasks.clock.lines import Offset
 
 _Span = TypeVar("_Span", Marker, Exclusion)
 _BESIDE_S = 1.0  # that a phase may lie beside what was measured in it

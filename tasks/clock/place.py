@@ -11,7 +11,7 @@ from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import StreamResult
 from cueflow.schemas.session import Marker, Modality, Role, Stream
 from cueflow.tasks.clock.evidence import Key, Recorder, Said, clock_of, compare, recorders_of, zones_off
-from cueflow.tasks.clock.offsets import Offset
+from cueflow.tasks.clock.lines import Offset
 
 _HERE = Offset(0.0, 0.0, 0.0, 0)
 _TALK_S = 0.1  # who answers whom, and how fast, needs clocks known to that

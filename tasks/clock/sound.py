@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.clock.offsets import FEWEST_BLOCKS, WITHIN_S, Offset, line_through, signals_offset, vertex
+from cueflow.tasks.clock.lines import Offset, line_through
+from cueflow.tasks.clock.offsets import FEWEST_BLOCKS, WITHIN_S, signals_offset, vertex
 
 Sound = NDArray[np.float32] | FloatArray
 _ENVELOPE_HZ = 100.0

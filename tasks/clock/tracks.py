@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.clock.offsets import Offset, Track, evened, signals_offset, widened
+from cueflow.tasks.clock.lines import Offset, widened
+from cueflow.tasks.clock.offsets import Track, evened, signals_offset
 
 FAR_S = 600.0
 """Within which sound and movement are looked for: nobody presses all buttons within a minute."""

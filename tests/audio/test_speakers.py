@@ -19,8 +19,8 @@ from cueflow.tasks.audio.talk.following import following
 from cueflow.tasks.audio.talk.people import matched, people_of
 from cueflow.tasks.audio.talk.segmentation import SPAN, LocalTalk, SegmentationCollector
 from cueflow.tasks.audio.talk.speakers import Speakers, find_speakers
+from cueflow.tasks.clock.lines import Jump, Offset
 from cueflow.tasks.clock.move import moved
-from cueflow.tasks.clock.offsets import Jump, Offset
 
 RATE = 16_000
 

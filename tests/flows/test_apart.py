@@ -19,7 +19,7 @@ from cueflow.schemas.session import Group
 from cueflow.storage.fingerprints import sha256_file
 from cueflow.storage.rows import Stamp
 from cueflow.storage.tables import TableStore
-from cueflow.tasks.clock.offsets import Offset
+from cueflow.tasks.clock.lines import Offset
 from cueflow.tasks.clock.place import Places
 from cueflow.tasks.ingest.dataset import read_dataset
 from cueflow.tasks.simulate.heart import ecg_wave

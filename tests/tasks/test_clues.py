@@ -14,9 +14,9 @@ from cueflow.schemas.results import Clues, Event, Findings, Signal, StreamResult
 from cueflow.schemas.session import Marker, Modality, Role, Stream
 from cueflow.tasks.align import align
 from cueflow.tasks.clock.clues import clues_of, evenly, loudness, shaking, times_of
+from cueflow.tasks.clock.lines import Jump, Offset
 from cueflow.tasks.clock.marks import marks_of, marks_offset, rising
 from cueflow.tasks.clock.move import moved
-from cueflow.tasks.clock.offsets import Jump, Offset
 from cueflow.tasks.clock.place import needs_clues, place_recorders
 from cueflow.tasks.clock.tracks import movement_offset
 from cueflow.tasks.ingest.audio import audio_start_s

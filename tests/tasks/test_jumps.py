@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cueflow.tasks.clock.jumps import Shared, place_with_jumps, silent_end
-from cueflow.tasks.clock.offsets import Offset
+from cueflow.tasks.clock.lines import Offset
 
 TIMES = np.arange(0.0, 1800.0, 0.2)
 rng = np.random.default_rng(0)
