@@ -18,7 +18,7 @@ from cueflow.schemas.results import LongSignal, Signal
 from cueflow.schemas.session import Modality
 from cueflow.tasks.clock.marks import marks_of
 from cueflow.tasks.ingest import held
-from cueflow.tasks.ingest.formats import e4, edf, xdf
+from cueflow.tasks.ingest.formats import e4, edf, xdf_samples
 from cueflow.tasks.ingest.signals import open_signal, read_signal
 from cueflow.tasks.ingest.tabular import tables
 from cueflow.tasks.simulate.devices import Recording, write_edf
@@ -167,8 +167,8 @@ def test_empatica_tables(tmp_path, monkeypatch, channel):
 
 
 def test_xdf(tmp_path, monkeypatch):
-    monkeypatch.setattr(xdf, "_GROUP", 300)
-    monkeypatch.setattr(xdf, "_AT_ONCE", 9000)
+    monkeypatch.setattr(xdf_samples, "_GROUP", 300)
+    monkeypatch.setattr(xdf_samples, "_AT_ONCE", 9000)
     rng = np.random.default_rng(0)
     sent = 9e4 + np.ceil(stamps_of("plain") / 0.1) * 0.1 + rng.uniform(0.0, 0.005, N)
     stamps = [None if k % 25 > 10 or k < 40 else t for k, t in enumerate(sent.tolist())]
