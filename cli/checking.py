@@ -55,7 +55,7 @@ def print_check(root: Path, *, as_json: bool) -> int:
         checks = [check_session(dataset.root, session) for session in sessions]
         _print_table(dataset.name, checks)
         for problem in dataset.problems:
-            console().print(f"  the dataset: {problem.message} \\[{problem.reason}]")
+            console().print(f"  the dataset: {problem.message} [{problem.reason}]", markup=False)
     return 0 if not dataset.problems and all(check.state == "ok" for check in checks) else 3
 
 
@@ -108,6 +108,7 @@ def _how_to_mend(tables: Path, found: Sequence[Damage], sessions: Sequence[str])
 
 
 def _print_table(name: str, checks: Sequence[SessionCheck]) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     grid = Table("session", "subject", "visit", "state", "would run", "recordings", box=None, title=None)
@@ -116,9 +117,9 @@ def _print_table(name: str, checks: Sequence[SessionCheck]) -> None:
         length = max((c.duration_s or 0.0 for c in check.streams), default=0.0)
         recordings = ", ".join(f"{n} × {kind}" if n > 1 else kind for kind, n in kinds.items())
         grid.add_row(
-            check.session_id,
-            check.subject_id,
-            check.visit,
+            escape(check.session_id),
+            escape(check.subject_id),
+            escape(check.visit),
             styled(check.state),
             ", ".join(check.stages) or "nothing",
             f"{recordings}{f' · {length:.0f} s' if length else ''}",
@@ -128,7 +129,8 @@ def _print_table(name: str, checks: Sequence[SessionCheck]) -> None:
     for check in checks:
         for problem in check.problems:
             where = " ".join(part for part in (problem.modality, problem.path) if part)
-            screen.print(f"  {check.session_id}: {where}: {problem.message} \\[{problem.reason}]")
+            said = ": ".join(part for part in (check.session_id, where, problem.message) if part)
+            screen.print(escape(f"  {said} [{problem.reason}]"))
     counts = Counter(check.state for check in checks)
     states = ", ".join(f"{n} {state}" for state, n in sorted(counts.items()))
     screen.print(f"[bold]{name}: {len(checks)} sessions, {states}[/bold]")

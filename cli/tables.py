@@ -79,6 +79,7 @@ def status(
 
         print_pending(tables, dataset, name=dataset_name, config=config, fusion_model=fusion_model)
         return
+    from rich.markup import escape
     from rich.table import Table
 
     from cueflow.storage.reading.queries import open_tables
@@ -88,13 +89,11 @@ def status(
     for row in rows:
         states = [f"{styled(row[f'{g}_status'])}" for g in ("video", "audio", "physiology")]
         grid.add_row(
-            row["session_id"],
-            row["subject_id"],
-            row["visit"],
+            *(escape(row[name]) for name in ("session_id", "subject_id", "visit")),
             styled(row["status"]),
             *states,
             f"{row['duration_s']:.0f} s",
-            row["message"] or "",
+            escape(row["message"] or ""),
         )
     console().print(grid)
 

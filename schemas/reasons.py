@@ -62,6 +62,7 @@ class Reason(StrEnum):
     NO_OVERLAP = "no_overlap"
     SPANS_ELSEWHERE = "spans_elsewhere"
     NOT_MARKED = "not_marked"
+    PHASE_OUTSIDE = "phase_outside"
     RHYTHM_EVEN = "rhythm_even"
     # streams
     NO_STREAM = "no_stream"
@@ -167,6 +168,8 @@ SENTENCES: dict[Reason, str] = {
     Reason.SPANS_ELSEWHERE: "Phases and exclusions were cut before the recorder's place was found, and could not be "
     "cut anew: run again, or write its offset_s into the manifest as start_s.",
     Reason.NOT_MARKED: "The session has no baseline phase or no events for the measure.",
+    Reason.PHASE_OUTSIDE: "No recording reaches into this phase of events.csv: its onset_s is in seconds of the "
+    "session clock.",
     Reason.RHYTHM_EVEN: "The breathing is as even as a metronome's: whether chance looks the same cannot be told.",
     Reason.NO_VIDEO_FRAMES: "The file holds no video frames.",
     Reason.NO_AUDIO_SAMPLES: "The file holds no audio samples.",

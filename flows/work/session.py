@@ -246,20 +246,28 @@ class SessionWork:
         failed = [r for r in self.results if r.findings is None]
         if not any(r.findings for r in self.results):
             reason = (failed[0].reason if len(failed) == 1 else None) or Reason.NO_USABLE_STREAM
-            return "failed", reason, "; ".join(dict.fromkeys(r.message for r in failed)) or reason.sentence
+            return "failed", reason, _said_of(failed) or reason.sentence
         if failed:
-            return "degraded", failed[0].reason, "; ".join(dict.fromkeys(r.message for r in failed))
+            return "degraded", failed[0].reason, _said_of(failed)
         if any(s.reason is Reason.NO_OVERLAP for s in self.aligned.sync):
             named = dict.fromkeys(s.modality for s in self.aligned.sync if s.reason is Reason.NO_OVERLAP)
             return "degraded", Reason.NO_OVERLAP, f"{', '.join(named)}: {Reason.NO_OVERLAP.sentence}"
         if self.elsewhere:
             message = f"{', '.join(self.elsewhere)}: {Reason.SPANS_ELSEWHERE.sentence}"
             return "degraded", Reason.SPANS_ELSEWHERE, message
+        if outside := self._phases_outside():
+            return "degraded", Reason.PHASE_OUTSIDE, f"{', '.join(outside[:3])}: {Reason.PHASE_OUTSIDE.sentence}"
         if odd := [r for r in self.results if _to_look_at(r)]:
             reason = odd[0].reason or Reason.FEW_EVIDENCE
             named = dict.fromkeys(f"{r.modality}: {(r.reason or reason).sentence}" for r in odd)
             return "degraded", reason, "; ".join(named)
         return "ok", None, ""
+
+    def _phases_outside(self) -> list[str]:
+        """Labels of the phases that no recording reaches into: they have no values."""
+        first, last = self.aligned.start_s, self.aligned.end_s
+        outside = (p for p in phases_of(self.plan.session.markers) if p.end_s <= first or p.start_s >= last)
+        return list(dict.fromkeys(p.phase for p in outside))
 
     def _group_states(self) -> dict[Group, tuple[str, Reason | None, float]]:
         recorded = {s.modality.group for s in self.plan.session.streams} - self.execution.groups
@@ -289,6 +297,17 @@ def _to_look_at(result: StreamResult) -> bool:
         or found.reason in _MISTAKEN
         or (found.coverage == 0 and not moves and found.reason is not Reason.LOW_COVERAGE)
     )
+
+
+def _said_of(failed: Sequence[StreamResult]) -> str:
+    """Messages of recordings that could not be used, behind their modalities: a session has several."""
+    whose: dict[str, list[str]] = {}
+    for result in failed:
+        name = "" if _group_of(result) is None else str(result.modality)
+        names = whose.setdefault(result.message.removeprefix(f"{name}: "), [])
+        if name and name not in names:
+            names.append(name)
+    return "; ".join(f"{', '.join(names)}: {said}" if names else said for said, names in whose.items() if said)
 
 
 def _without_rows(result: StreamResult) -> StreamResult:

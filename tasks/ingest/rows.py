@@ -66,6 +66,8 @@ def _need(name: str, columns: list[str], required: Collection[str]) -> None:
     if not any(columns):
         raise DatasetError(f"{name} is empty: it needs the columns {', '.join(required)}")
     if missing := [column for column in required if column not in columns]:
+        if len(columns) == 1 and any(separator in columns[0] for separator in ";\t"):
+            raise DatasetError(f"{name} is not separated by commas: save it as CSV with commas")
         have = ", ".join(columns[:12])
         raise DatasetError(f"{name} has no column {', '.join(missing)}; its columns are {have}")
     if twice := sorted({column for column in columns if column and columns.count(column) > 1}):

@@ -22,7 +22,8 @@ from cueflow.tasks.ingest.units import EXPECTED, agreed_unit, conversion, need_s
 
 _PACKET_SHARE = 0.02  # equal stamps of a list of intervals: several beats came in one packet
 _PAUSE_S = 3.0  # between packets that follow each other
-_SHORTEST_MS = 10.0  # a median interval below is not in ms: no heart beats 6000 times a minute
+_SHORTEST_MS, _LONGEST_MS = 240.0, 10_000.0  # a median interval beyond is not in ms: no heart beats so fast, or slowly
+_RATES = (20.0, 240.0)  # as the numbers of a list of heart rates are
 
 
 def read_signal(
@@ -250,11 +251,10 @@ def _on_clock(raw: Raw, *, declared: float | None, tolerance: float) -> tuple[Nu
 def _intervals(values_ms: FloatArray, times_s: FloatArray | None, origin_s: float, *, unit: str) -> Signal:
     known = values_ms[np.isfinite(values_ms)]
     middle = float(np.median(known)) if len(known) else np.nan
-    if middle < _SHORTEST_MS:
-        message = (
-            f"the median interval would be {middle:.3g} ms: give the unit of the column in the manifest, such as s"
-        )
-        raise StreamError(message, reason=Reason.UNIT_UNKNOWN)
+    if not _SHORTEST_MS <= middle <= _LONGEST_MS and np.isfinite(middle):
+        rates = " (are these heart rates? They are no intervals)" if _RATES[0] < middle < _RATES[1] else ""
+        message = f"the median interval would be {middle:.3g} ms{rates}: give the unit of the column in the manifest"
+        raise StreamError(message, reason=Reason.UNIT_WRONG)
     if times_s is None:
         if len(known) < len(values_ms):
             message = "a missing interval leaves the times after it unknown: add a time column"

@@ -212,6 +212,9 @@ def need_size(modality: Modality, values: FloatArray, unit: str) -> None:
     size = high - low if electric else float(np.percentile(np.abs(known), 75.0))
     for least, most, guess in _CANNOT_BE.get(modality, ()):
         if least < size < most and high > low:
+            plain = size / abs(conversion(modality, unit).scale)  # by the expected unit
+            if plain != size and not any(a < plain < b for a, b, _ in _CANNOT_BE[modality]):
+                guess = EXPECTED[modality]  # the manifest names another one
             by = "the unit that is given" if unit.strip() else "the expected unit"
             message = (
                 f"{_NAMED[modality]} of {size:.3g} {EXPECTED[modality]} by {by} cannot be: are the values in {guess}?"

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from cueflow.cli.checking import print_check
 from cueflow.cli.printing import print_rows
 from cueflow.schemas.errors import QueryError, TablesError
 
@@ -57,3 +58,14 @@ def test_what_cannot_be_written_is_said_on_one_line(tmp_path):
         print_rows(pa.table({"x": spans}), "csv", None)
     with pytest.raises(TablesError, match="No such file"):
         print_rows(ROWS, "csv", tmp_path / "not" / "there.csv")
+
+
+def test_what_a_file_or_package_is_called_in_brackets_is_printed(capsys, tmp_path):
+    (tmp_path / "a.csv").write_text("time_s,RR [ms]\n0,800\n1,810\n")
+    head = "session_id,subject_id,modality,path,channel\n"
+    (tmp_path / "manifest.csv").write_text(head + "S,P[1],ecg,a.csv,ECG [mV]\nS,P[1],ecg,none.csv,\n")
+    assert print_check(tmp_path, as_json=False) == 3
+    told = capsys.readouterr().out
+    assert "P[1]" in told
+    assert "'ECG [mV]'; the file has time_s, RR [ms] [column_missing]" in " ".join(told.split())
+    assert "  S: No recording of the session could be used. [no_usable_stream]" in told

@@ -98,6 +98,24 @@ def test_a_recorder_that_stands_an_hour_early_makes_the_session_degraded(written
     assert next(m for m in measures if m["biomarker"] == "hr_mean")["status"] == "ok"
 
 
+def test_a_phase_that_nobody_recorded_makes_the_session_degraded(written, tmp_path):
+    (tmp_path / "d").mkdir()
+    phases = "S,-5,30,rest\nS,119,60,task\nS,120,60,late\nS,20000,60000,in ms\nS,500,,tone\n"
+    (tmp_path / "d" / "events.csv").write_text("session_id,onset_s,duration_s,label\n" + phases)
+    outcome, measures, _ = written(["eda,eda.csv,0,uS,"])
+    assert (outcome.status, outcome.reason) == ("degraded", Reason.PHASE_OUTSIDE)
+    assert outcome.message.startswith("late, in ms: No recording reaches")
+    assert {m["phase"] for m in measures if m["biomarker"] == "scl_mean"} == {"session", "rest", "task"}
+
+
+def test_a_session_says_which_of_its_recordings_failed(written):
+    rows = ["eda,eda.csv,0,mV,", "temperature,temperature.csv,0,C,", "ecg,ecg.csv,0,V,"]
+    outcome, _, _ = written(rows)
+    assert outcome.message.startswith("eda: The unit cannot be converted")
+    assert "; ecg: an ECG of" in outcome.message
+    assert "are the values in mV?" in outcome.message
+
+
 def test_recorders_that_meet_are_ok(written):
     rows = ["eda,eda.csv,0,uS,", "temperature,temperature.csv,3,C,", "ecg,ecg.csv,-3,mV,"]
     outcome, _, sync = written(rows)

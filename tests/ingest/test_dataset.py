@@ -107,6 +107,7 @@ def test_rows_of_one_session_with_two_subjects_are_not_mixed(root):
         (HEADER + "\n", "no rows"),
         (HEADER + "\n,P1,1,ecg,,a.csv,,,,\n", "no row of the manifest has a session_id"),
         ("", r"manifest\.csv is empty: it needs the columns session_id"),
+        (HEADER.replace(",", ";") + "\n", r"manifest\.csv is not separated by commas"),
     ],
 )
 def test_a_manifest_that_cannot_be_used_stops_everything(root, text, message):

@@ -186,8 +186,13 @@ def test_manifest_and_file_must_agree_on_the_unit():
 
 
 def test_intervals_in_seconds_are_not_taken_for_ms(tmp_path):
-    with pytest.raises(StreamError, match=r"the median interval would be 0\.8 ms: give the unit"):
+    with pytest.raises(StreamError, match=r"the median interval would be 0\.8 ms: give the unit") as caught:
         read_signal(written(tmp_path, "rr\n0.8\n0.9\n0.7\n"), modality=Modality.INTERVALS)
+    assert caught.value.reason is Reason.UNIT_WRONG  # whose message stays in the tables: it quotes nothing
+    with pytest.raises(StreamError, match="are these heart rates"):
+        read_signal(written(tmp_path, "hr\n75\n66\n86\n"), modality=Modality.INTERVALS)
+    with pytest.raises(StreamError, match="would be 8e\\+05 ms: give the unit"):
+        read_signal(written(tmp_path, "rr\n800000\n900000\n700000\n"), modality=Modality.INTERVALS)
     with pytest.raises(StreamError, match="missing interval"):
         read_signal(written(tmp_path, "rr\n800\nnan\n700\n"), modality=Modality.INTERVALS)
 
@@ -320,6 +325,7 @@ def test_the_nearest_sidecar_wins_and_the_manifest_s_rate_is_compared(bids):
         ('{"SamplingFrequency": 0}', Reason.NOT_A_NUMBER, "above 0"),
         ('{"Columns": []}', Reason.COLUMN_MISSING, "names its Columns"),
         ('{"Columns": ["cardiac", "eda", "third"]}', Reason.COLUMN_MISSING, "names 3 columns and the file has 2"),
+        ('{"Columns": ["cardiac"]}', Reason.COLUMN_MISSING, "names 1 columns and the file has 2"),
     ],
 )
 def test_sidecars_that_cannot_be_used(bids, text, reason, message):

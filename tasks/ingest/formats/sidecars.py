@@ -101,7 +101,8 @@ def read_physio(path: Path, query: Query) -> Raw:
     """  # noqa: DOC502  raised by the helpers
     sidecar = read_sidecar(path)
     raw = read_text(path, query, names=sidecar.columns, from_first=True)
-    return Raw(raw.values, raw.times_s, sidecar.sampling_rate, sidecar.unit(query.channel.strip()), sidecar.start_s)
+    unit = sidecar.unit(query.channel.strip())
+    return Raw(raw.values, raw.times_s, sidecar.sampling_rate, unit, sidecar.start_s, cut=raw.cut)
 
 
 def _number(merged: Mapping[str, Any], key: str) -> float:

@@ -206,7 +206,7 @@ def layout_of(head: bytes, *, names: tuple[str, ...] | None = None) -> Layout:
     Raises
     ------
     StreamError
-        FILE_EMPTY if nothing follows the header; COLUMN_MISSING if there are fewer columns than names.
+        FILE_EMPTY if nothing follows the header; COLUMN_MISSING if there are more or fewer columns than names.
     """
     lines = decoded(head).splitlines()
     first = next((i for i, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")), len(lines))
@@ -215,8 +215,9 @@ def layout_of(head: bytes, *, names: tuple[str, ...] | None = None) -> Layout:
     if not rows or (len(rows) == 1 and not all_numbers(rows[0])):
         raise StreamError("the table has no rows: export it again", reason=Reason.FILE_EMPTY)
     headed = not all_numbers(rows[0])
-    if names is not None and len(rows[0]) < len(names):
-        message = f"the sidecar names {len(names)} columns and the file has {len(rows[0])}"
+    filled = len(rows[0]) - (rows[0][-1] == "")  # a row may end in a separator
+    if names is not None and len(names) not in {filled, len(rows[0])}:
+        message = f"the sidecar names {len(names)} columns and the file has {filled}: correct its Columns"
         raise StreamError(message, reason=Reason.COLUMN_MISSING)
     said = comments_of(lines[:first])
     if names is None:
