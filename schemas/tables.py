@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 # 2: sessions say the layout of their files. 3: and how many rows they have in each table, and their own actions'
-# measures. Older rows have null there, and are read beside newer ones.
-SCHEMA_VERSION = 3
+# measures. 4: events say the channel. Older rows have null there, and are read beside newer ones.
+SCHEMA_VERSION = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +119,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("end_s", "float", "End on the session clock.", "s"),
         Column("score", "float", "Confidence or size, as the kind defines it."),
         _ROLE,
+        _CHANNEL,
         _SPEAKER,
         Column("source", "string", "Modality of the stream it was found in."),
         Column("evidence", "string", "JSON object: what it rests on."),

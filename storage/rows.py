@@ -191,20 +191,20 @@ def event_rows(
     """
     common = {"session_id": session.session_id, "run_id": stamp.run_id}
     found: list[Event | Marker] = []
-    origins, which = [("", "events.csv")], []
+    origins, which = [{"source": "events.csv"}], []
     for result in results:
         events = result.findings.events if result.findings is not None else ()
         roles = _roles(result)
         numbers = {speaker: len(origins) + k for k, speaker in enumerate(roles)}
-        origins += [(role, result.modality) for role in roles.values()]
+        origins += [{"role": role, "channel": result.channel, "source": result.modality} for role in roles.values()]
         found += events
         which += [numbers[event.speaker] for event in events]
     found += markers
     which += [0] * len(markers)
     for k in sorted(range(len(found)), key=lambda k: _begin(found[k])):
-        one, (role, source) = found[k], origins[which[k]]
-        own = _marker_row(one) if isinstance(one, Marker) else _event_row(one) | {"role": role}
-        yield common | own | {"source": source}
+        one = found[k]
+        own = _marker_row(one) if isinstance(one, Marker) else _event_row(one)
+        yield common | own | origins[which[k]]
 
 
 def _begin(event: Event | Marker) -> tuple[float, str]:

@@ -201,7 +201,8 @@ def _write(out: Path, sessions: pl.DataFrame, tables: dict[str, pl.DataFrame], k
                 for table, rows in tables.items()
             }
             new = {"session_id": name, "run_id": run} | _person(row, key)
-            made = {table: _renamed(table, rows, new) for table, rows in mine.items()}
+            numbers = _channel_numbers(mine)
+            made = {table: _renamed(table, rows, new, numbers) for table, rows in mine.items()}
             head = pl.DataFrame([_session(row, key) | new], schema=_schema("sessions"))
             store.commit_session(name, {t: _arrow(t, f) for t, f in {**made, "sessions": head}.items()}, run_id=run)
             n += sum(f.height for f in made.values()) + 1
@@ -219,14 +220,35 @@ def _session(row: dict[str, object], key: Key) -> dict[str, object]:
     return {name: row[name] for name in _KEPT} | dates | {"message": "", "sync": "[]", "depends_on": "{}"}
 
 
-def _renamed(table: str, rows: pl.DataFrame, new: dict[str, str]) -> pl.DataFrame:
+def _modality(rows: pl.DataFrame) -> str:
+    """The column that names the modality of a row's stream."""
+    return "modality" if "modality" in rows.columns else "source"
+
+
+def _channel_numbers(tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
+    """Numbers of a session's channels, the same in all of its tables."""
+    import polars as pl
+
+    named = [
+        rows.select(pl.col(_modality(rows), "role", "channel").cast(pl.String)).rename({_modality(rows): "modality"})
+        for rows in tables.values()
+        if "channel" in rows.columns
+    ]
+    number = pl.col("channel").rank("dense").over("modality", "role").cast(pl.Int64).cast(pl.String)
+    return pl.concat(named).unique().filter(pl.col("channel") != "").with_columns(number=number)
+
+
+def _renamed(table: str, rows: pl.DataFrame, new: dict[str, str], numbers: pl.DataFrame) -> pl.DataFrame:
     """Rows under their new names: channels become numbers, free text and hashes of recordings go."""
     import polars as pl
 
     changed = {name: pl.lit(value) for name, value in new.items() if name in rows.columns}
     if "channel" in rows.columns:
-        number = pl.col("channel").rank("dense").over("modality", "role").cast(pl.Int64).cast(pl.String)
-        changed["channel"] = pl.when(pl.col("channel") == "").then(pl.lit("")).otherwise(number)
+        on = [_modality(rows), "role", "channel"]
+        rows = rows.with_columns(pl.col(on).cast(pl.String)).join(
+            numbers.rename({"modality": on[0]}), on=on, how="left", nulls_equal=True, maintain_order="left"
+        )
+        changed["channel"] = pl.col("number").fill_null("")
     for gone in (*_HASHES, "evidence"):
         if gone in rows.columns:
             changed[gone] = pl.lit("{}" if gone == "evidence" else "")

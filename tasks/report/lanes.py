@@ -209,19 +209,31 @@ def event_lanes(events: pl.DataFrame, start_s: float, end_s: float) -> dict[str,
         pl.col("start_s") < end_s,
         pl.max_horizontal("start_s", "end_s") >= start_s,
     ).with_columns(
-        pl.col("kind", "label", "role", "speaker", "source").fill_null(""), end_s=pl.max_horizontal("start_s", "end_s")
+        pl.col("kind", "label", "role", "channel", "speaker", "source").fill_null(""),
+        end_s=pl.max_horizontal("start_s", "end_s"),
     )
     # Whoever's role is not known goes by the name that the recording gave.
     person = pl.when((pl.col("role") == "") & (pl.col("speaker") != "")).then(pl.lit("speaker ") + pl.col("speaker"))
     shown = _with_lane(shown.with_columns(role=person.otherwise("role")))
-    people = shown.filter(pl.col("role") != "").group_by("source").agg(pl.col("role").n_unique())
-    several = {source for source, n in people.iter_rows() if n > 1}
+    several = {name: _with_several(shown, name) for name in ("role", "channel")}
     lanes: dict[str, list[EventLane]] = {}
-    for (source, kind, lane, role), rows in shown.group_by("source", "kind", "lane", "role", maintain_order=True):
-        title = _lane_title(str(kind), str(lane), str(role) if source in several else "")
+    for (source, kind, lane, role, channel), rows in shown.group_by(
+        "source", "kind", "lane", "role", "channel", maintain_order=True
+    ):
+        told = {"role": str(role), "channel": str(channel)}
+        whose = ", ".join(said for name, said in told.items() if said and source in several[name])
+        title = _lane_title(str(kind), str(lane), whose)
         key = "" if source == "events.csv" else str(source)
         lanes.setdefault(key, []).append(_event_lane(title, rows, start_s, end_s))
     return lanes
+
+
+def _with_several(events: pl.DataFrame, name: str) -> set[str]:
+    """Sources whose events are of several roles or channels."""
+    import polars as pl
+
+    counted = events.filter(pl.col(name) != "").group_by("source").agg(pl.col(name).n_unique())
+    return {source for source, n in counted.iter_rows() if n > 1}
 
 
 def _with_lane(events: pl.DataFrame) -> pl.DataFrame:
@@ -240,10 +252,10 @@ def _with_lane(events: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _lane_title(kind: str, lane: str, role: str) -> str:
+def _lane_title(kind: str, lane: str, whose: str) -> str:
     title = _PLURALS.get(kind, title_of(kind) or "Events")
     title = f"{title}: {lane.replace('_', ' ')}" if lane else title
-    return f"{title} ({role})" if role and role != lane else title
+    return f"{title} ({whose})" if whose and whose != lane else title
 
 
 def _event_lane(title: str, rows: pl.DataFrame, start_s: float, end_s: float) -> EventLane:

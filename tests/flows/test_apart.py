@@ -184,6 +184,13 @@ def test_where_it_cannot_be_cut_anew_the_session_is_degraded(written, twelve_lat
     assert (rest(measures)["value"], rest(measures)["reason"]) == (None, "spans_elsewhere")
 
 
+def test_beats_of_two_leads_say_whose_they_are(written):
+    written(["ecg,leads.csv,0,mV,I", "ecg,leads.csv,0,mV,II"])
+    beats = [e for e in written.events if e["kind"] == "beat"]
+    assert [sum(e["channel"] == lead for e in beats) for lead in ("I", "II")] == [len(beats) // 2] * 2
+    assert len(beats) > 200
+
+
 def test_a_recorder_s_own_marks_are_events_and_told_once(written):
     written(["temperature,pressed.csv,5,C,temperature", "respiration,pressed.csv,5,,trigger"])
     marks = [e for e in written.events if e["kind"] == "marker"]

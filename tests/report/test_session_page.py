@@ -387,6 +387,16 @@ def test_lanes_of_people_whose_role_is_not_known_have_their_names(rows):
     ]
 
 
+def test_lanes_of_several_sensors_have_their_channels(rows):
+    said = [
+        {"kind": "beat", "label": "normal", "start_s": k, "end_s": k, "source": s, "role": "patient", "channel": c}
+        for k, (s, c) in enumerate([("ecg", "I"), ("ecg", "II"), ("ppg", "PLETH")])
+    ]
+    lanes = event_lanes(rows.frame("events", said), 0.0, 60.0)
+    assert [lane.title for lane in lanes["ecg"]] == ["Heart beats (I)", "Heart beats (II)"]
+    assert [lane.title for lane in lanes["ppg"]] == ["Heart beats"]
+
+
 def test_large_data_are_packed_and_all_of_them_are_there(rows):
     parts = rows.session_parts(1800)
     text = session_page(**parts)

@@ -46,7 +46,9 @@ def rows_with(rows_builder):
         frames["sessions"] = frames["sessions"].with_columns(
             message=pl.lit("Mrs Miller moved"), input_sha256=pl.lit(json.dumps({"ecg/patient/Miller Chest": "ab" * 32}))
         )
-        frames["events"] = frames["events"].with_columns(label=pl.lit("beat"), evidence=pl.lit('{"x": 1}'))
+        frames["events"] = frames["events"].with_columns(
+            label=pl.lit("beat"), evidence=pl.lit('{"x": 1}'), channel=pl.lit("Miller Chest")
+        )
         return {name: frame.to_arrow().cast(tables[name].schema) for name, frame in frames.items()}
 
     return made
@@ -65,7 +67,7 @@ def test_an_export_opens_like_any_tables_and_keeps_the_values(root, exported):
     assert sorted(after.biomarkers.collect()["value"]) == sorted(
         before.biomarkers.filter(pl.col("phase") != "crying").collect()["value"]
     )
-    assert set(after.biomarkers.collect()["channel"]) == {"1"}
+    assert set(after.biomarkers.collect()["channel"]) == set(after.events.collect()["channel"]) == {"1"}
     assert after.events.collect().height == before.events.collect().height
     assert after.windows.collect().is_empty()
     assert set(after.sessions.collect()["visit"]) == {"1"}
