@@ -85,9 +85,10 @@ def found_in(photo: NDArray[np.uint8]) -> list[Person]:
     with Cast(CastModels(models.landmarker, models.detector, models.identity), most=8) as cast:
         for k in range(FRAMES):
             time_s = k * STEP_S
-            for who, face in cast.look(time_s, photo).faces.items():
+            faces = cast.look(time_s, photo).faces
+            for who, face in faces.items():
                 follower = bodies.setdefault(who, BodyFollower(BodyModels(models.pose, models.hands)))
-                body = follower.look(time_s, photo, face)
+                body = follower.look(time_s, photo, face, [f for k, f in faces.items() if k != who])
                 hands = [None, None] if body is None else follower.hands(time_s, photo, body)
                 found[who] = Person(face, body, hands)
     for follower in bodies.values():

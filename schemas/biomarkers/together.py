@@ -54,9 +54,9 @@ BIOMARKERS: tuple[Biomarker, ...] = (
         unit="1", plausible=(-10, 50), method="windowed_cross_correlation",
     ),
     _pair(
-        "synchrony_lag_median",
-        "Median lag of the peak correlations; positive where the other person moves after the person of this row. None "
-        "where z is below 1.64.",
+        "synchrony_lag_peak",
+        "Lag at which the correlation averaged over the windows is highest; positive where the other person moves "
+        "after the person of this row. None where z is below 1.64.",
         unit="s", plausible=(-5, 5), method="windowed_cross_correlation",
     ),
     _pair(

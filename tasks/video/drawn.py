@@ -111,7 +111,8 @@ def _close(followers: dict[int, BodyFollower]) -> None:
 def _look_at_bodies(seen: Seen, followers: dict[int, BodyFollower], models: VideoModels) -> None:
     for who in seen.faces.keys() | followers.keys():
         follower = followers.setdefault(who, BodyFollower(BodyModels(models.pose, models.hands)))
-        body = follower.look(seen.time_s, seen.picture, seen.faces.get(who))
+        others = [face for k, face in seen.faces.items() if k != who]
+        body = follower.look(seen.time_s, seen.picture, seen.faces.get(who), others)
         if body is not None:
             seen.bodies[who] = body
             seen.hands.extend(hand for hand in follower.hands(seen.time_s, seen.picture, body) if hand is not None)

@@ -233,7 +233,7 @@ class _Crowd:
         others: list[Face],
         hands: bool,
     ) -> None:
-        body = builders.follower.look(time_s, picture, face)
+        body = builders.follower.look(time_s, picture, face, others)
         if body is not None and face is None and any(on_head(body, other) for other in others):
             builders.follower.close()  # somebody else came to where the body was
             body = None

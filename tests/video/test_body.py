@@ -7,11 +7,14 @@ import pytest
 
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Window
-from cueflow.tasks.video.body.finder import Body
+from cueflow.tasks.simulate.head import Pose
+from cueflow.tasks.simulate.scene import Instant, Scene
+from cueflow.tasks.video.body.finder import Body, BodyFollower, BodyModels
 from cueflow.tasks.video.body.measures import body_measures, contacts, posture_shifts
 from cueflow.tasks.video.body.signals import body_signals
 from cueflow.tasks.video.body.spectrum import TREMOR_LOW_HZ, band_power, hand_spectrum, stands_out
 from cueflow.tasks.video.body.track import PARTS, TIPS, BodyBuilder
+from cueflow.tasks.video.people.cast import Cast, CastModels
 
 SITTING = {
     "nose": (0.0, -0.6), "left_ear": (0.15, -0.6), "right_ear": (-0.15, -0.6), "left_shoulder": (0.5, 0.0),
@@ -151,3 +154,29 @@ def test_joined_tracks_take_what_either_saw():
     joined = second.joined(first)
     assert len(joined.times_s) == len(first.times_s)
     assert joined.visible.all()
+
+
+@pytest.mark.slow
+def test_two_people_who_sit_close_have_a_body_each(people_models):
+    import cv2
+
+    models = BodyModels(people_models["pose"], people_models["hands"])
+    quiet = Instant(0.0, 0.0, 0.0, Pose(), ((0.0, 999.0),) * 2, (0.0, -20.0), -0.25, 1.0)
+    scenes = [Scene(look_seed=s, room_seed=5, width=480, height=360, margin=220, noise=1.0) for s in (1, 2)]
+    picture = np.hstack([cv2.cvtColor(scene.draw(quiet), cv2.COLOR_YUV2RGB_I420) for scene in scenes])
+    with Cast(CastModels(*(people_models[name] for name in ("landmarker", "detector", "identity"))), most=2) as cast:
+        for k in range(6):
+            faces = list(cast.look(k / 10, picture).faces.values())
+    assert len(faces) == 2
+
+    def bodies(*, covered):
+        found = []
+        for face in faces:
+            follower = BodyFollower(models)
+            others = [other for other in faces if covered and other is not face]
+            found.append([follower.look(k / 10, picture, face, others) for k in range(3)])
+            follower.close()
+        return found
+
+    assert any(body is None for each in bodies(covered=False) for body in each)  # the other's is found instead
+    assert all(body is not None for each in bodies(covered=True) for body in each)

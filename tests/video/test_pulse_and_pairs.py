@@ -79,6 +79,15 @@ def test_a_follower_is_found_with_its_lag(lag_s):
     assert found.strength > 0.3
 
 
+def test_one_who_follows_in_one_minute_of_three_has_the_lag_of_those():
+    off = []
+    for seed in range(12):
+        leader, own = movement(seed=2 * seed), movement(seed=2 * seed + 1)
+        along = np.arange(len(leader)) // round(60 * RATE_HZ) % 3 == 0
+        off.append(synchrony(leader, np.where(along, np.roll(leader, round(3.6 * RATE_HZ)), own)).lag_s - 3.6)
+    np.testing.assert_allclose(off, 0, atol=0.21)
+
+
 def test_strangers_are_not_in_synchrony():
     zs = [synchrony(movement(seed=2 * k), movement(seed=2 * k + 1)).z for k in range(6)]
     assert np.abs(zs).max() < 3.5

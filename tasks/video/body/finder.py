@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ Picture = NDArray[np.uint8]
 BODY_PER_FACE = 7.0  # side of the crop in face sizes
 BELOW = 2.2  # its middle lies so many face sizes below the face's
 DRIFT, RESIZE = 0.12, 1.35
+HEAD_PER_FACE = 1.6  # sides of a head with its hair in sides of the face's landmarks
 HEAD_REACH = 0.8  # the body's nose must lie within so many face sizes of the face's middle
 VISIBLE = 0.5
 NOSE, SHOULDERS, WRISTS = 0, (11, 12), (15, 16)
@@ -85,7 +87,7 @@ class BodyFollower:
                 landmarker.close()
         self._pose = self._hands = self._square = None
 
-    def look(self, time_s: float, frame: Picture, face: Face | None) -> Body | None:
+    def look(self, time_s: float, frame: Picture, face: Face | None, others: Sequence[Face] = ()) -> Body | None:
         """The body in the next frame.
 
         Parameters
@@ -96,6 +98,8 @@ class BodyFollower:
             uint8, RGB, upright.
         face : Face or None
             The person's face; where it is not seen, the body is looked for where it was.
+        others : sequence of Face, optional
+            Faces of other people in the frame: they are covered, or the one model that finds one body finds theirs.
 
         Returns
         -------
@@ -107,7 +111,7 @@ class BodyFollower:
         if self._square is None:
             return None
         self._stamp_ms = max(round(time_s * 1000), self._stamp_ms + 1)
-        found = self._pose.detect_for_video(image_of(self._square.of(frame)), self._stamp_ms)
+        found = self._pose.detect_for_video(image_of(_alone(self._square, frame, face, others)), self._stamp_ms)
         body = _body(found, self._square)
         if body is None or body.visibility[list(SHOULDERS)].min() < VISIBLE:
             return None
@@ -161,6 +165,29 @@ class BodyFollower:
         self.close()
         self._square = square
         self._pose, self._hands = _landmarker("Pose", self._models.pose), _landmarker("Hand", self._models.hands)
+
+
+def _alone(square: Square, frame: Picture, face: Face | None, others: Sequence[Face]) -> Picture:
+    """The square's picture, other people's heads covered in its mean colour, as far as they do not hide the face."""
+    whole = square.of(frame)
+    if not others:
+        return whole
+    picture, colour = whole.copy(), whole[::8, ::8].mean(axis=(0, 1))
+    for other in others:
+        picture[_box(other, square, HEAD_PER_FACE)] = colour
+    if face is not None:
+        own = _box(face, square, 1.0)
+        picture[own] = whole[own]
+    return picture
+
+
+def _box(face: Face, square: Square, larger: float) -> tuple[slice, slice]:
+    """Rows and columns of the square that a face takes."""
+    low, high = face.points[:, :2].min(axis=0), face.points[:, :2].max(axis=0)
+    middle, half = (low + high) / 2 - np.array([square.left, square.top]), larger * (high - low) / 2
+    left, top = np.clip(middle - half, 0, square.side).astype(int)
+    right, bottom = np.clip(middle + half, 0, square.side).astype(int)
+    return slice(top, bottom), slice(left, right)
 
 
 def _landmarker(kind: str, model: Path) -> Any:  # noqa: ANN401 - MediaPipe has no types

@@ -23,7 +23,7 @@ from cueflow.tasks.windows import within
 TOWARDS_DEG = 10.0  # the gaze is turned to the other's side by at least so much
 LEVEL_DEG = 25.0  # and is not raised or lowered by more
 MIRROR_DEG, MIRROR_SW = 8.0, 0.35  # lean and tilt, and places of the hands, may differ by so much
-PAIRED = ("synchrony_strength_mean", "synchrony_z_mean", "synchrony_lag_median", "mutual_gaze_share",
+PAIRED = ("synchrony_strength_mean", "synchrony_z_mean", "synchrony_lag_peak", "mutual_gaze_share",
           "posture_mirroring_share")  # fmt: skip
 
 
@@ -108,7 +108,7 @@ def _pair(first: One, second: One, window: Window) -> list[Measure]:
     rows = (
         ("synchrony_strength_mean", None if found is None else found.strength, seconds),
         ("synchrony_z_mean", None if found is None else found.z, seconds),
-        ("synchrony_lag_median", None if found is None else found.known_lag_s, seconds),
+        ("synchrony_lag_peak", None if found is None else found.known_lag_s, seconds),
         ("mutual_gaze_share", None if hidden else gaze, gaze_s),
         ("posture_mirroring_share", mirror, mirror_s),
     )

@@ -19,9 +19,10 @@ IN_STEP_Z = 1.64  # one in twenty pairs of strangers reaches it
 
 @dataclass(frozen=True, slots=True)
 class Synchrony:
-    """Mean peak correlation above shuffled windows, its z among them, and the median lag in s; seconds it rests on.
+    """Mean peak correlation above shuffled windows, its z among them, a lag in s; seconds it rests on.
 
-    The lag is positive where the second person moves after the first.
+    The lag is where the correlation averaged over the windows is highest: one who follows in half of the windows only
+    has peaks of chance in the others. It is positive where the second person moves after the first.
     """
 
     strength: float
@@ -106,7 +107,8 @@ def synchrony(first: FloatArray, second: FloatArray, *, seed: int = 0) -> Synchr
     if len(starts) < MIN_WINDOWS:
         return None
     one, two = (np.stack([_filled(signal[s : s + length]) for s in starts]) for signal in (first, second))
-    peaks, lags = _peaks(one, two)
+    table = _correlations(one, two)
+    peaks = table.max(axis=0)
     own = float(np.mean(np.diagonal(peaks)))
     rng = np.random.default_rng(seed)
     shuffled = []
@@ -116,7 +118,7 @@ def synchrony(first: FloatArray, second: FloatArray, *, seed: int = 0) -> Synchr
         if other.any():
             shuffled.append(float(peaks[np.arange(len(starts))[other], order[other]].mean()))
     spread = float(np.std(shuffled)) * _together(peaks)
-    lag = float(np.median(np.diagonal(lags)))
+    lag = float(np.argmax(np.einsum("lkk->l", table)) - len(table) // 2) / RATE_HZ
     seconds = WINDOW_S + STEP_S * (len(starts) - 1)
     chance = float(np.mean(shuffled))
     return Synchrony(own - chance, (own - chance) / spread if spread > 0 else float("nan"), lag, seconds)
@@ -148,16 +150,15 @@ def _filled(values: FloatArray) -> FloatArray:
     return np.interp(at, at[good], values[good])
 
 
-def _peaks(first: FloatArray, second: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Highest correlation over the lags, and its lag in s, of each window of one person with each of the other."""
+def _correlations(first: FloatArray, second: FloatArray) -> FloatArray:
+    """Of each window of one person with each of the other, at lags from -5 to 5 s: (lags, n, n)."""
     most = round(MAX_LAG_S * RATE_HZ)
     table = []
     for lag in range(-most, most + 1):
         a = _standard(first[:, max(0, -lag) : first.shape[1] - max(0, lag)])
         b = _standard(second[:, max(0, lag) : second.shape[1] - max(0, -lag)])
         table.append(a @ b.T / a.shape[1])
-    best = np.argmax(table, axis=0)
-    return np.max(table, axis=0), (best - most) / RATE_HZ
+    return np.array(table)
 
 
 def _standard(windows: FloatArray) -> FloatArray:
