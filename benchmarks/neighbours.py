@@ -44,14 +44,12 @@ def main(arguments: Sequence[str]) -> None:
         "|---|---|---|---|---|"
     )
     for apart in APART:
-        width = round(apart * FACE)
-        for cover in (False, True):
-            found = [each for pair in pairs for each in _beside(pair, width, cover=cover)]
-            off = np.concatenate([each for each in found if each is not None])
-            seen = sum(each is not None for each in found)
+        found = [each for pair in pairs for each in _beside(pair, round(apart * FACE))]
+        for k, how in enumerate(("left", "covered")):
+            off = np.concatenate([each[k] for each in found if each[k] is not None])
+            seen = sum(each[k] is not None for each in found)
             print(
-                f"| {apart:g} | {'covered' if cover else 'left'} | {len(found)} | {seen} |"
-                f" {np.median(off):.2f}, {np.quantile(off, 0.9):.2f} |",
+                f"| {apart:g} | {how} | {len(found)} | {seen} | {np.median(off):.2f}, {np.quantile(off, 0.9):.2f} |",
                 flush=True,
             )
     print()
@@ -71,24 +69,31 @@ def _person(path: object) -> list[Picture]:
     return [np.asarray(cv2.warpAffine(photo, move, (widest, HEIGHT), borderMode=cv2.BORDER_REPLICATE), np.uint8)]
 
 
-def _beside(pair: tuple[Picture, Picture], width: int, *, cover: bool) -> list[FloatArray | None]:
-    """Of both: how far shoulders and arms lie from where they are found alone; None where no body is found."""
+def _beside(pair: tuple[Picture, Picture], width: int) -> list[list[FloatArray | None]]:
+    """Of each: how far shoulders and arms lie from where they are found alone, the other's head left and covered.
+
+    None where no body is found; nothing of two in whose picture not both faces are found.
+    """
     halves = [photo[:, (photo.shape[1] - width) // 2 :][:, :width] for photo in pair]
-    faces = _faces(np.hstack(halves))
-    alone = [_faces(half) for half in halves]
+    both = np.hstack(halves)
+    faces, alone = _faces(both), [_faces(half) for half in halves]
     if len(faces) != 2 or [len(each) for each in alone] != [1, 1]:
         return []
-    together = _bodies(np.hstack(halves), faces, cover=cover)
-    off: list[FloatArray | None] = []
-    for k, (half, face, body) in enumerate(zip(halves, alone, together, strict=True)):
+    together = [_bodies(both, faces, cover=cover) for cover in (False, True)]
+    off: list[list[FloatArray | None]] = []
+    for k, (half, face) in enumerate(zip(halves, alone, strict=True)):
         own = _bodies(half, face, cover=False)[0]
-        if own is None:
-            continue
-        seen = own.visibility[ARMS] >= VISIBLE
-        scale = float(np.linalg.norm(own.points[11] - own.points[12]))
-        gaps = None if body is None else np.linalg.norm(body.points - (width * k, 0) - own.points, axis=1)[ARMS][seen]
-        off.append(None if gaps is None else gaps / scale)
+        if own is not None:
+            off.append([_off(bodies[k], own, width * k) for bodies in together])
     return off
+
+
+def _off(body: Body | None, own: Body, aside: int) -> FloatArray | None:
+    if body is None:
+        return None
+    seen = own.visibility[ARMS] >= VISIBLE
+    gaps = np.linalg.norm(body.points - (aside, 0) - own.points, axis=1)[ARMS][seen]
+    return np.asarray(gaps / np.linalg.norm(own.points[11] - own.points[12]))
 
 
 def _faces(picture: Picture) -> list[Face]:

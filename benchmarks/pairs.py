@@ -7,7 +7,8 @@ In the films both are the simulator's portrait, differently coloured and mirrore
 Every 3 to 12 seconds each turns to the other by 20 degrees or looks ahead, and leans to a side or sits upright; in
 between they nod and sway in bursts. The right one does all of it 1.2 s after the left one (follower), does so in half
 of the time, in spans of 5 to 20 s, and else its own (half), or has moments of its own (stranger). Strangers are also
-the left ones of all films with the right ones of all others.
+the left ones of all films with the right ones of all films of another number (of one
+number they begin with the same draws).
 """
 
 from __future__ import annotations
@@ -84,12 +85,13 @@ def films(seconds: float, number: int, folder: Path) -> None:
         "\n|---|---|---|---|---|---|---|"
     )
     times = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
-    window, seen = Window(0.0, seconds), []
-    for kind in KINDS:
-        for seed in range(FIRST_SEED, FIRST_SEED + number):
+    window = Window(0.0, seconds)
+    seen: list[tuple[int, tuple[One, One]]] = []
+    for seed in range(FIRST_SEED, FIRST_SEED + number):
+        for kind in KINDS:
             pair = drawn_pair(np.random.default_rng(seed), times, kind)
             both = seen_in(folder, f"{kind}-{seed}-{seconds:g}", pair, len(times))
-            seen.append(both)
+            seen.append((seed, both))
             found = {m.biomarker: m.value for m in pair_measures(*both, [window])}
             yaws, tilts = paths(pair)
             towards = (yaws[0] >= TOWARDS_DEG) & (yaws[1] <= -TOWARDS_DEG)
@@ -101,10 +103,10 @@ def films(seconds: float, number: int, folder: Path) -> None:
                 f" {alike[0]:.2f}, {alike[1]:.2f} | {z} | {lag} |",
                 flush=True,
             )
-    mixed = [pair_measures(a[0], b[1], [window]) for a in seen for b in seen if a is not b]
+    mixed = [pair_measures(a[0], b[1], [window]) for one, a in seen for other, b in seen if one != other]
     z = np.array([m.value for rows in mixed for m in rows if m.biomarker == "synchrony_z_mean"], dtype=float)
     over = ", ".join(f"over {limit} in {np.mean(z > limit):.3f}" for limit in (1.64, 2.33))
-    print(f"\n{len(z)} pairs of people of two films: z {over}; mean {z.mean():.2f}, spread {z.std():.2f}\n")
+    print(f"\n{len(z)} pairs of people of films of two numbers: z {over}; mean {z.mean():.2f}, spread {z.std():.2f}\n")
 
 
 def _figure(value: float | None) -> str:

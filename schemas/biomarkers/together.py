@@ -45,7 +45,8 @@ BIOMARKERS: tuple[Biomarker, ...] = (
     ),
     _pair(
         "synchrony_strength_mean",
-        "Mean peak correlation of both people's movement in windows of 30 s, lags up to 5 s, above shuffled windows.",
+        "Mean peak correlation of (the roots of) both people's movement in windows of 30 s, lags up to 5 s, above "
+        "shuffled windows.",
         unit="1", plausible=(-1, 1), method="windowed_cross_correlation",
     ),
     _pair(

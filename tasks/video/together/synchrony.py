@@ -89,7 +89,7 @@ def synchrony(first: FloatArray, second: FloatArray, *, seed: int = 0) -> Synchr
     Parameters
     ----------
     first, second : ndarray, shape (n,)
-        Movement of both people in bins of a fifth of a second, NaN where not seen.
+        Movement of both people, 0 or more, in bins of a fifth of a second, NaN where not seen.
     seed : int, optional
         Of the shuffles.
 
@@ -106,7 +106,8 @@ def synchrony(first: FloatArray, second: FloatArray, *, seed: int = 0) -> Synchr
     starts = [s for s in range(0, len(first) - length + 1, step) if _seen(first, second, s, length)]
     if len(starts) < MIN_WINDOWS:
         return None
-    one, two = (np.stack([_filled(signal[s : s + length]) for s in starts]) for signal in (first, second))
+    # roots: a few large movements would decide a window alone, and small ones count for a follower, too
+    one, two = (np.stack([np.sqrt(_filled(signal[s : s + length])) for s in starts]) for signal in (first, second))
     table = _correlations(one, two)
     peaks = table.max(axis=0)
     own = float(np.mean(np.diagonal(peaks)))
