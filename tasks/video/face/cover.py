@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cueflow.schemas.results import FloatArray
+from cueflow.tasks.video.face.geometry import inside
 
 FOREHEAD = (103, 67, 109, 10, 338, 297, 332, 333, 299, 337, 151, 108, 69, 104)
 _LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
@@ -46,11 +47,8 @@ def mask_signs(picture: NDArray[np.uint8], points: FloatArray) -> tuple[float, f
 
 def _median(colours: NDArray[np.uint8], outline: FloatArray) -> FloatArray:
     """Median colour inside an outline, (3,)."""
-    import cv2
-
-    mask = np.zeros(colours.shape[:2], np.uint8)
-    cv2.fillPoly(mask, [np.round(outline).astype(np.int32)], 1)
-    return np.median(colours[mask > 0].astype(np.float64), axis=0) if mask.any() else np.full(3, np.nan)
+    mask = inside(colours, outline)
+    return np.median(colours[mask].astype(np.float64), axis=0) if mask.any() else np.full(3, np.nan)
 
 
 def mouth_covered(lip_red: FloatArray, jaw_colour: FloatArray) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from cueflow.schemas.results import FloatArray
 from cueflow.tasks.video.face.pose import STIFF, similarity
@@ -21,6 +24,27 @@ MIRRORED = {
 }
 IRISES = ((33, 133, 468), (362, 263, 473))  # corner at the left of the picture, corner at its right, iris
 EYE_WIDTH_MM, IRIS_DEPTH_MM = 30.0, 10.5  # opening from corner to corner; iris before the eyeball's centre
+
+
+def inside(picture: NDArray[Any], outline: FloatArray) -> NDArray[np.bool_]:
+    """Which pixels lie inside an outline.
+
+    Parameters
+    ----------
+    picture : ndarray, shape (height, width, ...)
+        Any picture.
+    outline : ndarray, shape (n, 2)
+        Its corners in pixels, in order.
+
+    Returns
+    -------
+    ndarray, shape (height, width)
+    """
+    import cv2
+
+    mask = np.zeros(picture.shape[:2], np.uint8)
+    cv2.fillPoly(mask, [np.round(outline).astype(np.int32)], 1)
+    return mask > 0
 
 
 def inter_ocular(points: FloatArray) -> float:

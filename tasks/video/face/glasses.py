@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cueflow.schemas.results import FloatArray
+from cueflow.tasks.video.face.geometry import inside
 
 _EYES = ((33, 133), (362, 263))  # corners
 _LIDS = ((33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246),
@@ -118,23 +119,17 @@ def _level(picture: NDArray[np.uint8], points: FloatArray) -> tuple[NDArray[np.f
 
 def _light(light: NDArray[np.float32], outline: FloatArray) -> float:
     """Median lightness inside an outline; NaN outside of the picture."""
-    import cv2
-
-    mask = np.zeros(light.shape, np.uint8)
-    cv2.fillPoly(mask, [np.round(outline).astype(np.int32)], 1)
-    return float(np.median(light[mask > 0])) if mask.any() else np.nan
+    mask = inside(light, outline)
+    return float(np.median(light[mask])) if mask.any() else np.nan
 
 
 def _iris_darkness(light: NDArray[np.float32], at: FloatArray, lids: tuple[int, ...], iris: tuple[int, int]) -> float:
     """Of one eye, between its lids; NaN where nothing of iris or white is seen."""
-    import cv2
-
-    eye = np.zeros(light.shape, np.uint8)
-    cv2.fillPoly(eye, [np.round(at[list(lids)]).astype(np.int32)], 1)
+    eye = inside(light, at[list(lids)])
     down, across = np.mgrid[: light.shape[0], : light.shape[1]]
     radius = max(float(np.linalg.norm(at[iris[1]] - at[iris[0]])), 1e-6)
     away = np.hypot(across - at[iris[0], 0], down - at[iris[0], 1]) / radius
-    inside, white = (eye > 0) & (away < 0.9), (eye > 0) & (away > 1.25)
-    if inside.sum() < 4 or white.sum() < 4:
+    iris_seen, white = eye & (away < 0.9), eye & (away > 1.25)
+    if iris_seen.sum() < 4 or white.sum() < 4:
         return np.nan
-    return float(np.median(light[white]) - np.median(light[inside]))
+    return float(np.median(light[white]) - np.median(light[iris_seen]))
