@@ -1,14 +1,17 @@
 """How far another camera moves a value: the same scene at other frame rates, sizes and light.
 
-python benchmarks/video_cameras.py [VIDEO]        # default: one minute that the simulator films at 60 frames/s
-python benchmarks/video_cameras.py rates [VIDEO]  # every second frame only
+python benchmarks/video_cameras.py [VIDEO]            # default: one minute that the simulator films at 60 frames/s
+python benchmarks/video_cameras.py rates [VIDEO ...]  # other frame rates; default: minutes of three simulated people
+
+Another frame rate is made out of the recording itself: of its frames those nearest to an even grid are kept, with their
+own time stamps. 25 does not divide 60, so at 25 frames/s they come 33 and 50 ms apart.
 """
 
 from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,12 +22,18 @@ from numpy.typing import NDArray
 from cueflow.flows.work.stages import video_models
 from cueflow.schemas.biomarkers import BIOMARKERS
 from cueflow.schemas.config import VideoConfig
+from cueflow.schemas.results import FloatArray
 from cueflow.schemas.session import Role
 from cueflow.tasks.simulate.cohort import simulate
 from cueflow.tasks.simulate.effects import Effects
 from cueflow.tasks.video.analyse import Place, analyse_video
 
 Picture = NDArray[np.uint8]
+Change = Callable[[Picture], Picture]
+AS_FILMED = "as filmed"
+SEEDS = (5, 7, 8)  # of the simulated minutes: nothing was chosen on them
+PAL_HZ, LEAST_HZ = 25.0, 20.0
+TICK = Fraction(1, 90_000)
 NEAR, RESOLUTION, FURTHEST = 0.05, 0.005, 8
 SHOWN = (
     "face_blink_rate", "face_smile_rate", "head_nod_rate", "head_shake_rate", "head_pitch_sd", "head_yaw_sd",
@@ -34,27 +43,42 @@ SHOWN = (
 
 def main(arguments: Sequence[str]) -> None:
     """Film, vary, compare."""
+    rates_only, given = arguments[:1] == ["rates"], [Path(a) for a in arguments if a != "rates"]
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
-        rates_only, arguments = arguments[:1] == ["rates"], [a for a in arguments if a != "rates"]
-        video = Path(arguments[0]) if arguments else _simulated(scratch)
-        rate = _rate(video)
-        variants: dict[str, Path] = {"as filmed": video}
-        for name, keep, change in _VARIANTS[1:2] if rates_only else _VARIANTS:
-            if rate / keep < 20:
-                continue
-            variants[f"{rate / keep:.0f} frames/s, {name}"] = _vary(
-                video, scratch / f"{len(variants)}.mp4", keep=keep, change=change
-            )
-        found = {name: _values(path, rate) for name, path in variants.items()}
-        minutes = _minutes(video)
-    _tell(found, minutes)
+        videos = given or [_simulated(scratch, seed) for seed in (SEEDS if rates_only else SEEDS[:1])]
+        found = [_scene(video, scratch, rates_only=rates_only) for video in videos]
+        minutes = min(map(_minutes, videos))
+    print(heading(f"The same scene before other cameras, scenes: {len(videos)}"))
+    for scene in found:
+        _tell(scene, minutes)
+    if rates_only:
+        _tell_far(found, minutes)
 
 
-def _simulated(scratch: Path) -> Path:
+def _scene(video: Path, scratch: Path, *, rates_only: bool) -> dict[str, dict[str, float]]:
+    """Values of the recording as it is, and of each variant of it."""
+    rate = _rate(video)
+    found = {AS_FILMED: _values(video, rate)}
+    for name, to_hz, change in _variants(rate, rates_only=rates_only):
+        made = _vary(video, scratch / "varied.mp4", to_hz=to_hz, change=change)
+        found[f"{to_hz:.0f} frames/s, {name}" if name else f"{to_hz:.0f} frames/s"] = _values(made, rate)
+    return found
+
+
+def _variants(rate: float, *, rates_only: bool) -> list[tuple[str, float, Change]]:
+    """Name, frame rate and change of the picture of what another camera would have seen."""
+    half = rate / 2 if rate / 2 >= LEAST_HZ else rate
+    slower = [("", hz, _same) for hz in (half, PAL_HZ) if hz < rate]
+    again = ("encoded again", rate, _same)
+    others = [("half the size", _sized(0.5)), ("further away", _further), ("less light", _darker)]
+    return [again, *slower, *([] if rates_only else [(name, half, change) for name, change in others])]
+
+
+def _simulated(scratch: Path, seed: int) -> Path:
     effects = Effects(modalities=("video",), fps_choices=(60.0,), variable_frame_times=False, missing_share=0.0)
-    simulate(scratch / "cohort", sessions=1, minutes=1.0, seed=5, effects=effects)
-    return scratch / "cohort" / "s001" / "video.mp4"
+    simulate(scratch / f"cohort-{seed}", sessions=1, minutes=1.0, seed=seed, effects=effects)
+    return scratch / f"cohort-{seed}" / "s001" / "video.mp4"
 
 
 def _rate(video: Path) -> float:
@@ -68,7 +92,7 @@ def _same(picture: Picture) -> Picture:
     return picture
 
 
-def _sized(share: float) -> Callable[[Picture], Picture]:
+def _sized(share: float) -> Change:
     import cv2
 
     def sized(picture: Picture) -> Picture:
@@ -91,39 +115,32 @@ def _darker(picture: Picture) -> Picture:
     return (picture * 0.6).astype(np.uint8)
 
 
-_VARIANTS = (
-    ("encoded again", 1, _same),
-    ("every second frame", 2, _same),
-    ("half the size", 2, _sized(0.5)),
-    ("further away", 2, _further),
-    ("less light", 2, _darker),
-)
+def _nearest(times_s: FloatArray, to_hz: float) -> frozenset[int]:
+    """Indices of the frames that are nearest to an even grid."""
+    grid = np.arange(times_s[0], times_s[-1] + 0.5 / to_hz, 1 / to_hz)
+    return frozenset(np.abs(times_s[:, None] - grid).argmin(axis=0).tolist())
 
 
-def _frames(video: Path, keep: int) -> Iterator[tuple[Picture, float]]:
+def _vary(video: Path, to: Path, *, to_hz: float, change: Change) -> Path:
+    """The recording at another frame rate, every frame kept with its own stamp, changed and encoded again."""
     import av
 
     with av.open(str(video)) as file:
-        for number, frame in enumerate(file.decode(video=0)):
-            if number % keep == 0:
-                yield frame.to_ndarray(format="rgb24"), float(frame.time)
-
-
-def _vary(video: Path, to: Path, *, keep: int, change: Callable[[Picture], Picture]) -> Path:
-    import av
-
-    with av.open(str(video)) as old:
-        rate = Fraction(old.streams.video[0].average_rate or 30) / keep
-    with av.open(str(to), "w") as new:
-        stream = new.add_stream("libx264", rate=rate)
+        stamps = np.sort([float(p.pts * p.time_base) for p in file.demux(video=0) if p.pts is not None])
+    kept = _nearest(stamps, to_hz)
+    with av.open(str(video)) as old, av.open(str(to), "w") as new:
+        stream = new.add_stream("libx264", rate=Fraction(to_hz).limit_denominator(1001))
         stream.options, stream.pix_fmt = {"crf": "18"}, "yuv420p"
-        for picture, time in _frames(video, keep):
-            made = change(picture)
+        stream.time_base = stream.codec_context.time_base = TICK
+        for number, shown in enumerate(old.decode(video=0)):
+            if number not in kept:
+                continue
+            made = change(shown.to_ndarray(format="rgb24"))
             if not stream.codec_context.is_open:
                 stream.height, stream.width = made.shape[:2]
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(made), format="rgb24")
-            frame.time_base = Fraction(1, 90_000)
-            frame.pts = round(time * 90_000)
+            frame.time_base = TICK
+            frame.pts = round(float(shown.time) / TICK)
             new.mux(stream.encode(frame))
         new.mux(stream.encode())
     return to
@@ -143,9 +160,7 @@ def _minutes(video: Path) -> float:
 
 
 def _tell(found: dict[str, dict[str, float]], minutes: float) -> None:
-    first, *others = found
-    print(heading("One scene, several cameras"))
-    shown = [name for name in SHOWN if name in found[first]]
+    shown = [name for name in SHOWN if name in found[AS_FILMED]]
     print(f"| biomarker | {' | '.join(found)} |\n|---{'|---' * len(found)}|")
     for name in shown:
         cells = (f"{values[name]:.3g}" if name in values else "–" for values in found.values())
@@ -158,19 +173,44 @@ def _tell(found: dict[str, dict[str, float]], minutes: float) -> None:
         "| recording | biomarkers | within 5 % | within 5 % or absolute | within 20 % | lost | furthest of the rest |"
     )
     print("|---|---|---|---|---|---|---|")
-    reference = {name: value for name, value in found[first].items() if abs(value) > 1e-9}
-    for variant in others:
-        both = {n: (v, found[variant][n]) for n, v in reference.items() if n in found[variant]}
+    for variant in list(found)[1:]:
+        both = _both(found, variant)
         off = {n: abs(b / a - 1) for n, (a, b) in both.items()}
-        agrees = {n: off[n] <= NEAR or abs(b - a) <= _resolution(n, minutes) for n, (a, b) in both.items()}
+        agrees = {n: _agrees(n, a, b, minutes) for n, (a, b) in both.items()}
         far = sorted((n for n in off if not agrees[n]), key=lambda n: -off[n])[:FURTHEST]
         cells = (np.mean([x <= NEAR for x in off.values()]), np.mean(list(agrees.values())),
                  np.mean([x <= 0.2 for x in off.values()]))  # fmt: skip
         rest = ", ".join(f"{n} {both[n][0]:.3g} → {both[n][1]:.3g}" for n in far)
-        print(
-            f"| {variant} | {len(off)} | {' | '.join(f'{share:.2f}' for share in cells)} |"
-            f" {len(reference) - len(off)} | {rest} |"
-        )
+        lost = sum(n not in found[variant] for n in found[AS_FILMED])
+        print(f"| {variant} | {len(off)} | {' | '.join(f'{share:.2f}' for share in cells)} | {lost} | {rest} |")
+    print(flush=True)
+
+
+def _tell_far(scenes: list[dict[str, dict[str, float]]], minutes: float) -> None:
+    """Every biomarker that is beyond 5 % in a scene, at each frame rate."""
+    variants = list(scenes[0])[1:]
+    pairs = {variant: [_both(found, variant) for found in scenes] for variant in variants}
+    beyond = sorted({n for of in pairs.values() for both in of for n, (a, b) in both.items() if abs(b / a - 1) > NEAR})
+    print("Every biomarker that is beyond 5 % in some scene; × where it is beyond the absolute tolerance, too.\n")
+    print(f"| biomarker | {' | '.join(variants)} |\n|---{'|---' * len(variants)}|")
+    for name in beyond:
+        cells = [
+            ", ".join(f"{a:.3g} → {b:.3g}{'' if _agrees(name, a, b, minutes) else ' ×'}" for a, b in
+                      (both[name] for both in pairs[variant] if name in both))
+            for variant in variants
+        ]  # fmt: skip
+        print(f"| {name} | {' | '.join(cells)} |")
+    print()
+
+
+def _both(found: dict[str, dict[str, float]], variant: str) -> dict[str, tuple[float, float]]:
+    """Values as filmed and in a variant, of what has one in both and is not 0."""
+    filmed, varied = found[AS_FILMED], found[variant]
+    return {n: (v, varied[n]) for n, v in filmed.items() if n in varied and abs(v) > 1e-9}
+
+
+def _agrees(name: str, filmed: float, varied: float, minutes: float) -> bool:
+    return abs(varied / filmed - 1) <= NEAR or abs(varied - filmed) <= _resolution(name, minutes)
 
 
 def _resolution(name: str, minutes: float) -> float:

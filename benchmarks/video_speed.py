@@ -24,7 +24,7 @@ from cueflow.flows.work.stages import video_models
 from cueflow.tasks.simulate.cohort import simulate
 from cueflow.tasks.simulate.effects import Effects
 from cueflow.tasks.video.body.finder import BodyFollower, BodyModels
-from cueflow.tasks.video.decode import Decoder, Gap, frames
+from cueflow.tasks.video.decode import Beat, Decoder, frames
 from cueflow.tasks.video.people.cast import Cast, CastModels
 
 SIDE = 640
@@ -66,7 +66,7 @@ def _look(video: Path, face_hz: float, body_hz: float) -> tuple[int, float, floa
     """Frames, seconds, and seconds of processor."""
     models = video_models()
     started, used, number = time.perf_counter(), time.process_time(), 0
-    body_gap = Gap(body_hz or 1.0)
+    body_beat = Beat(body_hz or 1.0)
     with Cast(CastModels(models.landmarker, models.detector, models.identity), most=4) as cast:
         body = BodyFollower(BodyModels(models.pose, models.hands))
         for batch in frames(video, decoder=Decoder.AV, max_side=SIDE, max_rate_hz=120.0):
@@ -75,7 +75,7 @@ def _look(video: Path, face_hz: float, body_hz: float) -> tuple[int, float, floa
                 if not face_hz:
                     continue
                 faces = cast.look(float(stamp), picture).faces
-                if body_hz and body_gap.keeps(float(stamp)):
+                if body_hz and body_beat.keeps(float(stamp)):
                     body.look(float(stamp), picture, next(iter(faces.values()), None))
         body.close()
     return number, time.perf_counter() - started, time.process_time() - used

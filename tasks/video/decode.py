@@ -23,6 +23,7 @@ BATCH = 64  # smaller ones cost decord speed, since its queue is stopped after e
 REORDER = 16  # frames: the longest run of B-frames that a stream may hold is far shorter
 TOLERANCE_S = 0.002  # decord's stamps are float32: at two hours they resolve .5 ms
 GAP_SHARE, GAP_SLACK_S = 0.9, 0.003
+BEAT_SHARE, ROUNDING = 0.55, 1e-6  # frames less than so much of a beat apart leave a choice
 MAX_DROPPED = 0.1  # share of frames without a usable stamp that a stream may have
 
 
@@ -171,6 +172,36 @@ class Gap:
             return False
         self._last_s = time_s
         return True
+
+
+class Beat:
+    """Picks the frames nearest to an even beat, so that cameras of 25, 30 and 60 frames/s are looked at alike.
+
+    `Gap` counts from the last frame kept: how often it looks depends on the camera (asked for 12 a second, at 30
+    frames/s it takes 10), and so does when.
+
+    Parameters
+    ----------
+    rate_hz : float
+        Beats per second; the first is at 0. Where frames come less than about twice as often, `Gap` picks.
+    """
+
+    def __init__(self, rate_hz: float) -> None:
+        self._rate_hz, self._least_s = rate_hz, GAP_SHARE / rate_hz - GAP_SLACK_S
+        self._before_s = self._last_s = self._due_s = -np.inf
+
+    def keeps(self, time_s: float) -> bool:
+        """True if the frame of this time is picked; times increase from call to call."""
+        step, self._before_s = time_s - self._before_s, time_s
+        half = min(step, 1 / self._rate_hz) / 2  # the next frame is nearer to a beat that is more than this away
+        if step > BEAT_SHARE / self._rate_hz:
+            picked = time_s - self._last_s >= self._least_s
+        else:
+            picked = time_s + half >= self._due_s
+        if picked:
+            self._last_s = time_s
+            self._due_s = float(np.floor((time_s + half) * self._rate_hz + ROUNDING) + 1) / self._rate_hz
+        return picked
 
 
 # decord

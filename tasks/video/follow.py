@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cueflow.schemas.results import FloatArray
 from cueflow.tasks.video.body.finder import BodyFollower, BodyModels, on_head
 from cueflow.tasks.video.body.track import BodyBuilder, BodyTrack
-from cueflow.tasks.video.decode import Decoder, FrameBatch, Gap, frames, inspect
+from cueflow.tasks.video.decode import Beat, Decoder, FrameBatch, Gap, frames, inspect
 from cueflow.tasks.video.face.track import FaceTrack, TrackBuilder
 from cueflow.tasks.video.motion.backbone import CHUNK, Backbone
 from cueflow.tasks.video.motion.track import KEY_LAYERS, MotionBuilder, MotionTrack
@@ -174,7 +174,7 @@ class _Crowd:
         self._cast, self._models, self._shape = cast, models, shape
         self._people: dict[int, _Builders] = {}
         self._times = array("d")
-        self._body_gap, self._hand_gap = Gap(config.body_rate_hz), Gap(config.hand_rate_hz)
+        self._body_beat, self._hand_beat = Beat(config.body_rate_hz), Beat(config.hand_rate_hz)
 
     def close(self) -> None:
         """Free the landmarkers."""
@@ -194,8 +194,8 @@ class _Crowd:
                 BodyFollower(self._models),
             )
         self._times.append(time_s)
-        body = self._body_gap.keeps(time_s)
-        hands = body and self._hand_gap.keeps(time_s)
+        body = self._body_beat.keeps(time_s)
+        hands = body and self._hand_beat.keeps(time_s)
         for who, builders in self._people.items():
             seen = step.faces.get(who)
             builders.face.add(time_s, seen, picture)
@@ -249,7 +249,7 @@ class _Feed:
 
     def __init__(self, crowd: _Crowd, motion: MotionBuilder, *, config: VideoConfig) -> None:
         self._crowd, self._motion = crowd, motion
-        self._face_gap, self._flow_gap = Gap(config.face_rate_hz), Gap(config.flow_rate_hz)
+        self._face_gap, self._flow_beat = Gap(config.face_rate_hz), Beat(config.flow_rate_hz)
         self._times: list[float] = []
         self._pictures: list[NDArray[np.uint8]] = []
 
@@ -258,7 +258,7 @@ class _Feed:
             time = float(stamp)
             if self._face_gap.keeps(time):
                 self._crowd.take(time, picture)
-            if self._flow_gap.keeps(time):
+            if self._flow_beat.keeps(time):
                 self._times.append(time)
                 self._pictures.append(picture)
         if len(self._times) >= CHUNK:

@@ -66,6 +66,15 @@ def test_angle_between_poses_is_that_of_one_rotation():
     assert geometry.rotation_between(turn(5, 6, 7), turn(5, 6, 7)) == pytest.approx(0, abs=1e-5)
 
 
+FLIP = np.array([1, -1, -1])
+
+
+def with_stiff_part(points):
+    """The landmarks with the stiff part of a face ahead, so that their pose can be told."""
+    points[list(STIFF)] = 7 * np.array(list(MODEL_CM.values())) * FLIP
+    return points
+
+
 def test_the_pose_is_that_of_the_stiff_points_whatever_the_rest_does():
     points = mesh() * (1, -1, -1)
     points[list(STIFF)] = 7 * np.array(list(MODEL_CM.values())) @ turn(12, 20, -8).T * (1, -1, -1) + (300, 200, 50)
@@ -169,7 +178,8 @@ def track(times, **columns):
     full = {name: np.zeros(len(times)) for name in COLUMNS}
     full["eye_aspect"] = np.full(len(times), 0.3)
     full |= {name: np.ones(len(times)) for name in ("inside", "nearness", "size")}
-    return FaceTrack(times, full | columns)
+    quick = {f"quick_{name}": columns[name] for name in ("pitch", "yaw") if name in columns}
+    return FaceTrack(times, full | quick | columns)
 
 
 def lose(tr, start, end):
@@ -262,13 +272,36 @@ def test_nods_and_shakes_are_told_apart(rate):
     assert [(s.start_s, s.end_s) for s in found.shakes] == [(pytest.approx(12, abs=0.1), pytest.approx(13, abs=0.1))]
 
 
+def nod_like(times, start, length):
+    """Three swings to and fro of 8 degrees that begin and end without speed."""
+    part = np.clip((times - start) / length, 0, 1)
+    return 8 * np.sin(6 * np.pi * part) * np.sin(np.pi * np.clip(np.minimum(part, 1 - part) / 0.2, 0, 0.5)) ** 2
+
+
 @pytest.mark.parametrize("rate", [25, 60])
 def test_a_nod_lasts_from_rest_to_rest(rate):
     times = np.arange(10 * rate) / rate
-    part = np.clip((times - 5) / 1.25, 0, 1)
-    wave = 8 * np.sin(6 * np.pi * part) * np.sin(np.pi * np.clip(np.minimum(part, 1 - part) / 0.2, 0, 0.5)) ** 2
-    (nod,) = find_events(track(times, pitch=wave + 2 * np.sin(times))).nods
+    (nod,) = find_events(track(times, pitch=nod_like(times, 5.0, 1.25) + 2 * np.sin(times))).nods
     assert (nod.start_s, nod.end_s) == (pytest.approx(5, abs=0.08), pytest.approx(6.25, abs=0.08))
+
+
+@pytest.mark.parametrize("rate", [25, 60])
+def test_a_drift_before_a_nod_does_not_belong_to_it(rate):
+    times = np.arange(10 * rate) / rate
+    drift = 3.0 * np.clip((times - 3) / 2, 0, 1)  # the lowest point is long before the nod
+    (nod,) = find_events(track(times, pitch=drift + nod_like(times, 5.0, 1.25))).nods
+    assert (nod.start_s, nod.end_s) == (pytest.approx(5, abs=0.08), pytest.approx(6.25, abs=0.08))
+
+
+def test_when_a_nod_ends_is_read_off_the_angle_that_does_not_lag():
+    times = np.arange(600) / 60
+    nod = nod_like(times, 5.0, 1.25)
+    slow = nod.copy()
+    for i in range(1, len(slow)):
+        slow[i] = slow[i - 1] + (0.2 if times[i] > 6 else 1.0) * (nod[i] - slow[i - 1])
+    ends = [find_events(track(times, pitch=slow, quick_pitch=quick)).nods[0].end_s for quick in (slow, nod)]
+    assert ends[1] == pytest.approx(6.25, abs=0.05)
+    assert ends[0] > ends[1] + 0.05
 
 
 def test_two_nods_one_after_the_other_stay_two():
@@ -398,7 +431,7 @@ def test_glasses_of_the_portrait_are_told_and_without_their_bridge_they_are_not(
 
 
 def test_speeds_agree_between_frame_rates_and_nothing_crosses_a_loss():
-    face = mesh()
+    face = with_stiff_part(mesh())
     shapes = dict.fromkeys({n for names in UNITS.values() for n in names}, 0.0)
     picture = np.full((480, 640, 3), 90, np.uint8)
 
@@ -408,7 +441,7 @@ def test_speeds_agree_between_frame_rates_and_nothing_crosses_a_loss():
             time = i / rate
             mouth = face.copy()
             mouth[[13, 14, 0, 17], 1] += 2 * time
-            seen = Face(mouth, turn(yaw=8 * time), shapes)
+            seen = Face((mouth * FLIP) @ turn(yaw=8 * time).T * FLIP, turn(yaw=8 * time), shapes)
             builder.add(time, None if i in lost else seen, picture)
         return builder.done(np.arange(rate * 4) / rate)
 
@@ -419,6 +452,25 @@ def test_speeds_agree_between_frame_rates_and_nothing_crosses_a_loss():
     assert np.nanmax(gap["head_speed"]) == pytest.approx(8)
     assert not np.isfinite(gap["head_speed"][30:63]).any()
     assert not gap.visible[30:60].any()
+
+
+@pytest.mark.parametrize("every", [(2, 3), (2,), (1, 2)])
+def test_a_talking_mouth_is_as_quick_at_any_frame_rate(every):
+    face, shapes = with_stiff_part(mesh()), dict.fromkeys({n for names in UNITS.values() for n in names}, 0.0)
+    picture = np.full((480, 640, 3), 90, np.uint8)
+    steps = np.tile(every, 400)
+    frames = {"all": np.arange(600), "some": np.cumsum(steps)[np.cumsum(steps) < 600]}
+    found = {}
+    for name, kept in frames.items():
+        builder = TrackBuilder(480, 640)
+        for time in kept / 60:
+            mouth = face.copy()
+            mouth[[13, 14, 0, 17], 1] += 3 * np.sin(2 * np.pi * 3.1 * time)  # syllables
+            builder.add(time, Face(mouth, np.eye(3), shapes), picture)
+        found[name] = builder.done(kept / 60)
+    lips = [float(np.nanmean(t["moved_lips"])) for t in found.values()]
+    assert lips[1] == pytest.approx(lips[0], rel=0.05)
+    assert np.isfinite(found["some"]["moved_lips"]).sum() == pytest.approx(100, abs=2)  # ten a second
 
 
 def test_hysteresis_needs_the_high_level_and_keeps_the_low():

@@ -9,7 +9,7 @@ import pytest
 
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
-from cueflow.tasks.video.decode import BATCH, Decoder, Gap, frames, inspect
+from cueflow.tasks.video.decode import BATCH, Beat, Decoder, Gap, frames, inspect
 
 
 def read(path, decoder, **options):
@@ -60,6 +60,23 @@ def test_gap_makes_50_an_even_25_and_lets_a_jittering_30_pass():
     assert sum(gap.keeps(t) for t in fifty) == 50
     thirty, gap = np.arange(90) / 30 + np.tile([0.0, 0.003, -0.003], 30), Gap(30)
     assert all(gap.keeps(t) for t in thirty)
+
+
+@pytest.mark.parametrize("beat_hz", [4.0, 12.0])
+@pytest.mark.parametrize("rate", [25, 30, 50, 60, 120])
+def test_cameras_of_all_frame_rates_are_looked_at_at_the_same_moments(rate, beat_hz):
+    times, beat = np.arange(20 * rate) / rate, Beat(beat_hz)
+    picked = np.array([t for t in times if beat.keeps(t)])
+    moments = np.arange(20 * beat_hz) / beat_hz
+    assert len(picked) == len(moments)
+    assert np.abs(picked - moments).max() <= 0.5 / rate + 1e-6
+
+
+def test_a_slow_camera_misses_no_beat_that_it_can_meet():
+    jitter = np.random.default_rng(1).uniform(-0.004, 0.004, 300)
+    for rate in (12, 24.975, 30):  # the last two are asked for as much as they have
+        beat = Beat(min(rate, 25.0) if rate < 30 else 30.0)
+        assert sum(beat.keeps(t) for t in np.arange(300) / rate + jitter) == 300
 
 
 @pytest.mark.parametrize("decoder", Decoder)

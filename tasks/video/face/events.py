@@ -109,7 +109,9 @@ def _way(times_s: FloatArray, corners: FloatArray, start_s: float, length_s: flo
     return np.where(since > -REST_S - REST_GAP_S, way, np.nan)
 
 
-def oscillations(times_s: FloatArray, angle: FloatArray, other: FloatArray, *, amplitude_deg: float) -> list[Episode]:
+def oscillations(
+    times_s: FloatArray, angle: FloatArray, other: FloatArray, *, quick: FloatArray, amplitude_deg: float
+) -> list[Episode]:
     """Spans in which the head swings to and fro about one axis.
 
     A swing is a change of at least `amplitude_deg` between two turning points whose middle part takes .04 to .5 s; two
@@ -120,6 +122,9 @@ def oscillations(times_s: FloatArray, angle: FloatArray, other: FloatArray, *, a
     ----------
     times_s, angle, other : ndarray, shape (n,)
         Stamps in s; angle about the axis looked at and about the other one, degrees, NaN where no face was seen.
+    quick : ndarray, shape (n,)
+        The angle looked at without the landmarker's smoothing, which would draw a nod's last small swing out: it says
+        when the head is at rest.
     amplitude_deg : float
         Smallest swing.
 
@@ -130,7 +135,7 @@ def oscillations(times_s: FloatArray, angle: FloatArray, other: FloatArray, *, a
     """
     found: list[Episode] = []
     for begin, end in runs(times_s, np.isfinite(angle)):
-        change = _change(times_s[begin:end], angle[begin:end])
+        change = _change(times_s[begin:end], quick[begin:end])
         turns = [begin + i for i in _turning_points(angle[begin:end], amplitude_deg)]
         swings = [_middle_part(angle, a, b) for a, b in pairwise(turns)]
         for group in _swing_groups(times_s, swings):
@@ -140,9 +145,9 @@ def oscillations(times_s: FloatArray, angle: FloatArray, other: FloatArray, *, a
             if np.ptp(other[span]) < reach:
                 earliest = max(begin, found[-1].last + 1) if found else begin
                 there = slice(earliest, end)
-                core = first - earliest, last - earliest
-                last_at, end_s = _rest(times_s[there], change[earliest - begin :], core[1])
-                back, start_s = _rest(-times_s[there][::-1], change[earliest - begin :][::-1], end - 1 - first)
+                moves = change[earliest - begin :]
+                last_at, end_s = _rest(times_s[there], moves, (group[-1][0] - earliest, last - earliest))
+                back, start_s = _rest(-times_s[there][::-1], moves[::-1], (end - 1 - group[0][1], end - 1 - first))
                 found.append(Episode(end - 1 - back, earliest + last_at, -start_s, end_s, reach, cut=False))
     return found
 
@@ -158,10 +163,13 @@ def _change(times_s: FloatArray, angle: FloatArray) -> FloatArray:
     return np.asarray(np.maximum(most, edges[1]) - np.minimum(least, edges[0]))
 
 
-def _rest(times_s: FloatArray, change: FloatArray, core: int) -> tuple[int, float]:
-    """The last sample after a swing's end at which the head still moves, and the moment when it comes to rest."""
-    last = core
-    while last + 1 < len(times_s) and times_s[last + 1] - times_s[core] <= TAIL_S and change[last + 1] >= STILL_DEG:
+def _rest(times_s: FloatArray, change: FloatArray, swing: tuple[int, int]) -> tuple[int, float]:
+    """The last sample at which the head still moves in or after its last swing, and the moment when it comes to rest.
+
+    The swing counts from where it is in full motion: to where the head drifts afterwards may be a longer way.
+    """
+    last, latest_s = swing[0], times_s[swing[1]] + TAIL_S
+    while last + 1 < len(times_s) and times_s[last + 1] <= latest_s and change[last + 1] >= STILL_DEG:
         last += 1
     if last + 1 == len(times_s) or change[last + 1] >= STILL_DEG or change[last] < STILL_DEG:
         return last, float(times_s[last])

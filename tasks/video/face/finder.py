@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from cueflow.schemas.errors import ModelError
 from cueflow.schemas.results import FloatArray
-from cueflow.tasks.video.face.pose import head_rotation
+from cueflow.tasks.video.face.pose import STIFF, head_rotation, rotation_of_stiff
+from cueflow.tasks.video.face.unsmooth import Unsmoother
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,12 +53,14 @@ class Face:
 
     `points` (478, 3): landmarks in pixels of the frame, depth on the same scale; `pose` (3, 3): rotation of the head
     against the line of sight (x right, y up, z towards the camera); `shapes`: expression scores, 0 to 1, of all 52
-    blendshapes by name.
+    blendshapes by name; `quick_pose` (3, 3): the same rotation without the landmarker's smoothing, which lags, None
+    where it did not smooth.
     """
 
     points: FloatArray
     pose: FloatArray
     shapes: dict[str, float]
+    quick_pose: FloatArray | None = None
 
 
 def ideal_square(points: FloatArray, height: int, width: int) -> Square:
@@ -189,6 +192,7 @@ class FaceFollower:
         self._model = model
         self._landmarker: Any = None
         self._square: Square | None = None
+        self._unsmoother = Unsmoother()
         self._stamp_ms = -1
 
     def close(self) -> None:
@@ -228,9 +232,13 @@ class FaceFollower:
             return None
         self._stamp_ms = max(round(time_s * 1000), self._stamp_ms + 1)  # the landmarker wants whole ms that increase
         face = _face(self._landmarker.detect_for_video(image_of(self._square.of(frame)), self._stamp_ms), self._square)
-        if face is not None:
-            self._keep_centred(face, frame)
-        return face
+        if face is None:
+            self._unsmoother = Unsmoother()
+            return None
+        size = float(np.ptp(face.points[:, :2], axis=0).mean())
+        seen = self._unsmoother.undo(self._stamp_ms / 1000, face.points[list(STIFF)], size=size)
+        self._keep_centred(face, frame)
+        return replace(face, quick_pose=rotation_of_stiff(seen))
 
     def _keep_centred(self, face: Face, frame: Picture) -> None:
         now, ideal = self._square, ideal_square(face.points, *frame.shape[:2])
@@ -245,6 +253,7 @@ class FaceFollower:
         """Look elsewhere from the next frame on: what the landmarker remembers of its old place would mislead it."""
         self.close()
         self._landmarker, self._square = open_landmarker(self._model, "VIDEO"), square
+        self._unsmoother = Unsmoother()
 
 
 def open_landmarker(model: Path, mode: str) -> Any:  # noqa: ANN401 - MediaPipe has no types

@@ -102,8 +102,8 @@ def find_events(track: FaceTrack) -> FaceEvents:
     return FaceEvents(
         closures=() if hidden else tuple(ev.closures(t, track["au45"])),
         smiles=() if masked else tuple(ev.smiles(t, track["au12"], track["corners"])),
-        nods=tuple(ev.oscillations(t, track["pitch"], track["yaw"], amplitude_deg=ev.NOD_DEG)),
-        shakes=tuple(ev.oscillations(t, track["yaw"], track["pitch"], amplitude_deg=ev.SHAKE_DEG)),
+        nods=tuple(_oscillations(track, "pitch", "yaw", amplitude_deg=ev.NOD_DEG)),
+        shakes=tuple(_oscillations(track, "yaw", "pitch", amplitude_deg=ev.SHAKE_DEG)),
         shifts=() if hidden else tuple(gaze_shifts(gaze)),
         opening=opening,
         gaze=gaze,
@@ -112,6 +112,11 @@ def find_events(track: FaceTrack) -> FaceEvents:
         glasses=glasses,
         hidden_eyes=hidden,
     )
+
+
+def _oscillations(track: FaceTrack, axis: str, other: str, *, amplitude_deg: float) -> list[Episode]:
+    quick = track[f"quick_{axis}"]
+    return ev.oscillations(track.times_s, track[axis], track[other], quick=quick, amplitude_deg=amplitude_deg)
 
 
 def brow_raise(track: FaceTrack) -> FloatArray:

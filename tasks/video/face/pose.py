@@ -52,7 +52,22 @@ def head_rotation(points: FloatArray) -> FloatArray:
     ----------
     Umeyama (1991), doi:10.1109/34.88573
     """
-    return similarity(_MODEL, points[list(STIFF)] * _FLIP)[0]
+    return rotation_of_stiff(points[list(STIFF)])
+
+
+def rotation_of_stiff(points: FloatArray) -> FloatArray:
+    """The same as `head_rotation` from the stiff points alone.
+
+    Parameters
+    ----------
+    points : ndarray, shape (n, 3)
+        Landmarks of `STIFF`, as in `head_rotation`.
+
+    Returns
+    -------
+    ndarray, shape (3, 3)
+    """
+    return similarity(_MODEL, points * _FLIP)[0]
 
 
 def similarity(points: FloatArray, target: FloatArray) -> tuple[FloatArray, float]:

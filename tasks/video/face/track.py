@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,12 +16,15 @@ from cueflow.schemas.results import FloatArray
 from cueflow.tasks.video.face import geometry
 from cueflow.tasks.video.face.cover import FOREHEAD, mask_signs
 from cueflow.tasks.video.face.glasses import glasses_signs
+from cueflow.tasks.video.face.pose import head_rotation
 from cueflow.tasks.video.face.units import UNITS, unit_scores
 
 if TYPE_CHECKING:
     from cueflow.tasks.video.face.finder import Face
 
-BASELINE_S = 0.095  # movement is measured over a tenth of a second, so that cameras of 25 and 60 frames/s agree
+# movement is measured over a tenth of a second, between frames that are further apart by interpolation: the longer the
+# step, the more of a movement's corners it cuts, and three frames of 25 a second take 120 ms
+BASELINE_S, ROUNDING_S = 0.1, 1e-4
 COVER_S = 0.5  # masks and glasses are looked for so often
 MAX_STEP_S = 0.25  # two faces further apart in time are not compared
 
@@ -34,7 +39,7 @@ COLUMNS = (
     "eye_aspect", "mouth_open", "pitch", "yaw", "roll", "size", "nose_x", "nose_y", "nearness", "inside",
     "asymmetry_mouth", "asymmetry_eye", "asymmetry_brow", "eye_yaw", "eye_pitch", "head_speed", "moved_upper",
     "moved_lower", "moved_lips", "moved_brows", "moved_all", "skin_r", "skin_g", "skin_b", "corners", "lip_red",
-    "jaw_colour", "bridge_dark", "bridge_edge", "iris_dark", *UNITS,
+    "jaw_colour", "bridge_dark", "bridge_edge", "iris_dark", "quick_pitch", "quick_yaw", *UNITS,
 )  # fmt: skip
 
 
@@ -42,11 +47,12 @@ COLUMNS = (
 class FaceTrack:
     """A face over time: `times_s` (n,), and by name of `COLUMNS` (n,) with NaN where it was not seen.
 
-    eye_aspect: ratio; mouth_open: inter-ocular distances (IOD); pitch, yaw, roll: degrees; size: share of the shorter
-    side; nose_x, nose_y: shares of width and height; nearness: inter-ocular distance, its foreshortening undone, in
-    shares of the shorter side; inside: share of the landmarks in the picture; asymmetry: IOD; eye_yaw, eye_pitch: eye
-    in head, degrees; head_speed: deg/s; moved_*: IOD/s; skin_*: mean grey levels of forehead and cheeks; au…: scores 0
-    to 1. The speeds are known once in about a tenth of a second, NaN in between.
+    eye_aspect: ratio; mouth_open: inter-ocular distances (IOD); pitch, yaw, roll: degrees; quick_pitch, quick_yaw: the
+    same without the landmarker's smoothing; size: share of the shorter side; nose_x, nose_y: shares of width and
+    height; nearness: inter-ocular distance, its foreshortening undone, in shares of the shorter side; inside: share of
+    the landmarks in the picture; asymmetry: IOD; eye_yaw, eye_pitch: eye in head, degrees; head_speed: deg/s; moved_*:
+    IOD/s; skin_*: mean grey levels of forehead and cheeks; au…: scores 0 to 1. The speeds are known once in a tenth of
+    a second, NaN in between.
     """
 
     times_s: FloatArray
@@ -84,7 +90,8 @@ class TrackBuilder:
         self._height, self._width = height, width
         # Plain floats of the frames with a face only: who comes by once takes no room for the rest of the recording.
         self._frames, self._at, self._cells = unseen, array("l"), array("f")
-        self._anchor: tuple[float, Face] | None = None
+        self._anchor: tuple[float, FloatArray] | None = None
+        self._recent: deque[tuple[float, FloatArray]] = deque(maxlen=3)
         self._cover_s = -np.inf
 
     def add(self, time_s: float, face: Face | None, picture: NDArray[np.uint8]) -> None:
@@ -100,7 +107,7 @@ class TrackBuilder:
             uint8, RGB.
         """
         if face is None:
-            self._anchor = None  # no difference across a loss
+            self._start_anew()  # no difference across a loss
         else:
             self._at.append(self._frames)
             self._cells.extend(self._row(time_s, face, picture))
@@ -110,7 +117,11 @@ class TrackBuilder:
         """Take the last frames back: the face in them was somebody else's."""
         kept = bisect_left(self._at, self._frames - frames)
         del self._at[kept:], self._cells[kept * len(COLUMNS) :]
+        self._start_anew()
+
+    def _start_anew(self) -> None:
         self._anchor = None
+        self._recent.clear()
 
     @property
     def seen(self) -> int:
@@ -145,10 +156,11 @@ class TrackBuilder:
             geometry.inside_share(points, height, width),
             *(asymmetry[part] for part in ("mouth", "eye", "brow")),
             *geometry.eye_in_head(points, face.pose),
-            *self._speeds(time_s, face),
+            *self._speeds(time_s, points),
             *skin_colour(picture, points),
             geometry.mouth_corners(points, face.pose),
             *self._cover(time_s, picture, points),
+            *geometry.head_angles(face.pose if face.quick_pose is None else face.quick_pose)[:2],
             *unit_scores(face.shapes),
         )
 
@@ -158,20 +170,33 @@ class TrackBuilder:
         self._cover_s = time_s
         return *mask_signs(picture, points), *glasses_signs(picture, points)
 
-    def _speeds(self, time_s: float, face: Face) -> tuple[float, ...]:
+    def _speeds(self, time_s: float, points: FloatArray) -> tuple[float, ...]:
         unknown = (np.nan,) * 6
+        self._recent.append((time_s, points))
         if self._anchor is None:
-            self._anchor = (time_s, face)
+            self._anchor = time_s, points
             return unknown
-        then, before = self._anchor
-        step = time_s - then
-        if step < BASELINE_S:
+        then, old = self._anchor
+        if time_s - then < BASELINE_S - ROUNDING_S:
             return unknown
-        self._anchor = (time_s, face)
+        now, new = time_s, points
+        if time_s - self._recent[-2][0] <= BASELINE_S:  # frames further apart are taken as they are
+            now = min(then + BASELINE_S, time_s)
+            new = _between(self._recent, now)
+        self._anchor = now, new
+        step = now - then
         if step > MAX_STEP_S:
             return unknown
-        turned = geometry.rotation_between(before.pose, face.pose)
-        return turned / step, *(way / step for way in geometry.moved(face.points, before.points))
+        turned = geometry.rotation_between(head_rotation(old), head_rotation(new))
+        return turned / step, *(way / step for way in geometry.moved(new, old))
+
+
+def _between(recent: Sequence[tuple[float, FloatArray]], time_s: float) -> FloatArray:
+    """Landmarks at a moment between the last two frames: on the parabola through the last three."""
+    total = np.zeros_like(recent[0][1])
+    for t, points in recent:
+        total += np.prod([(time_s - other) / (t - other) for other, _ in recent if other != t]) * points
+    return total
 
 
 def skin_colour(picture: NDArray[np.uint8], points: FloatArray) -> tuple[float, float, float]:
