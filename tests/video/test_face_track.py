@@ -293,6 +293,18 @@ def test_a_drift_before_a_nod_does_not_belong_to_it(rate):
     assert (nod.start_s, nod.end_s) == (pytest.approx(5, abs=0.08), pytest.approx(6.25, abs=0.08))
 
 
+@pytest.mark.parametrize("rate", [25, 60])
+def test_a_mouth_that_opens_at_the_end_of_a_nod_does_not_draw_it_out(rate):
+    times = np.arange(60 * rate) / rate
+    talks = ((times < 4) | (times > 6.1)) & (times % 10 < 8)
+    mouth = np.where(talks, 0.3 * np.sin(3 * np.pi * (times - 6.1)) ** 2, 0)
+    tipped = nod_like(times, 5.0, 1.25) + 11 * mouth
+    (nod,) = find_events(track(times, pitch=tipped, mouth_open=mouth)).nods
+    assert (nod.start_s, nod.end_s) == (pytest.approx(5, abs=0.06), pytest.approx(6.25, abs=0.06))
+    (drawn_out,) = find_events(track(times, pitch=tipped)).nods
+    assert drawn_out.end_s > 6.35
+
+
 def test_when_a_nod_ends_is_read_off_the_angle_that_does_not_lag():
     times = np.arange(600) / 60
     nod = nod_like(times, 5.0, 1.25)

@@ -25,8 +25,10 @@ UNIT_HIGH, UNIT_LOW = 0.2, 0.1  # rise of a score over its resting level that is
 SWING_MIN_S, SWING_MAX_S = 0.03, 0.5  # the middle three fifths of one way of a nod
 SWING_ENDS = 0.2
 REST_MAX_S = 0.4  # between two swings of one nod
-# a nod begins and ends where the angle, averaged over so much time, changes by less within so much on either side …
-STILL_DEG, STILL_S, STILL_MEAN_S = 0.9, 0.06, 0.04
+# a nod begins and ends where the angle, averaged over so much time, changes by less than this share of the nod's range
+# within so much on either side …
+STILL, STILL_S, STILL_MEAN_S = 0.08, 0.06, 0.04
+MOUTH_S, MOUTH_ROUNDS, MOUTH_OFF, MOUTH_NOISE_DEG = 1.0, 10, 3.7, 0.03  # 3.7 median deviations are 2.5 standard ones
 TAIL_S = 0.3  # … at most so long before and after its swings
 NOD_DEG, SHAKE_DEG = 5.0, 5.0  # a blink tips the fitted pitch by up to 4 degrees
 
@@ -123,8 +125,8 @@ def oscillations(
     times_s, angle, other : ndarray, shape (n,)
         Stamps in s; angle about the axis looked at and about the other one, degrees, NaN where no face was seen.
     quick : ndarray, shape (n,)
-        The angle looked at without the landmarker's smoothing, which would draw a nod's last small swing out: it says
-        when the head is at rest.
+        The angle looked at without the landmarker's smoothing, which would draw a nod's last small swing out, and
+        without what speech does to it: it says when the head is at rest.
     amplitude_deg : float
         Smallest swing.
 
@@ -145,11 +147,38 @@ def oscillations(
             if np.ptp(other[span]) < reach:
                 earliest = max(begin, found[-1].last + 1) if found else begin
                 there = slice(earliest, end)
-                moves = change[earliest - begin :]
-                last_at, end_s = _rest(times_s[there], moves, (group[-1][0] - earliest, last - earliest))
-                back, start_s = _rest(-times_s[there][::-1], moves[::-1], (end - 1 - group[0][1], end - 1 - first))
+                moves, still = change[earliest - begin :], STILL * reach
+                last_at, end_s = _rest(times_s[there], moves, (group[-1][0] - earliest, last - earliest), still=still)
+                swing = end - 1 - group[0][1], end - 1 - first
+                back, start_s = _rest(-times_s[there][::-1], moves[::-1], swing, still=still)
                 found.append(Episode(end - 1 - back, earliest + last_at, -start_s, end_s, reach, cut=False))
     return found
+
+
+def mouth_tip(times_s: FloatArray, angle: FloatArray, mouth_open: FloatArray) -> float:
+    """What opening the mouth does to a fitted angle of the head, which must not pass for the end of a nod.
+
+    The slope of what is faster than a second, by least squares without what lies far off: nods do, speech does not.
+
+    Parameters
+    ----------
+    times_s, angle, mouth_open : ndarray, shape (n,)
+        Stamps in s; degrees; inter-ocular distances; NaN where no face was seen.
+
+    Returns
+    -------
+    float
+        Degrees per inter-ocular distance.
+    """
+    tip, opens = (x - smooth(times_s, x, width_s=MOUTH_S) for x in (angle, mouth_open))
+    known = np.isfinite(tip) & np.isfinite(opens)
+    tip, opens = tip[known], opens[known]
+    slope = 0.0
+    for _ in range(MOUTH_ROUNDS if len(tip) else 0):
+        off = np.abs(tip - slope * opens)
+        near = off <= MOUTH_OFF * max(float(np.median(off)), MOUTH_NOISE_DEG)
+        slope = float(tip[near] @ opens[near]) / max(float(opens[near] @ opens[near]), 1e-9)
+    return slope
 
 
 def _change(times_s: FloatArray, angle: FloatArray) -> FloatArray:
@@ -163,17 +192,17 @@ def _change(times_s: FloatArray, angle: FloatArray) -> FloatArray:
     return np.asarray(np.maximum(most, edges[1]) - np.minimum(least, edges[0]))
 
 
-def _rest(times_s: FloatArray, change: FloatArray, swing: tuple[int, int]) -> tuple[int, float]:
+def _rest(times_s: FloatArray, change: FloatArray, swing: tuple[int, int], *, still: float) -> tuple[int, float]:
     """The last sample at which the head still moves in or after its last swing, and the moment when it comes to rest.
 
     The swing counts from where it is in full motion: to where the head drifts afterwards may be a longer way.
     """
     last, latest_s = swing[0], times_s[swing[1]] + TAIL_S
-    while last + 1 < len(times_s) and times_s[last + 1] <= latest_s and change[last + 1] >= STILL_DEG:
+    while last + 1 < len(times_s) and times_s[last + 1] <= latest_s and change[last + 1] >= still:
         last += 1
-    if last + 1 == len(times_s) or change[last + 1] >= STILL_DEG or change[last] < STILL_DEG:
+    if last + 1 == len(times_s) or change[last + 1] >= still or change[last] < still:
         return last, float(times_s[last])
-    share = (change[last] - STILL_DEG) / (change[last] - change[last + 1])
+    share = (change[last] - still) / (change[last] - change[last + 1])
     return last, float(times_s[last] + share * (times_s[last + 1] - times_s[last]))
 
 

@@ -115,8 +115,9 @@ def find_events(track: FaceTrack) -> FaceEvents:
 
 
 def _oscillations(track: FaceTrack, axis: str, other: str, *, amplitude_deg: float) -> list[Episode]:
-    quick = track[f"quick_{axis}"]
-    return ev.oscillations(track.times_s, track[axis], track[other], quick=quick, amplitude_deg=amplitude_deg)
+    t, angle, mouth = track.times_s, track[axis], track["mouth_open"]
+    quick = track[f"quick_{axis}"] - ev.mouth_tip(t, angle, mouth) * mouth
+    return ev.oscillations(t, angle, track[other], quick=quick, amplitude_deg=amplitude_deg)
 
 
 def brow_raise(track: FaceTrack) -> FloatArray:
