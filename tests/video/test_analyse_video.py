@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
+
+import av
 import cv2
 import numpy as np
 import pytest
@@ -11,6 +15,8 @@ from cueflow.schemas.config import VideoConfig
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Window
 from cueflow.schemas.session import Exclusion, Role
+from cueflow.tasks.simulate.cohort import simulate
+from cueflow.tasks.simulate.effects import Effects
 from cueflow.tasks.simulate.portrait import load_picture
 from cueflow.tasks.video.analyse import Cue, Place, analyse_video, findings
 from cueflow.tasks.video.body.track import PARTS, BodyTrack
@@ -214,6 +220,42 @@ def test_cameras_of_25_30_and_60_frames_agree_on_a_speed(analyse, dinov2, write)
     speeds = [speed(rate) for rate in (25, 30, 60)]
     assert speeds == pytest.approx([speeds[0]] * 3, rel=0.05)
     assert speeds[0] == pytest.approx(12 * np.sqrt(8 / 96 * 8 / 128), rel=0.35)  # patches of the squeezed picture
+
+
+def every_forty_ms(video, to):
+    """The frames nearest to 25 a second, each with its own stamp."""
+    with av.open(str(video)) as old, av.open(str(to), "w") as new:
+        stream = new.add_stream("libx264", rate=25)
+        stream.options, stream.pix_fmt = {"crf": "18"}, "yuv420p"
+        stream.time_base = stream.codec_context.time_base = Fraction(1, 90_000)
+        grid = 0
+        for frame in old.decode(video=0):
+            if frame.time + 0.5 / 60 < grid / 25:
+                continue
+            grid += 1
+            stream.height, stream.width = frame.height, frame.width
+            shown = frame.reformat(format="yuv420p")
+            shown.time_base, shown.pts = Fraction(1, 90_000), round(frame.time * 90_000)
+            new.mux(stream.encode(shown))
+        new.mux(stream.encode())
+    return to
+
+
+@pytest.mark.slow
+def test_the_same_recording_at_60_and_at_25_frames_gives_the_same_values(analyse, dinov2, tmp_path):
+    effects = replace(Effects.plain(), modalities=("video",), fps_choices=(60.0,), nods_per_min=9.0)
+    simulate(tmp_path / "c", sessions=1, minutes=1 / 3, seed=11, effects=effects)
+    video = tmp_path / "c" / "s001" / "video.mp4"
+    config = VideoConfig(face_rate_hz=60)
+    whole, fewer = (
+        {n: m.value for n, m in by_name(analyse(v, backbone=dinov2, config=config)).items()}
+        for v in (video, every_forty_ms(video, tmp_path / "25.mp4"))
+    )
+    for name in ("face_blink_rate", "head_nod_rate", "head_pitch_sd", "head_yaw_sd", "face_visible_share"):
+        assert fewer[name] == pytest.approx(whole[name], rel=0.05), name
+    for name in ("face_mouth_open_mean", "face_expressivity_total_mean", "head_angular_speed_mean"):
+        assert fewer[name] == pytest.approx(whole[name], rel=0.1), name  # the landmarker's smoothing
+    assert fewer["motion_energy_mean"] == pytest.approx(whole["motion_energy_mean"], rel=0.1)
 
 
 @pytest.mark.real
