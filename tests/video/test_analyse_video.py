@@ -233,7 +233,8 @@ def every_forty_ms(video, to):
             if frame.time + 0.5 / 60 < grid / 25:
                 continue
             grid += 1
-            stream.height, stream.width = frame.height, frame.width
+            if not stream.codec_context.is_open:
+                stream.height, stream.width = frame.height, frame.width
             shown = frame.reformat(format="yuv420p")
             shown.time_base, shown.pts = Fraction(1, 90_000), round(frame.time * 90_000)
             new.mux(stream.encode(shown))
