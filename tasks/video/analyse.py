@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from cueflow.schemas.config import VideoConfig
     from cueflow.schemas.session import Exclusion
 
-VERSION = "12"
+VERSION = "13"
 MIN_DURATION_S = 1.0
 MIN_PRESENT = 0.98  # of the promised duration, less a second
 MAX_DARK = 0.95  # share of frames in which nothing can be seen
