@@ -80,6 +80,7 @@ class Reason(StrEnum):
     RATE_MISSING = "rate_missing"
     RATE_MISMATCH = "rate_mismatch"
     TIME_NOT_INCREASING = "time_not_increasing"
+    TIME_UNEVEN = "time_uneven"
     UNIT_UNKNOWN = "unit_unknown"
     UNIT_WRONG = "unit_wrong"
     # manifest
@@ -178,6 +179,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.RATE_MISSING: "Neither the file nor the manifest gives time stamps or a sampling rate.",
     Reason.RATE_MISMATCH: "The declared sampling rate disagrees with the data.",
     Reason.TIME_NOT_INCREASING: "The time stamps do not increase.",
+    Reason.TIME_UNEVEN: "The time stamps jitter by more than half a sampling period: no two beats can be timed.",
     Reason.UNIT_WRONG: "No such signal has this size: the values are in another unit than the one that is given.",
     Reason.UNIT_UNKNOWN: "The unit cannot be converted to the one expected.",
     Reason.MANIFEST_INVALID: "The manifest cannot be used.",

@@ -17,7 +17,7 @@ from cueflow.schemas.session import Modality
 from cueflow.tasks.ingest import held
 from cueflow.tasks.ingest.held import Held, Numbers, steps
 from cueflow.tasks.ingest.raw import Query, Raw, Reader
-from cueflow.tasks.ingest.tabular.stamps import even_stamps, measured_rate, need_order
+from cueflow.tasks.ingest.tabular.stamps import even_stamps, measured_rate, need_even, need_order
 from cueflow.tasks.ingest.units import EXPECTED, agreed_unit, conversion, need_size
 
 _PACKET_SHARE = 0.02  # equal stamps of a list of intervals: several beats came in one packet
@@ -138,6 +138,8 @@ def open_signal(
         beats = _intervals(convert(raw.values.read(0, raw.values.n)), stamps, origin, unit=convert.unit)
         return replace(beats, cut=raw.cut)
     times, values, rate = _on_clock(raw, declared=sampling_rate, tolerance=rate_tolerance)
+    if times is not None and modality in {Modality.ECG, Modality.PPG}:
+        need_even(times, rate)
     long = LongSignal(
         values.n,
         lambda first, last: convert(values.read(first, last)),

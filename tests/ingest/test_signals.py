@@ -57,6 +57,23 @@ def test_a_missing_row_is_a_gap_and_does_not_bend_the_rate(tmp_path):
     assert len(signal.values) == 300
 
 
+def test_stamps_of_arrival_are_refused_for_beats_and_lost_rows_are_not(tmp_path):
+    path, rng = tmp_path / "a.csv", np.random.default_rng(0)
+    times, kept = np.arange(5000) / 250.0, rng.random(5000) > 0.05
+
+    def written(stamps):
+        path.write_text("time_s,v\n" + "".join(f"{t:.6f},{k % 7}\n" for k, t in enumerate(stamps)))
+        return path
+
+    late = written(np.sort(times + rng.normal(0.0, 0.002, 5000)))
+    with pytest.raises(StreamError, match="leave the column out and give sampling_rate") as caught:
+        read_signal(late, modality=Modality.ECG)
+    assert caught.value.reason is Reason.TIME_UNEVEN
+    assert len(read_signal(late, modality=Modality.RESPIRATION).values) == 5000
+    assert len(read_signal(written(times[kept]), modality=Modality.ECG).values) == kept.sum()
+    assert len(read_signal(written(times + rng.normal(0.0, 2e-4, 5000)), modality=Modality.ECG).values) == 5000
+
+
 def test_an_empty_cell_is_a_missing_sample(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("time_s,eda\n0,1.0\n0.25,\n0.5,NaN\n0.75,1.5\n")

@@ -203,6 +203,34 @@ def need_order(times_s: Numbers) -> None:
         raise StreamError(message, reason=Reason.TIME_NOT_INCREASING)
 
 
+def need_even(times_s: Numbers, rate: float) -> None:
+    """Refuse stamps that jitter so much that hardly a beat lies between two that look like a gap.
+
+    Lost samples leave long steps and no short ones; where both come more than once a second, the stamps are those of
+    arrival and not of sampling.
+
+    Parameters
+    ----------
+    times_s : Numbers
+        Increasing.
+    rate : float
+        From `measured_rate`, Hz.
+
+    Raises
+    ------
+    StreamError
+        TIME_UNEVEN.
+    """
+    n_long = sum(int((step * rate > GAP_PERIODS).sum()) for step in steps(times_s))
+    n_short = sum(int((step * rate < 2 - GAP_PERIODS).sum()) for step in steps(times_s))
+    span = float(times_s.read(times_s.n - 1, times_s.n)[0] - times_s.read(0, 1)[0])
+    if min(n_long, n_short) > max(span, 1.0):
+        message = (
+            f"the time stamps jitter: {n_long / span:.2g} steps a second look like gaps, and as many are too short"
+        )
+        raise StreamError(f"{message}; leave the column out and give sampling_rate", reason=Reason.TIME_UNEVEN)
+
+
 def even_stamps(times_s: Numbers, values: Numbers, rate: float) -> tuple[Numbers, Numbers]:
     """Strictly increasing stamps.
 
