@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from cueflow.schemas.reasons import Reason
 from cueflow.schemas.session import Group, Modality
 from cueflow.tasks.report.text import (
     NOTHING,
@@ -221,14 +222,19 @@ def _record(record: Mapping[str, Any]) -> Sync:
         uncertainty="unknown" if uncertainty is None else f"± {number(uncertainty)} s",
         source=" by ".join(part for part in known if part) or NOTHING,
         drift=f"{number(round(drift, 1))} ppm" if drift else "",
-        note=" ".join([sentence_of(record.get("reason")), *_group(record), *_jumps(record.get("jumps"))]).strip(),
+        note=" ".join([_why(record), *_jumps(record.get("jumps"))]).strip(),
     )
 
 
-def _group(record: Mapping[str, Any]) -> list[str]:
-    """Of recorders that were placed on one another only."""
-    group = as_float(record.get("group"))
-    return [f"Placed on the other recorders of group {number(group)}, not on the session."] if group else []
+def _why(record: Mapping[str, Any]) -> str:
+    """Why a recorder's place is not known, also of those that were placed on one another only."""
+    group, reason = as_float(record.get("group")), sentence_of(record.get("reason"))
+    if not group:
+        return reason
+    placed = f"Placed on the other recorders of group {number(group)}, not on the session."
+    if record.get("reason") == Reason.NOTHING_SHARED:
+        return f"{placed} They share nothing with one whose place is known."
+    return f"{reason} {placed}".strip()
 
 
 def _jumps(jumps: object) -> list[str]:

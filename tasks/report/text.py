@@ -133,6 +133,7 @@ def number(value: object) -> str:
     found = as_float(value)
     if found is None:
         return NOTHING
+    found += 0.0  # no minus before a zero
     if abs(found) >= 1000:
         return f"{found:,.0f}".replace(",", "\u202f").replace("-", "\u2212")
     text = f"{found:.4g}" if abs(found) >= 1e-4 or found == 0 else f"{found:.1e}"
