@@ -14,7 +14,8 @@ from cueflow.tasks.physiology.segments import BoolArray, runs
 
 ECG_WIDEST_S = 0.13
 """Half-width of the typical complex; a bundle branch block stays below 0.12 s, a pulse wave is above 0.15 s."""
-PULSE_NARROWEST_S = 0.10
+PULSE_NARROWEST_S = 0.07
+"""Half-width of the typical pulse; an electrocardiogram's complex is below 0.05 s."""
 BREATH_FASTEST_HZ = 0.8
 FAST_SHARE = 0.8
 """Of a breathing signal's power above 48 breaths per minute: then it is no breathing."""

@@ -96,6 +96,28 @@ def test_real_signals_look_like_what_they_are(record, column, name, shared_data,
     assert findings.reason is not Reason.WRONG_SIGNAL
 
 
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("file", "column", "rate", "what"),
+    [
+        *((f"physio_bidmc/bidmc_{n}_Signals.csv", c, 125.0, "ecg") for n in ("01", "05") for c in ("II", "V", "AVR")),
+        ("physio_ecg/heartpy/e0103.csv", 0, 250.0, "ecg"),
+        ("physio_ecg/heartpy/e0110.csv", 0, 250.0, "ecg"),
+        ("physio_peakdet/ECG.csv", 0, 1000.0, "ecg"),
+        *((f"physio_bidmc/bidmc_{n}_Signals.csv", "PLETH", 125.0, "ppg") for n in ("01", "05")),
+        ("physio_peakdet/PPG.csv", 0, 40.0, "ppg"),
+        ("physio_ppg/data2.csv", "hr", 117.0, "ppg"),
+    ],
+)
+def test_an_ecg_that_is_called_a_pulse_is_said_and_no_pulse_is(
+    file, column, rate, what, shared_data, signal_of, analyse
+):
+    named = isinstance(column, str)
+    table = np.genfromtxt(shared_data / file, delimiter=",", names=named or None, max_rows=40000)
+    findings = analyse("ppg", signal_of(table[column] if named else table, rate))
+    assert (findings.reason is Reason.WRONG_SIGNAL) is (what == "ecg")
+
+
 @pytest.mark.parametrize(("sign", "share"), [(1.0, 0.0), (-1.0, 100.0)])
 def test_an_inverted_lead_is_said_and_keeps_its_values(sign, share, signal_of, analyse, measured):
     found = measured(analyse("ecg", signal_of(sign * WAVES["ecg"] + NOISE, RATE)))

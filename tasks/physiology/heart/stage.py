@@ -288,8 +288,17 @@ def pulse_parts(recording: Recording) -> Parts:
 
     parts = _parts(recording, _train(beats), PULSE, more=more)
     rate, values = recording.signal.sampling_rate, recording.longest
-    width = beat_width_s(values, pulse_peaks(values, rate), rate) if len(values) else np.nan
+    width = beat_width_s(values, _steepest(values, rate), rate) if len(values) else np.nan
     return replace(parts, odd=Reason.WRONG_SIGNAL) if width < PULSE_NARROWEST_S else parts
+
+
+def _steepest(values: FloatArray, rate: float) -> FloatArray:
+    """Tops of a pulse; of the complexes of an ECG, upside down too, where there is one for every pulse."""
+    tops = pulse_peaks(values, rate)
+    if rate < 60.0:  # too slow for a complex to be seen
+        return tops
+    complexes = r_peaks(values, rate)  # of a smooth wave with noise they are the noise's, and more
+    return complexes if 0.8 * len(tops) <= len(complexes) <= 1.25 * len(tops) else tops
 
 
 def _spacing(beats: Beats) -> FloatArray:
