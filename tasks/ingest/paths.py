@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
@@ -45,6 +46,9 @@ def resolve_inside(root: Path, relative: str) -> Path:
         message = "the path leaves the dataset's folder through a symbolic link: copy the file into the folder"
         raise StreamError(message, reason=Reason.PATH_OUTSIDE)
     if size is None:
+        for form in ("NFC", "NFD"):  # macOS writes é as two characters, a spreadsheet as one
+            if (spelt := unicodedata.normalize(form, relative)) != relative and (base / spelt).is_file():
+                return resolve_inside(root, spelt)
         raise StreamError("the file is not there: check the path in the manifest", reason=Reason.FILE_MISSING)
     if size == 0:
         raise StreamError("the file is empty: copy it again from the recorder", reason=Reason.FILE_EMPTY)

@@ -126,8 +126,9 @@ def modality_of(name: str) -> Modality | None:
 def pick(names: Sequence[str], query: Query, *, leave_out: int | None = None, kind: str = "column") -> int:
     """Position of the signal that is asked for.
 
-    Compared without outer spaces, then also without case. An empty channel means the only one there is, or the only
-    one whose name stands for the modality.
+    Compared without outer spaces, then also without case, then as a position, counted from 0: names may be there twice,
+    and two files may give their columns one name. An empty channel means the only one there is, or the only one whose
+    name stands for the modality.
 
     Parameters
     ----------
@@ -154,6 +155,7 @@ def pick(names: Sequence[str], query: Query, *, leave_out: int | None = None, ki
     if wanted:
         found = [i for i, name in enumerate(bare) if name == wanted]
         found = found or [i for i, name in enumerate(bare) if name.casefold() == wanted.casefold()]
+        found = found or [i for i in range(len(bare)) if str(i) == wanted and i != leave_out]
     else:
         found = [i for i in range(len(bare)) if i != leave_out]
         if len(found) > 1:
@@ -170,5 +172,5 @@ def _not_found(names: Sequence[str], wanted: str, n_found: int, kind: str) -> st
     if not wanted:
         return f"the manifest names no channel and the file has several: name one of {listed}"
     if n_found:
-        return f"{n_found} {kind}s are called {wanted[:40]!r}: rename them"
+        return f"{n_found} {kind}s are called {wanted[:40]!r}: give the position of one, counted from 0"
     return f"no {kind} {wanted[:40]!r}; the file has {listed}"

@@ -223,6 +223,13 @@ def test_a_link_within_the_folder_keeps_its_own_name(root):
     assert resolve_inside(root, "S1/ecg.csv").name == "ecg.csv"
 
 
+def test_names_that_macos_spells_otherwise_are_found(root):
+    (root / "S1" / "Mu\u0308ller.csv").write_text("ecg\n1\n")
+    (session,) = manifest(root, "S1,P1,1,ecg,,S1/M\u00fcller.csv,,,,").sessions
+    assert session.problems == ()
+    assert resolve_inside(root, "S1/M\u00fcller.csv").read_text() == "ecg\n1\n"
+
+
 def test_a_dataset_name_must_name_a_folder(root):
     manifest(root, "S1,P1,1,ecg,,S1/ecg.csv,,,,")
     assert read_dataset(root, name="other").name == "other"

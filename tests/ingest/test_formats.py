@@ -51,9 +51,16 @@ def test_an_empty_channel_means_the_column_named_like_the_modality(tmp_path):
     assert caught.value.reason is Reason.COLUMN_MISSING
 
 
-def test_a_column_that_is_there_twice_is_refused(tmp_path):
-    with pytest.raises(StreamError, match="2 columns are called 'ecg'"):
-        read_signal(written(tmp_path, "ecg,ecg\n1,2\n3,4\n"), modality=Modality.ECG, channel="ecg", sampling_rate=10)
+def test_a_column_that_is_there_twice_is_refused_and_read_by_its_position(tmp_path):
+    path = written(tmp_path, "time_s,ecg,ecg\n0,1,2\n0.1,3,4\n")
+    with pytest.raises(StreamError, match="2 columns are called 'ecg': give the position of one, counted from 0"):
+        read_signal(path, modality=Modality.ECG, channel="ecg")
+    assert read_signal(path, modality=Modality.ECG, channel="2").values.tolist() == [2.0, 4.0]
+    for other in ("0", "3", "-1", "01"):  # the time column, or none
+        with pytest.raises(StreamError, match=f"no column '{other}'"):
+            read_signal(path, modality=Modality.ECG, channel=other)
+    named = written(tmp_path, "time_s,2,1\n0,1,2\n0.1,3,4\n")  # a name comes first
+    assert read_signal(named, modality=Modality.ECG, channel="2").values.tolist() == [1.0, 3.0]
 
 
 def test_latin_1_headers_and_quotes(tmp_path):
