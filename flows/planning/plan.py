@@ -21,6 +21,7 @@ from cueflow.schemas.session import Dataset, Group, Marker, Session
 from cueflow.schemas.tables import SCHEMA_VERSION
 from cueflow.tasks import clock
 from cueflow.tasks.clock.place import needs_clues
+from cueflow.tasks.ingest.beside import files_beside, package_of
 from cueflow.tasks.ingest.paths import resolve_inside
 from cueflow.tasks.ingest.transcripts import transcript_beside
 
@@ -180,11 +181,16 @@ def _job(
     if group is Group.AUDIO:
         beside = {transcript_beside(dataset.root, s.path) for s in streams}
         hashes |= {path: _hash_or_state(dataset.root, path, file_hash) for path in beside if path is not None}
+    elif group is Group.PHYSIOLOGY:
+        more = {path for s in streams for path in files_beside(dataset.root, s.path)} - hashes.keys()
+        hashes |= {path: _hash_or_state(dataset.root, path, file_hash) for path in sorted(more)}
     own = {
         "recordings": [[asdict(stream) for stream in streams], hashes],
         "reference": [reference, _hash_or_state(dataset.root, reference, file_hash) if reference else ""],
         "phases": [[asdict(m) for m in _phases(session)], [asdict(e) for e in session.exclusions]],
     }
+    if packages := sorted({package for s in streams if (package := package_of(s.path))}):
+        own["packages"] = packages
     clues = needs_clues(session.streams)
     if clues:
         own["clock"] = [True]

@@ -32,6 +32,7 @@ _WORDS = {
     "method": "newer method",
     "weights": "other weights",
     "libraries": "other libraries",
+    "packages": "another package that reads its files",
     "problems": "other problems in the manifest",
     "ids": "other subject or visit",
     "fusion": "other fusion model",

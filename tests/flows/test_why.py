@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError
 
 import pytest
 
@@ -19,6 +20,7 @@ from cueflow.storage.fingerprints import sha256_file
 from cueflow.storage.rows import SessionState, Stamp, session_row, to_table
 from cueflow.storage.tables import TableStore
 from cueflow.tasks.align import align
+from cueflow.tasks.ingest import beside
 
 
 @pytest.fixture
@@ -46,10 +48,10 @@ def request_(tmp_path):
 def written(dataset, request_):
     """Tables as a run leaves them: rows, and results of every stage in the cache."""
 
-    def write(*, fingerprint=None, reason=None):
+    def write(*, fingerprint=None, reason=None, of=dataset):
         store = TableStore(request_.tables, dataset.name)
         with store.writing(root_fingerprint="r", session_ids=[s.session_id for s in dataset.sessions]):
-            for p in plan_run(dataset, request_, written={}, file_hash=lambda path, _: sha256_file(path)).todo:
+            for p in plan_run(of, request_, written={}, file_hash=lambda path, _: sha256_file(path)).todo:
                 for group, key in p.keys.items():
                     path = cache_path(store.root, "d", p.session.session_id, group=group, key=key)
                     write_results(path, ())
@@ -194,3 +196,38 @@ def test_a_newer_way_to_place_clocks_runs_the_session_but_no_stage(dataset, requ
     monkeypatch.setattr(planning.clock, "VERSION", "next")
     found = explain_run(dataset, request_)
     assert {(w.stages, w.reason, w.outdated) for w in found} == {((), "newer method of placing clocks", True)}
+
+
+@pytest.mark.parametrize(
+    ("path", "other"),
+    [
+        ("S1.dat", "S1.hea"),
+        ("S1.hea", "S1.dat"),
+        ("sub-1/func/sub-1_task-rest_physio.tsv.gz", "task-rest_physio.json"),
+        ("E4/BVP.csv", "E4/tags.csv"),
+    ],
+)
+def test_a_corrected_file_beside_a_recording_runs_its_session_again(dataset, request_, written, path, other):
+    for name in (path, other):
+        (dataset.root / name).parent.mkdir(parents=True, exist_ok=True)
+        (dataset.root / name).write_text("{}")
+    first, second = dataset.sessions
+    changed = replace(dataset, sessions=(replace(first, streams=(Stream(Modality.PPG, path),)), second))
+    written(of=changed)
+    assert {w.state for w in explain_run(changed, request_)} == {"unchanged"}
+    (dataset.root / other).write_text('{"corrected": 1}')
+    assert one(explain_run(changed, request_)).reason == "physiology: other recordings"
+
+
+def test_a_package_that_was_missing_runs_the_sessions_that_need_it(dataset, request_, written, monkeypatch):
+    def missing(name):
+        raise PackageNotFoundError(name)
+
+    (dataset.root / "a.acq").write_text("x")
+    first, second = dataset.sessions
+    changed = replace(dataset, sessions=(replace(first, streams=(Stream(Modality.PPG, "a.acq"),)), second))
+    monkeypatch.setattr(beside, "version", missing)
+    written(of=changed)
+    assert {w.state for w in explain_run(changed, request_)} == {"unchanged"}
+    monkeypatch.setattr(beside, "version", lambda _: "1.0")
+    assert one(explain_run(changed, request_)).reason == "physiology: another package that reads its files"

@@ -41,7 +41,7 @@ class Sidecar:
 
 def is_physio(path: Path) -> bool:
     """Whether a file is named as BIDS physio and has a sidecar that applies."""
-    return path.name.endswith(PHYSIO) and bool(_applying(path))
+    return path.name.endswith(PHYSIO) and bool(sidecars_of(path))
 
 
 def read_sidecar(path: Path) -> Sidecar:
@@ -63,7 +63,7 @@ def read_sidecar(path: Path) -> Sidecar:
         is none; FILE_UNREADABLE if a sidecar is not JSON.
     """
     merged: dict[str, Any] = {}
-    for file in _applying(path):
+    for file in sidecars_of(path):
         merged |= _json(file)
     columns = merged.get("Columns")
     if not isinstance(columns, list) or not columns:
@@ -112,8 +112,18 @@ def _number(merged: Mapping[str, Any], key: str) -> float:
     return float(value)
 
 
-def _applying(path: Path) -> list[Path]:
-    """Sidecars that apply to a file, the farthest and most general first."""
+def sidecars_of(path: Path) -> list[Path]:
+    """Sidecars that apply to a file, the farthest and most general first.
+
+    Parameters
+    ----------
+    path : Path
+        A file named `*_physio.tsv.gz`.
+
+    Returns
+    -------
+    list of Path
+    """
     own = set(path.name.removesuffix(PHYSIO).split("_"))
     found: list[Path] = []
     for folder in reversed(list(_folders(path.parent))):
