@@ -16,6 +16,7 @@ BY_THE_SECOND_S = 1.0
 """Largest 95 % uncertainty between two clocks for measures by the second."""
 BY_THE_BEAT_S = 0.3
 """The same for measures of single beats and breaths."""
+_MISTAKEN = frozenset({Reason.WRONG_SIGNAL, Reason.UNIT_WRONG})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,11 @@ class Session:
         if close:
             return close[0][1], None
         return None, Reason.UNSYNCHRONISED if there else Reason.NO_PARTNER
+
+    def mistaken(self, *keys: Key) -> Reason | None:
+        """Why one of some streams is not what it is called, or in another unit: nothing that rests on it is sure."""
+        found = (self.findings(key).reason for key in keys)
+        return next((reason for reason in found if reason in _MISTAKEN), None)
 
     def findings(self, key: Key) -> Findings:
         """Findings of a stream that has some."""

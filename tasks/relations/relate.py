@@ -67,6 +67,8 @@ def related(
 
 def _with(session: Session, key: Key, findings: Findings, markers: Sequence[Marker]) -> Findings:
     more = tuple(_relations(session, key, markers)) if relations_of(key[0]) else ()
+    if own := session.mistaken(key):
+        more = tuple(replace(m, status=Status.LOW_QUALITY, reason=own) if m.status is Status.OK else m for m in more)
     measures = findings.measures + more
     if not session.lies(key, np.inf):
         measures = tuple(_anywhere(m) for m in measures)
@@ -126,8 +128,9 @@ def _sinus_arrhythmia(session: Session, key: Key, window: Window) -> Iterator[Me
             swings.append(float(np.ptp(inside)))
             length += breath.end_s - breath.start_s
     yield BIOMARKERS["rsa_p2t_mean"].measure(
-        float(np.mean(swings)) if swings else None, window, n_evidence=len(swings), coverage=length / window.duration_s
-    )
+        float(np.mean(swings)) if swings else None, window, n_evidence=len(swings),
+        coverage=length / window.duration_s, reason=session.mistaken(other),
+    )  # fmt: skip
 
 
 def _coupling(session: Session, key: Key, window: Window) -> Iterator[Measure]:
@@ -143,7 +146,8 @@ def _coupling(session: Session, key: Key, window: Window) -> Iterator[Measure]:
     pair = (series_of(heart, "heart_rate", window), series_of(breath, "respiration", window))
     found = coherence_at(*pair, typical / 60.0) if seen else coherence_at(np.empty(0), np.empty(0), 0.25)
     even = Reason.RHYTHM_EVEN if found.seconds and np.isnan(found.p) else None
-    for name, value, reason in zip(names, (found.value, found.p), (None, even), strict=True):
+    odd = session.mistaken(other)
+    for name, value, reason in zip(names, (found.value, found.p), (odd, odd or even), strict=True):
         yield BIOMARKERS[name].measure(
             value, window, n_evidence=found.seconds, coverage=found.seconds / window.duration_s, reason=reason
         )
@@ -165,8 +169,9 @@ def _pair(
         )
         for name, value in zip(names, (found.r, found.lag_s, found.p), strict=True):
             yield BIOMARKERS[name].measure(
-                value, window, n_evidence=found.seconds, coverage=found.seconds / window.duration_s
-            )
+                value, window, n_evidence=found.seconds, coverage=found.seconds / window.duration_s,
+                reason=session.mistaken(other),
+            )  # fmt: skip
         return
     yield from (absent(name, window, reason) for name in names)
 
@@ -201,7 +206,9 @@ def _moved(session: Session, key: Key, window: Window) -> Iterator[Measure]:
     moving = np.nan_to_num(tracks, nan=-np.inf).max(axis=0, initial=-np.inf) > MOVING_G
     share = 100.0 * float(np.mean(moving[seen])) if seen.any() else None
     seconds = float(seen.sum())
-    yield BIOMARKERS[name].measure(share, window, n_evidence=seconds, coverage=seconds / window.duration_s)
+    yield BIOMARKERS[name].measure(
+        share, window, n_evidence=seconds, coverage=seconds / window.duration_s, reason=session.mistaken(*own)
+    )
 
 
 def _posture(session: Session, key: Key, window: Window) -> Iterator[Measure]:

@@ -160,6 +160,17 @@ def test_heart_and_breath_on_one_clock():
     assert set(found) == {b.name for b in relations_of("ecg")}
 
 
+@pytest.mark.parametrize("which", [0, 1])
+def test_what_rests_on_a_signal_that_is_another_one_is_low_quality(which):
+    pair = [heart()[0], breathing()]
+    pair[which] = replace(pair[which], findings=replace(pair[which].findings, reason=Reason.WRONG_SIGNAL))
+    found = values(related(pair, STREAMS, sync=(sync("ecg"), sync("respiration")), markers=()), "ecg")
+    for name in ("rsa_p2t_mean", "cardioresp_coherence_max"):
+        assert found[name].value is not None
+        assert (found[name].status, found[name].reason) == (Status.LOW_QUALITY, Reason.WRONG_SIGNAL)
+    assert found["movement_hr_r"].reason is Reason.NO_PARTNER
+
+
 @pytest.mark.parametrize(("source", "uncertainty"), [("unsynchronised", None), ("estimated", 2.0)])
 def test_clocks_that_are_not_known_well_enough_compare_nothing(source, uncertainty):
     ecg, _ = heart()
