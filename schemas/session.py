@@ -82,15 +82,26 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """A row of events.csv: a phase (duration_s > 0), an instant, or an annotated action, on the session clock.
+    """A row of events.csv: a phase, an event, or an annotated action, on the session clock.
 
-    `kind` is empty where the file does not say; "action" marks what a person saw somebody do: it is no phase.
+    `kind` is empty where the file does not say: what lasts is a phase then, the rest are events. "marker" is an event
+    however long it lasts; "action" marks what a person saw somebody do, and is neither.
     """
 
     onset_s: float
     duration_s: float
     label: str
     kind: str = ""
+
+    @property
+    def is_phase(self) -> bool:
+        """Whether measures are taken over it."""
+        return self.duration_s > 0 and self.kind not in {"action", "marker"}
+
+    @property
+    def is_event(self) -> bool:
+        """Whether responses are measured around its onset."""
+        return self.kind != "action" and not self.is_phase
 
 
 @dataclass(frozen=True, slots=True)

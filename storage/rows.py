@@ -222,7 +222,7 @@ def _marker_row(marker: Marker) -> Row:
 
 
 def _kind(marker: Marker) -> str:
-    return "annotation" if marker.kind == "action" else ("phase" if marker.duration_s > 0 else "marker")
+    return "annotation" if marker.kind == "action" else ("phase" if marker.is_phase else "marker")
 
 
 def window_table(session: Session, grid: Grid, stamp: Stamp) -> pa.Table:

@@ -12,7 +12,7 @@ from cueflow.schemas.session import Exclusion, Marker
 
 
 def phases_of(markers: Sequence[Marker]) -> tuple[Window, ...]:
-    """Markers with a duration are phases; instants and annotated actions give no window.
+    """Windows of the phases; events and annotated actions give none.
 
     Parameters
     ----------
@@ -24,9 +24,7 @@ def phases_of(markers: Sequence[Marker]) -> tuple[Window, ...]:
     tuple of Window
         One per phase, in their order.
     """
-    return tuple(
-        Window(m.onset_s, m.onset_s + m.duration_s, m.label) for m in markers if m.duration_s > 0 and m.kind != "action"
-    )
+    return tuple(Window(m.onset_s, m.onset_s + m.duration_s, m.label) for m in markers if m.is_phase)
 
 
 def measuring_windows(start_s: float, end_s: float, phases: Sequence[Window]) -> tuple[Window, ...]:

@@ -273,15 +273,15 @@ def _around(session: Session, key: Key, noted: Sequence[Marker]) -> Iterator[Mea
         return
     lies = session.lies(key, BY_THE_BEAT_S if modality == "ecg" else BY_THE_SECOND_S)
     markers = [*(noted if lies else ()), *_own_marks(session, key)]
-    labels = dict.fromkeys(m.label for m in markers if m.duration_s <= 0)
+    labels = dict.fromkeys(m.label for m in markers if m.is_event)
     names = ("event_heart_period_change",) if modality == "ecg" else ("event_scr_share", "event_scr_amplitude_mean")
     if not labels:
         whole = Window(findings.start_s, findings.end_s)
-        hidden = not lies and any(m.duration_s <= 0 for m in noted)
+        hidden = not lies and any(m.is_event for m in noted)
         yield from (absent(name, whole, Reason.UNSYNCHRONISED if hidden else Reason.NOT_MARKED) for name in names)
         return
     for label in labels:
-        onsets = np.sort([m.onset_s for m in markers if m.duration_s <= 0 and m.label == label])
+        onsets = np.sort([m.onset_s for m in markers if m.is_event and m.label == label])
         window = Window(float(onsets[0]), float(onsets[-1]) + PERIOD_AFTER_S, label)
         rows = _periods(findings, onsets) if modality == "ecg" else _responses(findings, onsets)
         good = np.isfinite(rows[0])

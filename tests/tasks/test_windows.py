@@ -15,6 +15,13 @@ def test_markers_with_a_duration_are_phases_and_instants_are_not():
     assert phases == (Window(2.0, 5.0, "rest"),)
 
 
+def test_the_kind_of_a_row_says_what_it_is():
+    rows = [Marker(0.0, d, "x", kind) for kind in ("", "phase", "marker", "action") for d in (0.0, 2.0)]
+    assert [m.is_phase for m in rows] == [False, True, False, True, False, False, False, False]
+    assert [m.is_event for m in rows] == [True, False, True, False, True, True, False, False]
+    assert len(phases_of(rows)) == 2
+
+
 def test_a_phase_that_the_recording_does_not_reach_gives_no_window():
     windows = measuring_windows(0.0, 10.0, [Window(8.0, 20.0, "rest"), Window(10.0, 12.0, "later")])
     assert [w.phase for w in windows] == ["session", "rest"]
