@@ -13,6 +13,7 @@ from cueflow.tasks.audio.geneva.contours import contours
 from cueflow.tasks.audio.geneva.cycles import jitter_and_shimmer
 from cueflow.tasks.audio.geneva.frames import low_level
 from cueflow.tasks.audio.geneva.functionals import egemaps, functionals
+from cueflow.tasks.audio.geneva.pitch import COSTS, _path
 from cueflow.tasks.audio.geneva.slopes import turning_points
 
 F0, LOUD = "F0semitoneFrom27.5Hz_sma3nz", "loudness_sma3"
@@ -30,7 +31,8 @@ def of_track(f0_st=None, loudness=None, n=100):
     made = contours(frames)
     f0 = made.f0 if f0_st is None else np.asarray(f0_st, dtype=float)
     loud = made.loudness if loudness is None else np.asarray(loudness, dtype=float)
-    replaced = type(made)(f0, loud, made.power, made.plain, made.voiced, made.unvoiced)
+    settled = np.arange(n) < n - 2  # as where a voice goes on
+    replaced = type(made)(f0, settled, loud, made.power, made.plain, made.voiced, made.unvoiced)
     return lambda keep=None: functionals(replaced, np.ones(n, dtype=bool) if keep is None else keep)
 
 
@@ -170,6 +172,48 @@ def test_a_chirp_has_the_pitch_of_its_middle():
     assert np.abs(f0 - middle)[seen].max() < 0.25
 
 
+def test_what_follows_moves_no_settled_pitch():
+    """Buzzes that glide and stop in noise; cut anywhere, the settled frames are those of the whole."""
+    rng = np.random.default_rng(5)
+    t = np.arange(8000) / 16_000
+    parts = []
+    for _ in range(6):
+        f0 = rng.uniform(90, 300) * (1 + 0.3 * rng.uniform(-1, 1) * t)
+        parts += [sum(0.6**h * np.cos((h + 1) * 2 * np.pi * np.cumsum(f0) / 16_000) for h in range(8))]
+        parts += [np.zeros(rng.integers(500, 3000))]
+    sound = np.concatenate(parts)
+    sound = 0.1 * sound + 0.03 * rng.standard_normal(len(sound))
+    whole = low_level(sound, 16_000).f0_st
+    open_frames = []
+    for stop in rng.integers(16_000, len(sound), 25):
+        cut = low_level(sound[:stop], 16_000)
+        assert np.array_equal(cut.f0_st[cut.settled], whole[: len(cut.f0_st)][cut.settled])
+        open_frames.append(int(np.isfinite(cut.f0_st).sum() - cut.settled.sum()))
+    assert max(open_frames) > 2  # a voice that began or ended just before the cut
+    assert np.median(open_frames) <= 3
+
+
+def test_the_path_goes_straight_on():
+    """Of two candidates as strong the one in line with the way before is taken, however near the other lies."""
+    octaves = np.log2(200) + np.array([[0.0, 1], [0.05, 1], [0.1, 1], [0.15, 0.11], [0.2, 1], [0.25, 1]])
+    voicing = np.array([[0.85, 0.0]] * 3 + [[0.85, 0.85]] + [[0.85, 0.0]] * 2)
+    chosen, settled = _path(octaves, voicing, COSTS)
+    assert chosen.tolist() == [0] * 6
+    assert settled >= 4
+    late = np.log2(200) + np.array([[0.0, 1]] * 3 + [[0.15, 0.01]] + [[0.0, 1]] * 2)
+    assert _path(late, voicing, COSTS)[0].tolist() == [0, 0, 0, 1, 0, 0]
+
+
+def test_a_burst_far_above_any_voice_is_unvoiced():
+    octaves = np.tile(np.log2([880.0, 440.0]), (16, 1))
+    octaves[1::2] += 0.14  # it flickers, as noise does
+    voicing = np.tile([0.5, 0.0], (16, 1))
+    voicing[4:12, 0] = 0.72
+    assert (_path(octaves, voicing, COSTS)[0] == -1).all()
+    lower = _path(octaves - 2.0, voicing, COSTS)[0]  # the same at 220 Hz is a voice
+    assert lower.tolist() == [-1] * 4 + [0] * 8 + [-1] * 4
+
+
 @pytest.fixture(scope="module")
 def agreement(shared_data):
     script = Path(__file__).parents[2] / "benchmarks" / "egemaps_agreement.py"
@@ -191,8 +235,8 @@ def test_near_opensmile(agreement):
     high = {name for name, (r, _, _) in agreement.items() if r >= 0.95}
     both = {name for name in high if agreement[name][1] <= 0.05}
     assert {name for name in agreement if name.startswith("loudness")} <= high
-    assert len(high) >= 74  # of 88; the others are listed with the reason in docs/methods/voice.md
-    assert len(both) >= 73
+    assert len(high) >= 75  # of 88; the others are listed with the reason in docs/methods/voice.md
+    assert len(both) >= 74
     assert {f"{LOUD}_amean", f"{F0}_amean", "mfcc1V_sma3nz_amean", "F1frequency_sma3nz_amean"} <= both
 
 
@@ -226,6 +270,7 @@ def test_contours_are_those_that_opensmile_writes(shared_data, tmp_path, file):
             most = 5e-2 if "frequency" in name or "bandwidth" in name else 2e-3
             assert np.median(np.abs(found[both] - truth[both])) < most * np.ptp(truth[both]), name
         elif name.startswith(("jitter", "shimmer")):
-            assert np.median(found[both]) == pytest.approx(np.median(truth[both]), rel=0.15), name
+            assert np.mean(found[both]) == pytest.approx(np.mean(truth[both]), rel=0.1), name
+            assert np.corrcoef(found[both], truth[both])[0, 1] > (0.8 if name.startswith("shimmer") else 0.6), name
         else:
             assert np.corrcoef(found[both], truth[both])[0, 1] > 0.95, name

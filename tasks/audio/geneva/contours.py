@@ -36,10 +36,11 @@ class Contours:
     """Smoothed descriptors of n frames; a contour of voiced frames is 0 where it has no value.
 
     `plain` over all frames, `voiced` over voiced and `unvoiced` over unvoiced ones, by the published name without
-    statistic; `f0` (n,) NaN where no long window fits; `power` (n,).
+    statistic; `f0` (n,) NaN where no long window fits; `settled` (n,) as `LowLevel` has it; `power` (n,).
     """
 
     f0: F64
+    settled: Flags
     loudness: F64
     power: F64
     plain: Mapping[str, F64]
@@ -72,6 +73,7 @@ def contours(frames: LowLevel) -> Contours:
     cepstra = {f"mfcc{i + 1}": frames.mfcc[:, i] for i in range(4)}
     return Contours(
         f0=np.where(outside, np.nan, _smooth_present(f0)),
+        settled=frames.settled,
         loudness=_smooth(frames.loudness),
         power=frames.power.astype(np.float64),
         plain=OnRequest(

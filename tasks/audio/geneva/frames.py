@@ -38,7 +38,8 @@ class LowLevel:
 
     `power` (n,) mean square; `loudness`, `flux`, `alpha_ratio_db`, `hammarberg_db`, `slope_low`, `slope_mid` (n,);
     `mfcc` (n, 4); `jitter` (ratio) and `shimmer_db` (n,), 0 where undefined; `f0_st` (n,) semitones over 27.5 Hz, 0
-    where unvoiced and NaN where no long window fits; `hnr_db`, `h1_h2_db`, `h1_a3_db` (n,), `amplitude_db`,
+    where unvoiced and NaN where no long window fits; `settled` (n,) where that does not hang on what comes after the
+    last frame; `hnr_db`, `h1_h2_db`, `h1_a3_db` (n,), `amplitude_db`,
     `formant_hz` and `bandwidth_hz` (n, 3) of voiced frames.
     """
 
@@ -51,6 +52,7 @@ class LowLevel:
     slope_low: F32
     slope_mid: F32
     f0_st: F32
+    settled: NDArray[np.bool_]
     jitter: F32
     shimmer_db: F32
     hnr_db: F32
@@ -101,7 +103,7 @@ def low_level(samples: NDArray[np.floating], rate_hz: int) -> LowLevel:
     power = np.asarray(spectrum.real**2 + spectrum.imag**2, dtype=np.float32)
     bands = power @ _mel_matrix(power.shape[1], bin_hz)
     decibels = np.asarray(10.0 * np.log10(power + _FLOOR), dtype=np.float32)
-    f0, magnitudes, long_bin_hz = _pitch(samples, rate_hz)
+    f0, settled, magnitudes, long_bin_hz = _pitch(samples, rate_hz)
     f0_st = np.full(len(short), np.nan, dtype=np.float32)
     f0_st[: len(f0)] = f0
     voiced = np.flatnonzero(f0 > 0)
@@ -122,6 +124,7 @@ def low_level(samples: NDArray[np.floating], rate_hz: int) -> LowLevel:
         slope_low=_slope(decibels, bin_hz, (0.0, 500.0)),
         slope_mid=_slope(decibels, bin_hz, (500.0, 1500.0)),
         f0_st=f0_st,
+        settled=np.arange(len(short)) < settled,
         jitter=jitter,
         shimmer_db=shimmer,
         hnr_db=harmonics.hnr_db,
@@ -151,8 +154,8 @@ def _spectra(frames: F32, window: F64, size: int) -> NDArray[np.complex64]:
     return np.asarray(fft.rfft(frames * window.astype(np.float32), size, axis=1))
 
 
-def _pitch(samples: NDArray[np.floating], rate_hz: int) -> tuple[F64, F32, float]:
-    """Pitch and magnitudes of the long windows, and the distance of their bins."""
+def _pitch(samples: NDArray[np.floating], rate_hz: int) -> tuple[F64, int, F32, float]:
+    """Pitch of the long windows, how many first ones are settled, their magnitudes and the distance of their bins."""
     long = _frames(samples, LONG_S, rate_hz)
     length = long.shape[1]
     half = (length - 1) / 2.0
@@ -161,7 +164,8 @@ def _pitch(samples: NDArray[np.floating], rate_hz: int) -> tuple[F64, F32, float
     magnitudes = np.abs(_spectra(long, window, size)).astype(np.float32)
     loud = np.sqrt(np.einsum("ij,ij,j->i", long, long, window**2, optimize=True) / max(length, 1))
     bin_hz = rate_hz / size
-    return np.where(loud < _QUIET, 0.0, subharmonic_pitch(magnitudes, bin_hz)), magnitudes, bin_hz
+    pitch, settled = subharmonic_pitch(magnitudes, bin_hz)
+    return np.where(loud < _QUIET, 0.0, pitch), settled, magnitudes, bin_hz
 
 
 @lru_cache(maxsize=4)

@@ -18,7 +18,6 @@ F64 = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 _SHORTEST = 2  # frames of a voiced or unvoiced stretch
-_UNSEEN = 2  # last frames with a pitch that no statistic of voiced and unvoiced frames counts
 _F0, _LOUD = "F0semitoneFrom27.5Hz_sma3nz", "loudness_sma3"
 
 
@@ -61,7 +60,7 @@ def functionals(found: Contours, keep: Flags) -> dict[str, float]:
         88 values by published name, in the published order.
     """
     spans = runs(keep)
-    known = keep & (np.arange(len(keep)) < int(np.isfinite(found.f0).sum()) - _UNSEEN)
+    known = keep & found.settled & np.isfinite(found.f0)
     f0 = np.nan_to_num(found.f0)
     pitch = [part[part > 0] for part in (f0[a:b] for a, b in runs(known))]
     loud = [found.loudness[a:b] for a, b in spans]

@@ -19,27 +19,31 @@ _HARMONICS = 15
 _COMPRESSION = 0.85  # weight of a harmonic over the one below
 _CANDIDATES = 6
 _VOICED_FROM = 0.7
+_HIGH_FROM_HZ = 300.0
 _PIECE = 256  # frames at a time: stays in the processor's cache
 
 
 @dataclass(frozen=True, slots=True)
 class PathCosts:
-    """What the path pays.
+    """What the path pays, lengths in octaves.
 
-    For weak voicing, for crossing the threshold, for an octave's jump, at most for any jump, for a voicing change.
+    `local` times the logarithm of the strongest candidate over the own, `threshold` for crossing the voicing
+    threshold, `step` an octave, `bend` an octave by which a step differs from the one before it, `high` at an octave
+    above 300 Hz (rising with the fourth power), `switch` for every change of voicing.
     """
 
-    local: float = 2.0
+    local: float = 11.0
     threshold: float = 4.0
-    octave: float = 10.0
-    jump: float = 2.0
-    switch: float = 4.5
+    step: float = 1.5
+    bend: float = 7.0
+    high: float = 0.16
+    switch: float = 5.0
 
 
 COSTS = PathCosts()
 
 
-def subharmonic_pitch(magnitudes: F32, bin_hz: float, *, costs: PathCosts = COSTS) -> F64:
+def subharmonic_pitch(magnitudes: F32, bin_hz: float, *, costs: PathCosts = COSTS) -> tuple[F64, int]:
     """Pitch of every frame.
 
     Parameters
@@ -53,8 +57,10 @@ def subharmonic_pitch(magnitudes: F32, bin_hz: float, *, costs: PathCosts = COST
 
     Returns
     -------
-    ndarray, shape (n,)
+    pitch : ndarray, shape (n,)
         Semitones over 27.5 Hz, 0 where unvoiced.
+    settled : int
+        Number of first frames whose pitch does not hang on what comes after the last one.
 
     References
     ----------
@@ -62,12 +68,12 @@ def subharmonic_pitch(magnitudes: F32, bin_hz: float, *, costs: PathCosts = COST
     settings of the published eGeMAPS configuration: 55 to 1000 Hz, 15 harmonics, compression .85, 6 candidates.
     """
     if not len(magnitudes):
-        return np.empty(0)
+        return np.empty(0), 0
     pieces = [_candidates(magnitudes[at : at + _PIECE], bin_hz) for at in range(0, len(magnitudes), _PIECE)]
     octaves, voicing = (np.concatenate(part) for part in zip(*pieces, strict=True))
-    chosen = _path(octaves, voicing, costs)
+    chosen, settled = _path(octaves, voicing, costs)
     found = octaves[np.arange(len(chosen)), chosen]
-    return np.asarray(np.where(chosen >= 0, 12.0 * (found - np.log2(LOWEST_HZ)), 0.0))
+    return np.asarray(np.where(chosen >= 0, 12.0 * (found - np.log2(LOWEST_HZ)), 0.0)), settled
 
 
 @lru_cache(maxsize=4)
@@ -116,28 +122,39 @@ def _candidates(magnitudes: F32, bin_hz: float) -> tuple[F64, F64]:
     return octaves[0] + step * (best + low + shift_by), np.clip(voicing, 0.0, 1.0)
 
 
-def _path(octaves: F64, voicing: F64, costs: PathCosts) -> NDArray[np.int64]:
-    """The cheapest path through the candidates; -1 for unvoiced."""
-    n, k = octaves.shape
+def _own_costs(octaves: F64, voicing: F64, costs: PathCosts) -> F64:
+    """What every candidate (n, k) and, last, being unvoiced costs: (n, k + 1)."""
     weak = voicing < _VOICED_FROM
-    voiced = np.where(voicing > 0, costs.local * (1.0 - voicing) + costs.threshold * weak, 1e9)
-    unvoiced = np.asarray(costs.threshold * (~weak).any(axis=1), dtype=np.float64)
-    total = np.append(voiced[0], unvoiced[0])
+    rest = np.maximum(1.0 - voicing, 1e-9)  # in inverse proportion to a candidate's height
+    strength = costs.local * np.log(rest / rest.min(axis=1, keepdims=True))
+    above = np.maximum(octaves - np.log2(_HIGH_FROM_HZ), 0.0)
+    voiced = np.where(voicing > 0, strength + costs.threshold * weak + costs.high * above**4, 1e9)
+    return np.column_stack([voiced, costs.threshold * (~weak).any(axis=1)])
+
+
+def _path(octaves: F64, voicing: F64, costs: PathCosts) -> tuple[NDArray[np.int64], int]:
+    """The cheapest path through the candidates, -1 for unvoiced, and how many first frames all paths share."""
+    n, k = octaves.shape
+    own = _own_costs(octaves, voicing, costs)
+    total = own[0]
     back = np.zeros((n, k + 1), dtype=np.int8)
-    step = np.full((k + 1, k + 1), costs.switch, dtype=np.float64)
-    step[k, k] = 0.0
+    reach = np.full((k + 1, k + 1), costs.switch, dtype=np.float64)
+    reach[k, k] = 0.0
+    before = np.zeros((k, 1))  # the last step of every candidate's path, 0 where it begins
     every = np.arange(k + 1)
     for i in range(1, n):
-        np.abs(octaves[i - 1][:, None] - octaves[i][None, :], out=step[:k, :k])
-        step[:k, :k] *= costs.octave
-        np.minimum(step[:k, :k], costs.jump, out=step[:k, :k])
-        reach = total[:, None] + step
-        back[i] = reach.argmin(axis=0)
-        total = reach[back[i], every]
-        total[:k] += voiced[i]
-        total[k] += unvoiced[i]
+        step = octaves[i] - octaves[i - 1][:, None]
+        reach[:k, :k] = costs.step * np.abs(step) + costs.bend * np.abs(step - before)
+        sums = total[:, None] + reach
+        best = back[i] = sums.argmin(axis=0)
+        total = sums[best, every] + own[i]
+        before[:, 0] = np.where(best[:k] < k, step[np.minimum(best[:k], k - 1), every[:k]], 0.0)
     chosen = np.empty(n, dtype=np.int64)
     chosen[-1] = int(total.argmin())
     for i in range(n - 1, 0, -1):
         chosen[i - 1] = back[i, chosen[i]]
-    return np.where(chosen == k, -1, chosen)
+    settled, ends = n, every
+    while settled and np.ptp(ends):
+        settled -= 1
+        ends = back[settled, ends]
+    return np.where(chosen == k, -1, chosen), settled
