@@ -73,7 +73,7 @@ def read_part(path: Path, table: str) -> pa.Table:
     import pyarrow.parquet as pq
 
     _refuse_damaged(path)
-    with pq.ParquetFile(path, read_dictionary=_texts(table), page_checksum_verification=True) as file:
+    with pq.ParquetFile(path, read_dictionary=_texts_of(path, table), page_checksum_verification=True) as file:
         return _conformed(file.read(), table)
 
 
@@ -82,7 +82,7 @@ def read_pieces(path: Path, table: str) -> Iterator[pa.Table]:
     import pyarrow.parquet as pq
 
     _refuse_damaged(path)
-    with pq.ParquetFile(path, read_dictionary=_texts(table), page_checksum_verification=True) as file:
+    with pq.ParquetFile(path, read_dictionary=_texts_of(path, table), page_checksum_verification=True) as file:
         for number in range(file.num_row_groups):
             yield _conformed(file.read_row_group(number), table)
 
@@ -231,6 +231,14 @@ def _texts(table: str) -> list[str]:
     import pyarrow as pa
 
     return [field.name for field in arrow_schema(table) if field.type == pa.string()]
+
+
+def _texts_of(path: Path, table: str) -> list[str]:
+    """Texts that a file has: an older version wrote fewer."""
+    import pyarrow.parquet as pq
+
+    there = set(pq.read_schema(path).names)
+    return [name for name in _texts(table) if name in there]
 
 
 def _conformed(rows: pa.Table, table: str) -> pa.Table:

@@ -201,6 +201,16 @@ class TestVersions:
         assert pq.read_schema(path).names == [*arrow_schema("biomarkers").names, "bucket"]
         assert scan(root, "biomarkers").collect().height == 30
 
+    def test_a_text_that_an_older_version_did_not_write_is_null_in_a_bucket(self, root):
+        before = scan(root, "events").collect().height
+        path = part_path(root, "events", "d", _IN_ONE[0])
+        older = pq.read_table(path, partitioning=None).drop_columns(["channel"])
+        pq.write_table(older, path)
+        compact(root)
+        assert scan(root, "events").collect().height == before
+        own = scan(root, "events").filter(pl.col("session_id") == _IN_ONE[0]).collect()
+        assert (own.height, own["channel"].null_count()) == (older.num_rows, older.num_rows)
+
     def test_a_newer_layout_says_what_to_do(self, root):
         path = part_path(root, "sessions", "d", "other")
         rows = pq.read_table(path, partitioning=None)
