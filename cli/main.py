@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -31,6 +32,9 @@ serve.add_to(app)
 app.add_typer(models.app, name="models")
 app.add_typer(fusion.app, name="fusion")
 app.add_typer(actions.app, name="actions")
+for _made in (app, models.app, fusion.app, actions.app):
+    for _command in _made.registered_commands:  # what they raise is no help to who types them
+        _command.help = inspect.cleandoc(getattr(_command.callback, "__doc__", None) or "").partition("\n\nRaises\n")[0]
 
 
 def _version(asked: bool) -> None:
