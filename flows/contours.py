@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from cueflow.schemas.biomarkers.voice_bands import contour_needs_hz
+from cueflow.schemas.errors import TablesError
 from cueflow.storage.atomic import disk_errors, replace_bytes
 from cueflow.tasks.audio.signal.stream import FRAME_S
 from cueflow.tasks.audio.tracks import measure_contours
@@ -31,16 +33,24 @@ def write_contours(recording: Path, out: Path, *, channel: str, progress: Callab
     int
         Frames written.
 
+    Raises
+    ------
+    TablesError
+        Before anything is read, where `out` is a folder or does not end in .parquet, which no recording does.
+
     Notes
     -----
     StreamError is raised where the file cannot be read or holds no sound, TablesError or DiskFullError where the disk
-    does not take the result.
+    does not take the result. A contour that needs more band than the file's rate leaves room for is null throughout.
     """
     import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    length = probe_audio(recording).duration_s or float("inf")
+    if out.suffix.lower() != ".parquet" or out.is_dir():
+        raise TablesError(f"contours go to a file that ends in .parquet, not to {out.name}: name one")
+    header = probe_audio(recording)
+    length = header.duration_s or float("inf")
     found = measure_contours(
         audio_blocks(recording, channel=channel),
         progress=lambda seconds: progress(min(seconds / length, 1.0)),
@@ -48,7 +58,10 @@ def write_contours(recording: Path, out: Path, *, channel: str, progress: Callab
     frames = len(next(iter(found.values())))
     columns = {"t_s": pa.array(audio_start_s(recording) + np.arange(frames) * FRAME_S)}
     for name, values in found.items():
-        columns[name] = pa.array(values.astype(np.float32), mask=(values == 0) if name.endswith("nz") else None)
+        absent = (values == 0) if name.endswith("nz") else np.zeros(frames, dtype=bool)
+        if contour_needs_hz(name) > header.sampling_rate / 2.0:
+            absent[:] = True
+        columns[name] = pa.array(values.astype(np.float32), mask=absent)
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table(columns), sink, compression="zstd")
     with disk_errors("writing the contours"):

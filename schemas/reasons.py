@@ -49,6 +49,7 @@ class Reason(StrEnum):
     HUM = "hum"
     OFFSET = "offset"
     NO_TRANSCRIPT = "no_transcript"
+    TRANSCRIPT_ELSEWHERE = "transcript_elsewhere"
     NO_RECOGNISER = "no_recogniser"
     FLAT_SIGNAL = "flat_signal"
     WRONG_SIGNAL = "wrong_signal"
@@ -145,6 +146,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.HUM: "Mains hum is nearly as loud as the speech.",
     Reason.OFFSET: "The samples lie far off zero: the recorder is not in order.",
     Reason.NO_TRANSCRIPT: "There is no transcript beside the recording.",
+    Reason.TRANSCRIPT_ELSEWHERE: "All times of the transcript lie outside the recording; it may be another one's.",
     Reason.NO_RECOGNISER: "Words were not looked for in the sound: audio.recognise is off.",
     Reason.FLAT_SIGNAL: "The signal does not change.",
     Reason.WRONG_SIGNAL: "The signal does not look like its modality: columns or leads may be swapped.",

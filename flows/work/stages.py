@@ -256,7 +256,7 @@ def _audio(job: StageJob, stream: Stream, path: Path, progress: Progress) -> Fin
 
     length = probe_audio(path).duration_s or float("inf")
     start_s = (stream.start_s or 0.0) + audio_start_s(path)
-    utterances, no_words = _transcript(Path(job.dataset_root), stream.path, start_s)
+    utterances, no_words = _transcript(Path(job.dataset_root), stream.path, start_s=start_s, length_s=length)
     recognised: tuple[Utterance, ...] | None = None
     if job.config.audio.recognise:
         from cueflow.tasks.audio.talk.recognise import recognise
@@ -281,7 +281,9 @@ def _audio(job: StageJob, stream: Stream, path: Path, progress: Progress) -> Fin
     )
 
 
-def _transcript(root: Path, recording: str, start_s: float) -> tuple[tuple[Utterance, ...], Reason | None]:
+def _transcript(
+    root: Path, recording: str, *, start_s: float, length_s: float
+) -> tuple[tuple[Utterance, ...], Reason | None]:
     """Utterances on the session's clock, or why there are none: a bad transcript costs the words and nothing else."""
     from cueflow.tasks.ingest.transcripts import read_transcript, transcript_beside
 
@@ -292,6 +294,8 @@ def _transcript(root: Path, recording: str, start_s: float) -> tuple[tuple[Utter
         found = read_transcript(resolve_inside(root, beside))
     except StreamError as error:
         return (), error.reason
+    if all(u.start_s >= length_s or u.end_s <= 0 for u in found):
+        return (), Reason.TRANSCRIPT_ELSEWHERE
     return tuple(replace(u, start_s=u.start_s + start_s, end_s=u.end_s + start_s) for u in found), None
 
 

@@ -40,9 +40,27 @@ def check_streams(root: Path, candidates: Iterable[Stream | Problem]) -> tuple[l
         elif candidate.key in streams:
             message = f"a second {candidate.modality} stream of role {candidate.role}: give it another channel or role"
             problems.append(problem_of(Reason.DUPLICATE_STREAM, message, candidate.path, candidate.modality))
+        elif (twin := _same_sound(candidate, streams.values())) is not None:
+            message = f"the same sound as the {twin.role}'s: give each the channel of their microphone, or role room"
+            problems.append(problem_of(Reason.DUPLICATE_STREAM, message, candidate.path, candidate.modality))
         else:
             streams[candidate.key] = candidate
     return list(streams.values()), problems
+
+
+def _same_sound(one: Stream, others: Iterable[Stream]) -> Stream | None:
+    """A stream of the other person that reads what this one does: each would be said to speak as the other does."""
+    own = {"patient", "clinician"}
+    return next(
+        (
+            other
+            for other in others
+            if one.modality == other.modality == "audio"
+            and (one.path, one.channel) == (other.path, other.channel)
+            and {one.role, other.role} == own
+        ),
+        None,
+    )
 
 
 def _trouble(root: Path, path: str) -> StreamError | None:

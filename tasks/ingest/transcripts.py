@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -136,9 +137,15 @@ def _table(text: str) -> Iterator[Utterance]:
     for number, row in enumerate(rows, start=2):
         if not (row["value"] or "").strip():
             continue
-        try:
-            start_s, end_s = float(row["start_time"]), float(row["stop_time"])
-        except (TypeError, ValueError) as error:
+        start_s, end_s = _number(row["start_time"]), _number(row["stop_time"])
+        if not (math.isfinite(start_s) and math.isfinite(end_s)):
             message = f"line {number} of the transcript has a time that is no number"
-            raise StreamError(message, reason=Reason.NOT_A_NUMBER) from error
+            raise StreamError(message, reason=Reason.NOT_A_NUMBER)
         yield Utterance(start_s, end_s, _role(row["speaker"] or ""), _TAG.sub(" ", row["value"]).strip())
+
+
+def _number(cell: str | None) -> float:
+    try:
+        return float(cell or "")
+    except ValueError:
+        return math.nan

@@ -70,6 +70,10 @@ def test_found_by_name(tmp_path):
         ("a.srt", b"00:00:05,000 --> 00:00:01,000\nback\n", Reason.FILE_UNREADABLE),
         ("a.csv", b"start_time\tvalue\n1\tyes\n", Reason.COLUMN_MISSING),
         ("a.csv", DAIC.replace("4.0", "four").encode(), Reason.NOT_A_NUMBER),
+        ("a.csv", DAIC.replace("4.0", "nan").encode(), Reason.NOT_A_NUMBER),
+        ("a.csv", DAIC.replace("4.0", "inf").encode(), Reason.NOT_A_NUMBER),
+        ("a.vtt", b"<!DOCTYPE html><html><body>404</body></html>", Reason.FILE_EMPTY),
+        ("a.vtt", bytes(range(256)), Reason.FILE_UNREADABLE),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path, name, text, reason):

@@ -91,6 +91,16 @@ def test_a_second_stream_with_the_same_key_is_left_out(root):
     assert [p.reason for p in session.problems] == [Reason.DUPLICATE_STREAM]
 
 
+def test_one_sound_is_not_said_of_two_people(root):
+    rows = ["S1,P1,1,audio,patient,S1/voice.wav,,,left,", "S1,P1,1,audio,clinician,S1/voice.wav,,,{},"]
+    (session,) = manifest(root, rows[0], rows[1].format("left")).sessions
+    assert [s.role for s in session.streams] == ["patient"]
+    assert [p.reason for p in session.problems] == [Reason.DUPLICATE_STREAM]
+    (session,) = manifest(root, rows[0], rows[1].format("right")).sessions
+    assert len(session.streams) == 2
+    assert not session.problems
+
+
 def test_rows_of_one_session_with_two_subjects_are_not_mixed(root):
     (session,) = manifest(root, "S1,P1,1,ecg,,S1/ecg.csv,,,,", "S1,P2,1,audio,,S1/voice.wav,,,,").sessions
     assert session.streams == ()
