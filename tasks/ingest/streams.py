@@ -10,6 +10,8 @@ from cueflow.schemas.reasons import Reason
 from cueflow.schemas.session import Problem, Stream
 from cueflow.tasks.ingest.paths import resolve_inside
 
+_SIDES = {"left": "0", "right": "1"}
+
 
 def check_streams(root: Path, candidates: Iterable[Stream | Problem]) -> tuple[list[Stream], list[Problem]]:
     """Keep the streams whose file is there and whose key is the only one of its kind.
@@ -56,7 +58,8 @@ def _same_sound(one: Stream, others: Iterable[Stream]) -> Stream | None:
             other
             for other in others
             if one.modality == other.modality == "audio"
-            and (one.path, one.channel) == (other.path, other.channel)
+            and one.path == other.path
+            and _SIDES.get(one.channel, one.channel) == _SIDES.get(other.channel, other.channel)
             and {one.role, other.role} == own
         ),
         None,

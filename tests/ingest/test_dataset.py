@@ -91,9 +91,10 @@ def test_a_second_stream_with_the_same_key_is_left_out(root):
     assert [p.reason for p in session.problems] == [Reason.DUPLICATE_STREAM]
 
 
-def test_one_sound_is_not_said_of_two_people(root):
+@pytest.mark.parametrize("channel", ["left", "0"])
+def test_one_sound_is_not_said_of_two_people(root, channel):
     rows = ["S1,P1,1,audio,patient,S1/voice.wav,,,left,", "S1,P1,1,audio,clinician,S1/voice.wav,,,{},"]
-    (session,) = manifest(root, rows[0], rows[1].format("left")).sessions
+    (session,) = manifest(root, rows[0], rows[1].format(channel)).sessions
     assert [s.role for s in session.streams] == ["patient"]
     assert [p.reason for p in session.problems] == [Reason.DUPLICATE_STREAM]
     (session,) = manifest(root, rows[0], rows[1].format("right")).sessions
