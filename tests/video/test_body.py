@@ -9,6 +9,7 @@ from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Window
 from cueflow.tasks.simulate.head import Pose
 from cueflow.tasks.simulate.scene import Instant, Scene
+from cueflow.tasks.video.body import finder
 from cueflow.tasks.video.body.finder import Body, BodyFollower, BodyModels
 from cueflow.tasks.video.body.measures import body_measures, contacts, posture_shifts
 from cueflow.tasks.video.body.signals import body_signals
@@ -157,7 +158,7 @@ def test_joined_tracks_take_what_either_saw():
 
 
 @pytest.mark.slow
-def test_two_people_who_sit_close_have_a_body_each(people_models):
+def test_two_people_who_sit_close_have_a_body_each(people_models, monkeypatch):
     import cv2
 
     models = BodyModels(people_models["pose"], people_models["hands"])
@@ -174,9 +175,14 @@ def test_two_people_who_sit_close_have_a_body_each(people_models):
         for face in faces:
             follower = BodyFollower(models)
             others = [other for other in faces if covered and other is not face]
-            found.append([follower.look(k / 10, picture, face, others) for k in range(3)])
+            found.append([follower.look(k / 10, picture, face, others) for k in range(9)])
             follower.close()
         return found
 
+    opened, real = [], finder._landmarker
+    monkeypatch.setattr(finder, "_landmarker", lambda kind, model: opened.append(kind) or real(kind, model))
     assert any(body is None for each in bodies(covered=False) for body in each)  # the other's is found instead
+    assert len(opened) <= 4  # a model that has to forget somebody else's body is not opened again at every look
+    opened.clear()
     assert all(body is not None for each in bodies(covered=True) for body in each)
+    assert opened == ["Pose", "Pose"]

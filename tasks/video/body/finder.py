@@ -24,6 +24,7 @@ DRIFT, RESIZE = 0.12, 1.35
 HEAD_PER_FACE = 1.6  # sides of a head with its hair in sides of the face's landmarks
 HEAD_REACH = 0.8  # the body's nose must lie within so many face sizes of the face's middle
 VISIBLE = 0.5
+RETRY_S = 0.5  # after somebody else's body was found: models that forget it take five times as long as a look
 NOSE, SHOULDERS, WRISTS = 0, (11, 12), (15, 16)
 
 
@@ -79,13 +80,12 @@ class BodyFollower:
         self._hands: Any = None
         self._square: Square | None = None
         self._stamp_ms = -1
+        self._again_s = -np.inf
 
     def close(self) -> None:
-        """Free the landmarkers."""
-        for landmarker in (self._pose, self._hands):
-            if landmarker is not None:
-                landmarker.close()
-        self._pose = self._hands = self._square = None
+        """Free the landmarkers, and forget where the body was."""
+        self._forget()
+        self._square, self._again_s = None, -np.inf
 
     def look(self, time_s: float, frame: Picture, face: Face | None, others: Sequence[Face] = ()) -> Body | None:
         """The body in the next frame.
@@ -108,15 +108,18 @@ class BodyFollower:
         """
         if face is not None:
             self._place(face, frame)
-        if self._square is None:
+        if self._square is None or time_s < self._again_s:
             return None
+        if self._pose is None:
+            self._pose = _landmarker("Pose", self._models.pose)
         self._stamp_ms = max(round(time_s * 1000), self._stamp_ms + 1)
         found = self._pose.detect_for_video(image_of(_alone(self._square, frame, face, others)), self._stamp_ms)
         body = _body(found, self._square)
         if body is None or body.visibility[list(SHOULDERS)].min() < VISIBLE:
             return None
         if face is not None and not on_head(body, face):
-            self._restart()
+            self._forget()
+            self._again_s = time_s + RETRY_S
             return None
         return body
 
@@ -142,6 +145,8 @@ class BodyFollower:
         there = (body.visibility[list(WRISTS)] >= VISIBLE) & np.all((wrists >= 0) & (wrists <= size), axis=1)
         if self._square is None or not there.any():
             return [None, None]
+        if self._hands is None:
+            self._hands = _landmarker("Hand", self._models.hands)
         found = self._hands.detect_for_video(
             image_of(self._square.of(frame)), max(self._stamp_ms, round(time_s * 1000))
         )
@@ -157,14 +162,14 @@ class BodyFollower:
             if off <= DRIFT * now.side and 1 / RESIZE < ideal.side / now.side < RESIZE:
                 return
         self._square = ideal
-        self._restart()
+        self._forget()
 
-    def _restart(self) -> None:
-        """Forget where the body was in the old crop."""
-        square = self._square
-        self.close()
-        self._square = square
-        self._pose, self._hands = _landmarker("Pose", self._models.pose), _landmarker("Hand", self._models.hands)
+    def _forget(self) -> None:
+        """What the landmarkers know of the body; they are opened again when they are needed."""
+        for landmarker in (self._pose, self._hands):
+            if landmarker is not None:
+                landmarker.close()
+        self._pose = self._hands = None
 
 
 def _alone(square: Square, frame: Picture, face: Face | None, others: Sequence[Face]) -> Picture:
