@@ -1,7 +1,10 @@
 """How near our eGeMAPSv02 comes to openSMILE's, value by value.
 
-Run with the folder of recordings and the stored reference: ``python benchmarks/egemaps_agreement.py DATA``, where DATA
-has ``speech_reference/egemaps_v02.csv`` and the recordings it names.
+    python benchmarks/egemaps_agreement.py DATA           # by segment: correlation and median relative error
+    python benchmarks/egemaps_agreement.py DATA frames    # by frame of two recordings
+
+DATA has ``speech_reference/egemaps_v02.csv``, ``egemaps_v02_lld.csv`` and the recordings they name. For a value that
+misses its goal the correlations of even and of odd rows follow, and the segment without which it is highest.
 """
 
 from __future__ import annotations
@@ -12,10 +15,48 @@ from pathlib import Path
 
 import numpy as np
 
+from cueflow.tasks.audio.geneva.contours import descriptors
+from cueflow.tasks.audio.geneva.frames import low_level
 from cueflow.tasks.audio.geneva.functionals import egemaps
 
 R_MIN, ERROR_MAX = 0.95, 0.05
 _KEYS = ("file", "start_s", "end_s", "rate_hz")
+_PITCH = "F0semitoneFrom27.5Hz_sma3nz"
+_SAME = 2e-3  # semitones, or share of the range of a descriptor: the same but for rounding
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def both_sides(data: Path) -> tuple[list[str], dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Segments, and values by name, ours and openSMILE's.
+
+    Parameters
+    ----------
+    data : Path
+        Folder of the recordings.
+
+    Returns
+    -------
+    tuple
+        Names in the published order.
+    """
+    import soundfile
+
+    rows = _rows(data / "speech_reference" / "egemaps_v02.csv")
+    names = [name for name in rows[0] if name not in _KEYS]
+    ours: dict[str, list[float]] = {name: [] for name in names}
+    for row in rows:
+        samples, rate = soundfile.read(data / row["file"], dtype="float32", always_2d=True)
+        part = slice(round(float(row["start_s"]) * rate), round(float(row["end_s"]) * rate))
+        values = egemaps(samples[part, 0], rate)
+        for name in names:
+            ours[name].append(values[name])
+    segments = [f"{Path(row['file']).stem} from {float(row['start_s']):.0f} s" for row in rows]
+    theirs = {name: np.asarray([float(row[name]) for row in rows]) for name in names}
+    return segments, {name: np.asarray(values) for name, values in ours.items()}, theirs
 
 
 def agreement(data: Path) -> dict[str, tuple[float, float, int]]:
@@ -31,19 +72,8 @@ def agreement(data: Path) -> dict[str, tuple[float, float, int]]:
     dict
         In the published order.
     """
-    import soundfile
-
-    with (data / "speech_reference" / "egemaps_v02.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    names = [name for name in rows[0] if name not in _KEYS]
-    ours: dict[str, list[float]] = {name: [] for name in names}
-    for row in rows:
-        samples, rate = soundfile.read(data / row["file"], dtype="float32", always_2d=True)
-        part = slice(round(float(row["start_s"]) * rate), round(float(row["end_s"]) * rate))
-        values = egemaps(samples[part, 0], rate)
-        for name in names:
-            ours[name].append(values[name])
-    return {n: compared(np.asarray(ours[n]), np.asarray([float(row[n]) for row in rows])) for n in names}
+    _, ours, theirs = both_sides(data)
+    return {name: compared(ours[name], theirs[name]) for name in ours}
 
 
 def compared(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float, int]:
@@ -66,18 +96,65 @@ def compared(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float, int]:
     return r, float(np.median(np.abs(ours[both] / theirs[both] - 1))), int(both.sum())
 
 
-def main(data: str) -> None:
+def by_frame(data: Path) -> None:
+    """Print, by descriptor of voiced frames, how many frames differ where the pitch agrees and where it does not.
+
+    Parameters
+    ----------
+    data : Path
+        Folder of the recordings.
+    """
+    import soundfile
+
+    rows = _rows(data / "speech_reference" / "egemaps_v02_lld.csv")
+    for name in dict.fromkeys(row["file"] for row in rows):
+        samples, rate = soundfile.read(data / name, dtype="float32", always_2d=True)
+        truth = {
+            key: np.asarray([float(row[key]) for row in rows if row["file"] == name])
+            for key in rows[0]
+            if key not in _KEYS
+        }
+        n = len(truth[_PITCH])
+        found = {key: track[:n] for key, track in descriptors(low_level(samples[: 5 * rate, 0], rate)).items()}
+        same = np.abs(found[_PITCH] - truth[_PITCH]) < _SAME
+        agree = same & np.r_[True, same[:-1]] & np.r_[same[1:], True]
+        either = (found[_PITCH] > 0) | (truth[_PITCH] > 0)
+        print(
+            f"{name}: {either.sum()} frames voiced, in {(either & agree).sum()} the pitch agrees, and its neighbours'"
+        )
+        for key in (key for key in found if key.endswith("nz") and key != _PITCH):
+            both = either & (found[key] != 0) & (truth[key] != 0)
+            off = np.abs(found[key] - truth[key]) > _SAME * np.ptp(truth[key][both])
+            counts = [f"{(off & part).sum():3d} of {part.sum():3d}" for part in (both & agree, both & ~agree)]
+            print(f"  {key:34s} differ: {counts[0]}, where the pitch does: {counts[1]}")
+
+
+def _parts(segments: list[str], ours: np.ndarray, theirs: np.ndarray) -> str:
+    even, odd = (compared(ours[at::2], theirs[at::2])[0] for at in (0, 1))
+    without = [compared(np.delete(ours, i), np.delete(theirs, i))[0] for i in range(len(ours))]
+    best = int(np.argmax(without))
+    return f"even {even:.2f}, odd {odd:.2f}, {without[best]:.2f} without {segments[best]}"
+
+
+def main(data: str, what: str = "segments") -> None:
     """Print the table and the count that reaches the goal.
 
     Parameters
     ----------
     data : str
         Folder of the recordings.
+    what : str, optional
+        `segments`, or `frames` for the two recordings whose frames are stored.
     """
-    found = agreement(Path(data))
+    if what == "frames":
+        by_frame(Path(data))
+        return
+    segments, ours, theirs = both_sides(Path(data))
+    found = {name: compared(ours[name], theirs[name]) for name in ours}
     for name, (r, error, n) in found.items():
-        mark = " " if r >= R_MIN and error <= ERROR_MAX else "x"
-        print(f"{mark} {name:46s} r {r:6.3f}  median error {error:6.3f}  segments {n}")
+        hit = r >= R_MIN and error <= ERROR_MAX
+        rest = "" if hit else f"  {_parts(segments, ours[name], theirs[name])}"
+        print(f"{' ' if hit else 'x'} {name:46s} r {r:6.3f}  median error {error:6.3f}  segments {n}{rest}")
     high = sum(r >= R_MIN for r, _, _ in found.values())
     both = sum(r >= R_MIN and error <= ERROR_MAX for r, error, _ in found.values())
     print(
@@ -86,4 +163,4 @@ def main(data: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
