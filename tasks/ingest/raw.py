@@ -62,7 +62,7 @@ class Raw:
     where the file itself puts its first sample on the session clock; `began_s` is its first sample (time 0 of the
     file's clock) in seconds since 1970 by the recorder's own clock, None where it does not say, written to
     `began_error_s`; `zoned` where that is known to be UTC, and not the time on the wall; `cut` where the file ends
-    within a line.
+    within a line, before its last cell.
     """
 
     values: Numbers

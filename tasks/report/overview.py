@@ -100,12 +100,13 @@ def overview(session: Mapping[str, object], biomarkers: pl.DataFrame, events: pl
     modalities = session.get("modalities")
     known = list(Modality)
     used = [title_of_modality(m) for m in known if m in modalities] if isinstance(modalities, list | tuple) else []
+    reason, message = sentence_of(session.get("reason")), as_text(session.get("message"))
     return Overview(
         session_id=as_text(session.get("session_id")) or "unnamed session",
         status=as_text(session.get("status")),
         word=word_of(session.get("status")),
-        reason=sentence_of(session.get("reason")),
-        message=as_text(session.get("message")),
+        reason="" if reason in message else reason,
+        message=message,
         facts=(
             ("Subject", as_text(session.get("subject_id")) or NOTHING),
             ("Visit", as_text(session.get("visit")) or NOTHING),
@@ -214,7 +215,7 @@ def _sync(text: object) -> tuple[Sync, ...]:
 def _record(record: Mapping[str, Any]) -> Sync:
     uncertainty = as_float(record.get("uncertainty_s"))
     parts = (title_of_modality(record.get("modality")), as_text(record.get("role")), as_text(record.get("channel")))
-    known = (as_text(record.get("source")), as_text(record.get("method")))
+    known = (as_text(record.get("source")), "" if record.get("group") else as_text(record.get("method")))
     offset, drift = as_float(record.get("offset_s")), as_float(record.get("drift_ppm"))
     return Sync(
         stream=", ".join(part for part in parts if part),
@@ -231,7 +232,8 @@ def _why(record: Mapping[str, Any]) -> str:
     group, reason = as_float(record.get("group")), sentence_of(record.get("reason"))
     if not group:
         return reason
-    placed = f"Placed on the other recorders of group {number(group)}, not on the session."
+    by = f" by {method}" if (method := as_text(record.get("method"))) else ""
+    placed = f"Placed{by} on the other recorders of group {number(group)}, not on the session."
     if record.get("reason") == Reason.NOTHING_SHARED:
         return f"{placed} They share nothing with one whose place is known."
     return f"{reason} {placed}".strip()

@@ -423,14 +423,27 @@ def test_what_is_known_of_each_recorders_clock_is_said(rows):
         "source": "estimated", "method": "beats", "drift_ppm": 21.4, "reason": None, "jumps": [[60.0, -2.5, 4.0]],
     }  # fmt: skip
     lost = record | {"channel": "II", "source": "unsynchronised", "method": "", "reason": "nothing_shared", "jumps": []}
-    paired = lost | {"channel": "III", "group": 2}
-    session = rows.session_row(sync=json.dumps([record, lost, paired]))
+    first = lost | {"channel": "III", "group": 2}
+    paired = first | {"channel": "aVF", "method": "marks"}
+    session = rows.session_row(sync=json.dumps([record, lost, first, paired]))
     text = session_page(**rows.session_parts() | {"session": session})
     for said in ("± 0.003 s", "estimated by beats", "21.4 ppm", "Jumps by \u22122.5 s at 1:00 ± 4 s."):
         assert said in text
     assert text.count(Reason.NOTHING_SHARED.sentence) == 1
     assert "They share nothing with one whose place is known." in text
     assert text.count("Placed on the other recorders of group 2, not on the session.") == 1
+    assert text.count("Placed by marks on the other recorders of group 2, not on the session.") == 1
+    assert "unsynchronised by" not in text
+
+
+def test_a_reason_that_the_message_gives_is_said_once(rows):
+    reason = Reason.FILE_TRUNCATED
+    session = rows.session_row(status="degraded", reason=reason, message=f"eda: {reason.sentence}")
+    assert session_page(**rows.session_parts() | {"session": session}).count(reason.sentence) == 1
+    session = rows.session_row(status="degraded", reason=reason, message="eda: line 7")
+    text = session_page(**rows.session_parts() | {"session": session})
+    assert reason.sentence in text
+    assert "eda: line 7" in text
 
 
 def test_methods_versions_and_weights_are_listed(rows):
