@@ -20,9 +20,9 @@ _MOVED: dict[str, tuple[str, str, str, str]] = {
     "speech_pause": (".02", ".07", ".02", "0"),
     "speech_articulation": (".03", ".07", ".02", "0"),
     "speech_syllables_npvi": ("1.5", "3.1", "1.0", "0"),
-    "egemaps_f0": (".13", ".27", ".17", ".24"),
+    "egemaps_f0": (".09", ".23", ".19", ".20"),
     "egemaps_loudness": (".17", ".34", ".10", ".78"),
-    "egemaps_mfcc": ("6.6", "7.6", ".5", "0"),
+    "egemaps_mfcc": ("6.5", "7.6", ".5", "0"),
 }
 _ABSOLUTE = frozenset({"dB", "1", "st"})
 

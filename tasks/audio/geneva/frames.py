@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cueflow.tasks.audio.geneva.cycles import jitter_and_shimmer
-from cueflow.tasks.audio.geneva.pitch import LOWEST_HZ, subharmonic_pitch
+from cueflow.tasks.audio.geneva.pitch import COSTS, LOWEST_HZ, PathCosts, subharmonic_pitch
 from cueflow.tasks.audio.geneva.voice import formants_of, harmonics_of
 
 F32 = NDArray[np.float32]
@@ -77,7 +77,7 @@ class LowLevel:
         return LowLevel(**{f.name: getattr(self, f.name)[first:last] for f in fields(self)})
 
 
-def low_level(samples: NDArray[np.floating], rate_hz: int) -> LowLevel:
+def low_level(samples: NDArray[np.floating], rate_hz: int, *, costs: PathCosts = COSTS) -> LowLevel:
     """Low-level descriptors of a signal.
 
     Parameters
@@ -86,6 +86,8 @@ def low_level(samples: NDArray[np.floating], rate_hz: int) -> LowLevel:
         Mono, -1 to 1.
     rate_hz : int
         Sampling rate.
+    costs : PathCosts, optional
+        Of the path of the pitch.
 
     Returns
     -------
@@ -103,7 +105,7 @@ def low_level(samples: NDArray[np.floating], rate_hz: int) -> LowLevel:
     power = np.asarray(spectrum.real**2 + spectrum.imag**2, dtype=np.float32)
     bands = power @ _mel_matrix(power.shape[1], bin_hz)
     decibels = np.asarray(10.0 * np.log10(power + _FLOOR), dtype=np.float32)
-    f0, settled, magnitudes, long_bin_hz = _pitch(samples, rate_hz)
+    f0, settled, magnitudes, long_bin_hz = _pitch(samples, rate_hz, costs)
     f0_st = np.full(len(short), np.nan, dtype=np.float32)
     f0_st[: len(f0)] = f0
     voiced = np.flatnonzero(f0 > 0)
@@ -154,7 +156,7 @@ def _spectra(frames: F32, window: F64, size: int) -> NDArray[np.complex64]:
     return np.asarray(fft.rfft(frames * window.astype(np.float32), size, axis=1))
 
 
-def _pitch(samples: NDArray[np.floating], rate_hz: int) -> tuple[F64, int, F32, float]:
+def _pitch(samples: NDArray[np.floating], rate_hz: int, costs: PathCosts) -> tuple[F64, int, F32, float]:
     """Pitch of the long windows, how many first ones are settled, their magnitudes and the distance of their bins."""
     long = _frames(samples, LONG_S, rate_hz)
     length = long.shape[1]
@@ -164,7 +166,7 @@ def _pitch(samples: NDArray[np.floating], rate_hz: int) -> tuple[F64, int, F32, 
     magnitudes = np.abs(_spectra(long, window, size)).astype(np.float32)
     loud = np.sqrt(np.einsum("ij,ij,j->i", long, long, window**2, optimize=True) / max(length, 1))
     bin_hz = rate_hz / size
-    pitch, settled = subharmonic_pitch(magnitudes, bin_hz)
+    pitch, settled = subharmonic_pitch(magnitudes, bin_hz, costs=costs)
     return np.where(loud < _QUIET, 0.0, pitch), settled, magnitudes, bin_hz
 
 

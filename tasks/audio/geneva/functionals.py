@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cueflow.tasks.audio.geneva.contours import Contours, contours
 from cueflow.tasks.audio.geneva.frames import STEP_S, low_level
+from cueflow.tasks.audio.geneva.pitch import COSTS, PathCosts
 from cueflow.tasks.audio.geneva.slopes import slopes
 from cueflow.tasks.audio.signal.level import POWER_FLOOR
 from cueflow.tasks.audio.signal.vad import runs
@@ -17,11 +18,11 @@ from cueflow.tasks.audio.signal.vad import runs
 F64 = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-_SHORTEST = 2  # frames of a voiced or unvoiced stretch
+_SHORTEST = 3  # frames of a voiced or unvoiced stretch that counts
 _F0, _LOUD = "F0semitoneFrom27.5Hz_sma3nz", "loudness_sma3"
 
 
-def egemaps(samples: NDArray[np.floating], rate: int) -> dict[str, float]:
+def egemaps(samples: NDArray[np.floating], rate: int, *, costs: PathCosts = COSTS) -> dict[str, float]:
     """The Geneva set of a signal, without a gate of speech.
 
     Parameters
@@ -30,6 +31,8 @@ def egemaps(samples: NDArray[np.floating], rate: int) -> dict[str, float]:
         Mono, -1 to 1, at least 60 ms.
     rate : int
         Sampling rate, 16 kHz or more; the published filters reach 8 kHz.
+    costs : PathCosts, optional
+        Of the path of the pitch.
 
     Returns
     -------
@@ -40,7 +43,7 @@ def egemaps(samples: NDArray[np.floating], rate: int) -> dict[str, float]:
     ----------
     Eyben et al. (2016), The Geneva minimalistic acoustic parameter set, doi:10.1109/TAFFC.2015.2457417
     """
-    frames = low_level(samples, rate)
+    frames = low_level(samples, rate, costs=costs)
     return functionals(contours(frames), np.ones(len(frames.power), dtype=bool))
 
 
@@ -119,7 +122,7 @@ def _segments(f0: F64, spans: Sequence[tuple[int, int]]) -> tuple[F64, F64, floa
     """Lengths of voiced and of unvoiced stretches and the time that was looked at, s.
 
     A stretch lasts from its first frame to its last: one less than their number. A single frame belongs to the stretch
-    before it.
+    before it, two frames are none.
     """
     lengths: dict[bool, list[int]] = {True: [], False: []}
     frames = 0
@@ -129,12 +132,13 @@ def _segments(f0: F64, spans: Sequence[tuple[int, int]]) -> tuple[F64, F64, floa
         stretches: list[tuple[bool, int]] = []
         for start, stop in pairwise(edges):
             kind, count = bool(part[start]) if stop > start else False, stop - start
-            if stretches and (count < _SHORTEST or stretches[-1][0] == kind):
+            if stretches and (count == 1 or stretches[-1][0] == kind):
                 stretches[-1] = (stretches[-1][0], stretches[-1][1] + count)
-            elif count >= _SHORTEST:
+            elif count > 1:
                 stretches.append((kind, count))
         frames += sum(count for _, count in stretches)
         for kind, count in stretches:
-            lengths[kind].append(count - 1)
+            if count >= _SHORTEST:
+                lengths[kind].append(count - 1)
     voiced, unvoiced = (np.asarray(lengths[kind], dtype=np.float64) * STEP_S for kind in (True, False))
     return voiced, unvoiced, frames * STEP_S

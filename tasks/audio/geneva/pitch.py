@@ -19,7 +19,8 @@ _HARMONICS = 15
 _COMPRESSION = 0.85  # weight of a harmonic over the one below
 _CANDIDATES = 6
 _VOICED_FROM = 0.7
-_HIGH_FROM_HZ = 300.0
+_HIGH_FROM_HZ = 250.0
+_NEVER = 1e9  # what no candidate costs
 _PIECE = 256  # frames at a time: stays in the processor's cache
 
 
@@ -27,17 +28,21 @@ _PIECE = 256  # frames at a time: stays in the processor's cache
 class PathCosts:
     """What the path pays, lengths in octaves.
 
-    `local` times the logarithm of the strongest candidate over the own, `threshold` for crossing the voicing
-    threshold, `step` an octave, `bend` an octave by which a step differs from the one before it, `high` at an octave
-    above 300 Hz (rising with the fourth power), `switch` for every change of voicing.
+    A candidate: `local` times the logarithm of one over its voicing, `threshold` where that is below the voicing
+    threshold, `high` times the square of its octaves above 250 Hz. No voice: `unvoiced` times the best candidate's
+    voicing, and `threshold` where one is above it. From frame to frame: `step` an octave, `switch` for a change of
+    voicing, `apart` for every octave between the candidate that is left and the next stronger one of its own frame
+    (the step once more where it is the strongest), and `first` for leaving the strongest of the first frame.
     """
 
-    local: float = 11.0
+    local: float = 1.0
     threshold: float = 4.0
-    step: float = 1.5
-    bend: float = 7.0
-    high: float = 0.16
+    high: float = 0.4
+    unvoiced: float = 0.8
+    step: float = 6.0
     switch: float = 5.0
+    apart: float = 3.0
+    first: float = 6.0
 
 
 COSTS = PathCosts()
@@ -113,23 +118,25 @@ def _candidates(magnitudes: F32, bin_hz: float) -> tuple[F64, F64]:
     low, high = (int(np.searchsorted(octaves, np.log2(hertz))) for hertz in _RANGE_HZ)
     middle = total[:, low:high]
     top = (middle > total[:, low - 1 : high - 1]) & (middle >= total[:, low + 1 : high + 1])
-    height = np.where(top, middle, 0.0)
-    best = np.argsort(-height, axis=1, kind="stable")[:, :_CANDIDATES]
-    there = np.take_along_axis(height, best, axis=1) > 0
-    y0, y1, y2 = (np.take_along_axis(total, best + low + k, axis=1).astype(np.float64) for k in (-1, 0, 1))
+    frames, places = np.nonzero(top)
+    y0, y1, y2 = (total[frames, places + low + k].astype(np.float64) for k in (-1, 0, 1))
     shift_by = 0.5 * (y0 - y2) / np.minimum(y0 - 2.0 * y1 + y2, -1e-12)
-    voicing = np.where(there, 1.0 - total.mean(axis=1, keepdims=True) / np.maximum(y1, 1e-12), 0.0)
-    return octaves[0] + step * (best + low + shift_by), np.clip(voicing, 0.0, 1.0)
+    height, place = np.zeros(middle.shape), np.zeros(middle.shape)
+    height[frames, places] = y1 - 0.25 * (y0 - y2) * shift_by  # a parabola's
+    place[frames, places] = places + low + shift_by
+    best = np.argsort(-height, axis=1, kind="stable")[:, :_CANDIDATES]
+    height, place = (np.take_along_axis(values, best, axis=1) for values in (height, place))
+    voicing = np.where(height > 0, 1.0 - total.mean(axis=1, keepdims=True) / np.maximum(height, 1e-12), 0.0)
+    return octaves[0] + step * place, np.clip(voicing, 0.0, 1.0)
 
 
 def _own_costs(octaves: F64, voicing: F64, costs: PathCosts) -> F64:
     """What every candidate (n, k) and, last, being unvoiced costs: (n, k + 1)."""
     weak = voicing < _VOICED_FROM
-    rest = np.maximum(1.0 - voicing, 1e-9)  # in inverse proportion to a candidate's height
-    strength = costs.local * np.log(rest / rest.min(axis=1, keepdims=True))
     above = np.maximum(octaves - np.log2(_HIGH_FROM_HZ), 0.0)
-    voiced = np.where(voicing > 0, strength + costs.threshold * weak + costs.high * above**4, 1e9)
-    return np.column_stack([voiced, costs.threshold * (~weak).any(axis=1)])
+    own = costs.threshold * weak + costs.high * above**2 - costs.local * np.log(np.maximum(voicing, 1e-3))
+    unvoiced = costs.threshold * (~weak).any(axis=1) + costs.unvoiced * voicing.max(axis=1)
+    return np.column_stack([np.where(voicing > 0, own, _NEVER), unvoiced])
 
 
 def _path(octaves: F64, voicing: F64, costs: PathCosts) -> tuple[NDArray[np.int64], int]:
@@ -140,15 +147,18 @@ def _path(octaves: F64, voicing: F64, costs: PathCosts) -> tuple[NDArray[np.int6
     back = np.zeros((n, k + 1), dtype=np.int8)
     reach = np.full((k + 1, k + 1), costs.switch, dtype=np.float64)
     reach[k, k] = 0.0
-    before = np.zeros((k, 1))  # the last step of every candidate's path, 0 where it begins
+    apart = costs.apart * np.abs(np.diff(octaves, axis=1))[:, :, None]
     every = np.arange(k + 1)
     for i in range(1, n):
-        step = octaves[i] - octaves[i - 1][:, None]
-        reach[:k, :k] = costs.step * np.abs(step) + costs.bend * np.abs(step - before)
+        step = np.abs(octaves[i] - octaves[i - 1][:, None])
+        reach[:k, :k] = costs.step * step
+        reach[0, :k] += costs.apart * step[0]
+        reach[1:k, :k] += apart[i - 1]
+        if i == 1:
+            reach[0, :k] += costs.first
         sums = total[:, None] + reach
         best = back[i] = sums.argmin(axis=0)
         total = sums[best, every] + own[i]
-        before[:, 0] = np.where(best[:k] < k, step[np.minimum(best[:k], k - 1), every[:k]], 0.0)
     chosen = np.empty(n, dtype=np.int64)
     chosen[-1] = int(total.argmin())
     for i in range(n - 1, 0, -1):
