@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from cueflow.schemas.biomarkers.voice_bands import contour_needs_hz
+from cueflow.schemas.biomarkers.voice_bands import needs_hz
 from cueflow.schemas.errors import TablesError
 from cueflow.storage.atomic import disk_errors, replace_bytes
 from cueflow.tasks.audio.signal.stream import FRAME_S
@@ -59,7 +59,7 @@ def write_contours(recording: Path, out: Path, *, channel: str, progress: Callab
     columns = {"t_s": pa.array(audio_start_s(recording) + np.arange(frames) * FRAME_S)}
     for name, values in found.items():
         absent = (values == 0) if name.endswith("nz") else np.zeros(frames, dtype=bool)
-        if contour_needs_hz(name) > header.sampling_rate / 2.0:
+        if needs_hz(name) > header.sampling_rate / 2.0:
             absent[:] = True
         columns[name] = pa.array(values.astype(np.float32), mask=absent)
     sink = pa.BufferOutputStream()

@@ -8,20 +8,18 @@ _NEEDS_HZ: tuple[tuple[tuple[str, ...], float], ...] = (
     (("voice_alpha", "voice_hammarberg", "voice_cpp", "voice_gne", "voice_formant"), _WIDE),
     (("egemaps_alpha", "egemaps_hammarberg", "egemaps_flux", "egemaps_f1_", "egemaps_f2_", "egemaps_f3_"), _WIDE),
     (("egemaps_h1_a3",), _WIDE),
-)
-_CONTOUR_NEEDS_HZ: tuple[tuple[tuple[str, ...], float], ...] = (
     (("Loudness", "mfcc"), _WHOLE),
     (("alphaRatio", "hammarberg", "spectralFlux", "F1", "F2", "F3", "logRelF0-H1-A3"), _WIDE),
 )
 
 
 def needs_hz(name: str) -> float:
-    """Band that a measure needs.
+    """Band that a measure, or a contour of the Geneva set, needs.
 
     Parameters
     ----------
     name : str
-        Name of a biomarker.
+        Name of a biomarker, or published name of a contour.
 
     Returns
     -------
@@ -29,19 +27,3 @@ def needs_hz(name: str) -> float:
         Hz; 0 where a telephone's band is enough.
     """
     return next((hertz for prefixes, hertz in _NEEDS_HZ if name.startswith(prefixes)), 0.0)
-
-
-def contour_needs_hz(name: str) -> float:
-    """Band that a contour of the Geneva set needs.
-
-    Parameters
-    ----------
-    name : str
-        Its published name.
-
-    Returns
-    -------
-    float
-        Hz.
-    """
-    return next((hertz for prefixes, hertz in _CONTOUR_NEEDS_HZ if name.startswith(prefixes)), 0.0)

@@ -17,6 +17,7 @@ from cueflow.tasks.ingest.streams import check_streams, closing_problems, proble
 
 NEEDED = ("session_id", "subject_id", "modality", "path")
 _SPAN = ("session_id", "onset_s", "duration_s")
+_ONSET = "write the seconds from the session's start"
 _ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}", re.ASCII)
 _MODALITIES = frozenset(m.value for m in Modality)
 KINDS = frozenset({"", "phase", "marker", "action"})
@@ -150,7 +151,7 @@ def _stream(row: Row) -> Stream | Problem:
     )
 
 
-def number_or_none(text: str, column: str) -> float | None:
+def number_or_none(text: str, column: str, *, hint: str = "write it as one, or leave the cell empty") -> float | None:
     """A finite number, or None for an empty cell.
 
     Parameters
@@ -159,6 +160,8 @@ def number_or_none(text: str, column: str) -> float | None:
         The cell.
     column : str
         Its column, for the message.
+    hint : str, optional
+        What to write, for the message.
 
     Returns
     -------
@@ -176,7 +179,7 @@ def number_or_none(text: str, column: str) -> float | None:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise ValueError(f"{column} is not a number: write it as one, or leave the cell empty")
+        raise ValueError(f"{column} is not a number: {hint}")
     return value
 
 
@@ -205,10 +208,12 @@ def _spans(root: Path, name: str, last: str) -> Iterator[tuple[Row, float, float
     required = (*_SPAN, last) if name == "events" else _SPAN
     for row in read_table(root, name, required=required) or ():
         try:
-            onset = number_or_none(row.get("onset_s"), "onset_s")
+            onset = number_or_none(row.get("onset_s"), "onset_s", hint=_ONSET)
             duration = number_or_none(row.get("duration_s"), "duration_s")
         except ValueError as error:
             raise DatasetError(f"{name} line {row.number}: {error}") from error
-        if onset is None or (duration or 0.0) < 0:
-            raise DatasetError(f"{name} line {row.number}: onset_s is empty or duration_s below 0")
+        if onset is None:
+            raise DatasetError(f"{name} line {row.number}: onset_s is empty: {_ONSET}")
+        if (duration or 0.0) < 0:
+            raise DatasetError(f"{name} line {row.number}: duration_s is below 0")
         yield row, onset, duration or 0.0

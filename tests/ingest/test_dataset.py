@@ -150,9 +150,21 @@ def test_phases_and_exclusions_belong_to_their_session(root):
     (session,) = manifest(root, "S1,P1,1,ecg,,S1/ecg.csv,,,,").sessions
     assert session.markers == (Marker(1.0, 2.0, "rest"), Marker(4.0, 0.0, "clap"))
     assert session.exclusions == (Exclusion(3.0, 1.0, "phone"),)
-    (root / "events.csv").write_text("session_id,onset_s,duration_s,label\nS1,early,2,rest\n")
-    with pytest.raises(DatasetError, match=r"events line 2: onset_s is not a number"):
-        read_dataset(root)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("early,2,rest", "onset_s is not a number: write the seconds from the session's start"),
+        (",2,rest", "onset_s is empty: write the seconds from the session's start"),
+        ("1,long,rest", "duration_s is not a number: write it as one, or leave the cell empty"),
+        ("1,-2,rest", "duration_s is below 0"),
+    ],
+)
+def test_a_wrong_time_of_an_event_says_what_to_write(root, row, message):
+    (root / "events.csv").write_text(f"session_id,onset_s,duration_s,label\nS1,{row}\n")
+    with pytest.raises(DatasetError, match=f"events line 2: {re.escape(message)}"):
+        manifest(root, "S1,P1,1,ecg,,S1/ecg.csv,,,,")
 
 
 @pytest.mark.parametrize("session_id", [".hidden", "../up", "a/b", "a b", "x" * 129, "José"])
