@@ -17,7 +17,14 @@ from cueflow.schemas.session import Modality, Stream
 from cueflow.tasks.ingest.held import Held
 from cueflow.tasks.ingest.raw import Query, pick
 from cueflow.tasks.ingest.signals import check_rate, reader_for
-from cueflow.tasks.ingest.tabular.stamps import TimeColumn, in_seconds, measured_rate, need_order, time_column
+from cueflow.tasks.ingest.tabular.stamps import (
+    TimeColumn,
+    in_seconds,
+    measured_rate,
+    need_order,
+    time_column,
+    whole_packets,
+)
 from cueflow.tasks.ingest.tabular.text import HEAD_BYTES, Layout, as_number, cells_of, decoded, head_of, layout_of
 from cueflow.tasks.ingest.units import agreed_unit, conversion
 from cueflow.tasks.physiology.needs import need_rate
@@ -179,7 +186,7 @@ def _rate_of(times_s: FloatArray) -> float | None:
     times_s = times_s[np.isfinite(times_s)]
     stamps = Held([times_s])
     need_order(stamps)
-    return measured_rate(stamps)
+    return measured_rate(whole_packets(stamps))
 
 
 def _span(metadata: Any, stamps: TimeColumn) -> float | None:  # noqa: ANN401 - pyarrow is not typed here

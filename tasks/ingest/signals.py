@@ -17,7 +17,7 @@ from cueflow.schemas.session import Modality
 from cueflow.tasks.ingest import held
 from cueflow.tasks.ingest.held import Held, Numbers, steps
 from cueflow.tasks.ingest.raw import Query, Raw, Reader
-from cueflow.tasks.ingest.tabular.stamps import even_stamps, measured_rate, need_even, need_order
+from cueflow.tasks.ingest.tabular.stamps import even_stamps, measured_rate, need_even, need_order, whole_packets
 from cueflow.tasks.ingest.units import EXPECTED, agreed_unit, conversion, need_size
 
 _PACKET_SHARE = 0.02  # equal stamps of a list of intervals: several beats came in one packet
@@ -237,13 +237,14 @@ def _on_clock(raw: Raw, *, declared: float | None, tolerance: float) -> tuple[Nu
             raise StreamError(message, reason=Reason.RATE_MISSING)
         return None, raw.values, nominal
     need_order(raw.times_s)
-    measured = measured_rate(raw.times_s)
+    stamps = whole_packets(raw.times_s)
+    measured = measured_rate(stamps)
     check_rate(nominal, measured, tolerance=tolerance, source="the time stamps say")
     rate = nominal if nominal is not None else measured
     if rate is None:
         message = "a single time stamp gives no rate: add sampling_rate to the manifest"
         raise StreamError(message, reason=Reason.RATE_MISSING)
-    times, values = even_stamps(raw.times_s, raw.values, rate)
+    times, values = even_stamps(stamps, raw.values, rate)
     if any(float(np.min(step, initial=np.inf)) <= 0 for step in steps(times)):
         message = "the time stamps are too coarse: leave the column out and give sampling_rate"
         raise StreamError(message, reason=Reason.TIME_NOT_INCREASING)

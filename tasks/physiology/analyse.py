@@ -28,7 +28,7 @@ from cueflow.tasks.physiology.survey import surveyed
 from cueflow.tasks.physiology.trend.stage import movement_parts, temperature_parts
 from cueflow.tasks.windows import excluded, measuring_windows
 
-VERSION = "12"
+VERSION = "13"
 SHORTEST_RECORDING_S = 10.0
 BODY_C = (10.0, 45.0)
 _AROUND_S = 15.0  # that a jump of skin conductance spoils to either side

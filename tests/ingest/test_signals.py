@@ -74,6 +74,41 @@ def test_stamps_of_arrival_are_refused_for_beats_and_lost_rows_are_not(tmp_path)
     assert len(read_signal(written(times + rng.normal(0.0, 2e-4, 5000)), modality=Modality.ECG).values) == 5000
 
 
+@pytest.mark.parametrize(("size", "apart"), [(32, 0.0), (32, 1e-6), (10, 1e-5), (125, 1e-6)])
+def test_stamps_of_packets_are_laid_on_a_line(tmp_path, size, apart):
+    """Samples that a computer stamped as they came out of a packet; a pause of 3 s stays one."""
+    k = np.arange(20_000)
+    stamps = (k // size + 1) * size / 250.0 + (k % size) * apart
+    stamps[10_000:] += 3.0
+    path = tmp_path / "a.csv"
+    path.write_text("time_s,v\n" + "".join(f"{t:.7f},{i % 7}\n" for i, t in enumerate(stamps)))
+    signal = read_signal(path, modality=Modality.ECG)
+    step = np.diff(signal.times_s)
+    assert signal.sampling_rate == pytest.approx(250.0, rel=0.02)
+    assert len(signal.values) == 20_000
+    assert np.median(step) == pytest.approx(0.004, rel=0.01)
+    assert (step > 0.5).sum() == 1
+    assert np.sort(step)[-2] < 0.006
+
+
+def test_packets_whose_samples_lie_apart_are_refused_for_beats(tmp_path):
+    k = np.arange(5000)
+    stamps = (k // 32) * 0.128 + (k % 32) * 1e-3
+    path = tmp_path / "a.csv"
+    path.write_text("time_s,v\n" + "".join(f"{t:.6f},{i % 7}\n" for i, t in enumerate(stamps)))
+    with pytest.raises(StreamError, match="leave the column out and give sampling_rate") as caught:
+        read_signal(path, modality=Modality.ECG)
+    assert caught.value.reason is Reason.TIME_UNEVEN
+
+
+def test_a_long_pause_makes_no_packets(tmp_path):
+    stamps = np.r_[np.arange(1000) / 250.0, 3600 + np.arange(1000) / 250.0]
+    path = tmp_path / "a.csv"
+    path.write_text("time_s,v\n" + "".join(f"{t:.4f},{i % 7}\n" for i, t in enumerate(stamps)))
+    signal = read_signal(path, modality=Modality.ECG)
+    np.testing.assert_allclose(signal.times_s, stamps, atol=1e-9)
+
+
 def test_an_empty_cell_is_a_missing_sample(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("time_s,eda\n0,1.0\n0.25,\n0.5,NaN\n0.75,1.5\n")

@@ -18,6 +18,7 @@ from cueflow.tasks.ingest.tabular.text import as_number
 
 GAP_PERIODS = 1.5  # a step of more than this many sample periods is a gap
 _JUMP = 4.0  # a step of more than this many median steps takes no part in the first guess of the rate
+_PACKET_SHARE, _PACKET_S, _FEWEST_PACKETS = 0.9, 5.0, 10  # of the time between packets; longest time; number
 _ROUNDED_SHARE = 0.02  # more equal neighbours than this are rounding, fewer are samples that were stored twice
 _WALL_CLOCK_S = 1e8  # three years: stamps beyond count from 1970, not from the recording's start
 _UNITS = {
@@ -176,6 +177,49 @@ def measured_rate(times_s: Numbers) -> float | None:
     return 1.0 / last.mean  # without single lost samples
 
 
+def whole_packets(times_s: Numbers) -> Numbers:
+    """Stamps of samples that arrived in packets and were stamped as fast as the computer could, made equal in each.
+
+    `even_stamps` then lays them on lines, as it does where a packet's samples have one stamp.
+
+    Parameters
+    ----------
+    times_s : Numbers
+        Not decreasing.
+
+    Returns
+    -------
+    Numbers
+        As many; those given unless nine tenths of the time lie in the steps from packet to packet, of which there is
+        one in five seconds at least.
+    """
+    rate = measured_rate(times_s)
+    if rate is None:
+        return times_s
+    between = GAP_PERIODS / rate
+    n_long, long_s, span = _long(times_s, between)
+    if n_long < max(_FEWEST_PACKETS, span / _PACKET_S) or long_s < _PACKET_SHARE * span:
+        return times_s
+    whole, at = Held(), float(times_s.read(0, 1)[0])
+    for block, step in zip(blocks(times_s), steps(times_s), strict=True):
+        begins = np.concatenate([np.zeros(len(block) - len(step), dtype=bool), step > between])
+        packet = np.cumsum(begins)
+        firsts = np.concatenate([[at], block[begins]])
+        whole.add(firsts[packet])
+        at = float(firsts[-1])
+    return whole
+
+
+def _long(times_s: Numbers, limit_s: float) -> tuple[int, float, float]:
+    """How many steps are longer, how long they are together, and the span of all."""
+    n, total, span = 0, 0.0, 0.0
+    for step in steps(times_s):
+        n += int((step > limit_s).sum())
+        total += float(step[step > limit_s].sum())
+        span += float(step.sum())
+    return n, total, span
+
+
 def need_order(times_s: Numbers) -> None:
     """Make sure that stamps do not run backwards.
 
@@ -206,8 +250,8 @@ def need_order(times_s: Numbers) -> None:
 def need_even(times_s: Numbers, rate: float) -> None:
     """Refuse stamps that jitter so much that hardly a beat lies between two that look like a gap.
 
-    Lost samples leave long steps and no short ones; where both come more than once a second, the stamps are those of
-    arrival and not of sampling.
+    Lost samples leave long steps and no short ones; where both come more than once a second, or the long ones alone and
+    take most of the time, the stamps are those of arrival and not of sampling.
 
     Parameters
     ----------
@@ -221,13 +265,12 @@ def need_even(times_s: Numbers, rate: float) -> None:
     StreamError
         TIME_UNEVEN.
     """
-    n_long = sum(int((step * rate > GAP_PERIODS).sum()) for step in steps(times_s))
+    n_long, long_s, span = _long(times_s, GAP_PERIODS / rate)
     n_short = sum(int((step * rate < 2 - GAP_PERIODS).sum()) for step in steps(times_s))
-    span = float(times_s.read(times_s.n - 1, times_s.n)[0] - times_s.read(0, 1)[0])
-    if min(n_long, n_short) > max(span, 1.0):
-        message = (
-            f"the time stamps jitter: {n_long / span:.2g} steps a second look like gaps, and as many are too short"
-        )
+    often = max(span, 1.0)
+    if min(n_long, n_short) > often or (n_long > often and long_s > span / 2):
+        how = "as many are too short" if n_short > often else f"take {long_s / span:.0%} of the time"
+        message = f"the time stamps jitter: {n_long / span:.2g} steps a second look like gaps, and {how}"
         raise StreamError(f"{message}; leave the column out and give sampling_rate", reason=Reason.TIME_UNEVEN)
 
 
