@@ -36,7 +36,7 @@ from cueflow.tasks.audio.tracks import Tracks, VoiceModels, measure_tracks
 from cueflow.tasks.ingest.transcripts import Utterance
 from cueflow.tasks.windows import excluded, measuring_windows, per_second, within
 
-VERSION = "12"
+VERSION = "13"
 
 
 @dataclass(frozen=True, slots=True)

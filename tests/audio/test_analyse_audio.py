@@ -191,7 +191,6 @@ EMPTY_ROOMS = {
     "step": np.where(T < 5, 0.0, 0.5),
     "hum": 0.2 * np.sin(2 * np.pi * 50 * T) + 0.1 * np.sin(2 * np.pi * 150 * T),
     "hiss": np.random.default_rng(11).normal(0, 0.05, 10 * RATE),
-    "not numbers": np.full(10 * RATE, np.nan),
 }
 
 
@@ -205,6 +204,13 @@ def test_no_voice_where_there_is_none(room, voice_models):
     assert v["speech_turn_count"].value == 0
     for name in ("f0_hz_mean", "voice_jitter_local", "loudness_mean", "speech_pause_mean", "level_speech_mean"):
         assert (v[name].value, v[name].status, v[name].reason) == (None, Status.TOO_SHORT, Reason.NO_VOICE), name
+
+
+@pytest.mark.parametrize("seconds", [1, 50])
+def test_a_recording_without_a_number_is_refused(seconds, voice_models):
+    with pytest.raises(StreamError, match="no sample of the recording is a number") as caught:
+        analyse(np.full(seconds * RATE, np.nan, dtype=np.float32), voice_models)
+    assert caught.value.reason is Reason.NO_AUDIO_SAMPLES
 
 
 def test_two_seconds_of_voice_are_too_few(make_speech, voice_models):

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cueflow.schemas.errors import StreamError
+from cueflow.schemas.reasons import Reason
+
 RATE_HZ = 16_000
 HOP = 160  # samples between frames: 10 ms
 FRAME_S = HOP / RATE_HZ
@@ -47,13 +50,20 @@ def chunks(blocks: Iterable[NDArray[np.float32]]) -> Iterator[Chunk]:
     ------
     Chunk
         In order; the last one is shorter. At most two chunks are held at a time.
+
+    Raises
+    ------
+    StreamError
+        After the last chunk: NO_AUDIO_SAMPLES if no value was finite.
     """
     blocker = _OffsetBlocker()
     past = np.zeros(CONTEXT, dtype=np.float32)
     raw, clean = np.empty(0, dtype=np.float32), np.empty(0, dtype=np.float32)
-    first = 0
+    first, heard = 0, False
     for block in blocks:
-        fresh = np.nan_to_num(np.asarray(block, dtype=np.float32).ravel(), nan=0.0, posinf=0.0, neginf=0.0)
+        given = np.asarray(block, dtype=np.float32).ravel()
+        heard = heard or bool(np.isfinite(given).any())
+        fresh = np.nan_to_num(given, nan=0.0, posinf=0.0, neginf=0.0)
         raw, clean = np.concatenate([raw, fresh]), np.concatenate([clean, blocker(fresh)])
         while len(raw) >= CORE + CONTEXT:
             yield Chunk(np.concatenate([past, clean[: CORE + CONTEXT]]), raw[:CORE], first, CORE // HOP)
@@ -67,6 +77,9 @@ def chunks(blocks: Iterable[NDArray[np.float32]]) -> Iterator[Chunk]:
         yield Chunk(np.concatenate([past, clean[:n], after]), raw[:n], first, n // HOP)
         past = clean[n - CONTEXT : n]
         raw, clean, first = raw[n:], clean[n:], first + n // HOP
+    if first and not heard:
+        message = "no sample of the recording is a number: export it again"
+        raise StreamError(message, reason=Reason.NO_AUDIO_SAMPLES)
 
 
 class _OffsetBlocker:
