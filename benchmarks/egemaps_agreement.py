@@ -137,7 +137,7 @@ def by_frame(data: Path) -> None:
 
 
 def with_other_costs(data: Path) -> None:
-    """Print how many values reach both goals with each cost a tenth lower and higher, and without the first frame's.
+    """Print how many values reach both goals with each cost a tenth lower and higher, and what the first frame's moves.
 
     Parameters
     ----------
@@ -148,13 +148,22 @@ def with_other_costs(data: Path) -> None:
     for other in [{}, *others, {"first": 0.0}]:
         found = agreement(data, replace(COSTS, **other)).values()
         print(f"{other or 'as built'}: {sum(r >= R_MIN and error <= ERROR_MAX for r, error, _ in found)}", flush=True)
+    segments, ours, theirs = both_sides(data)
+    _, without, _ = both_sides(data, replace(COSTS, first=0.0))
+    names, mean = _of_pitch(ours), f"{_PITCH}_amean"
+    for at in np.flatnonzero(np.nan_to_num(ours[mean]) != np.nan_to_num(without[mean])):
+        same = [sum(_same(side, theirs, name)[at] for name in names) for side in (ours, without)]
+        pitch = f"{ours[mean][at]:.4f}, without it {without[mean][at]:.4f}, openSMILE {theirs[mean][at]:.4f}"
+        print(f"{segments[at]}: mean pitch {pitch}; {same[0]} and {same[1]} of {len(names)} values the same")
 
 
-def _the_same(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray]) -> str:
-    """In how many segments the pitch's six plain statistics and the five of voiced stretches are openSMILE's."""
-    names = [name for name in ours if "Segment" in name or (name.startswith("F0") and "Slope" not in name)]
-    same = [np.isclose(np.nan_to_num(ours[name]), theirs[name], rtol=1e-4, atol=0) for name in names]
-    return f"{np.all(same, axis=0).sum()} of {len(same[0])} segments agree in {len(names)} values of pitch within 1e-4"
+def _of_pitch(values: dict[str, np.ndarray]) -> list[str]:
+    """The pitch's six plain statistics and the five of voiced stretches."""
+    return [name for name in values if "Segment" in name or (name.startswith("F0") and "Slope" not in name)]
+
+
+def _same(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray], name: str) -> np.ndarray:
+    return np.isclose(np.nan_to_num(ours[name]), theirs[name], rtol=1e-4, atol=0)
 
 
 def _parts(segments: list[str], ours: np.ndarray, theirs: np.ndarray) -> str:
@@ -191,7 +200,8 @@ def main(data: str, what: str = "segments") -> None:
     print(
         f"{high} of {len(found)} with r of {R_MIN} or more; {both} of them with a median error of {ERROR_MAX} or less"
     )
-    print(_the_same(ours, theirs))
+    same = [_same(ours, theirs, name) for name in _of_pitch(ours)]
+    print(f"{np.all(same, axis=0).sum()} of {len(segments)} segments agree in {len(same)} values of pitch within 1e-4")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,6 @@ from cueflow.tasks.ingest.signals import check_rate, reader_for
 from cueflow.tasks.ingest.tabular.stamps import (
     TimeColumn,
     in_seconds,
-    measured_rate,
     need_order,
     time_column,
     whole_packets,
@@ -186,7 +185,7 @@ def _rate_of(times_s: FloatArray) -> float | None:
     times_s = times_s[np.isfinite(times_s)]
     stamps = Held([times_s])
     need_order(stamps)
-    return measured_rate(whole_packets(stamps))
+    return whole_packets(stamps)[1]
 
 
 def _span(metadata: Any, stamps: TimeColumn) -> float | None:  # noqa: ANN401 - pyarrow is not typed here

@@ -17,7 +17,7 @@ from cueflow.schemas.session import Modality
 from cueflow.tasks.ingest import held
 from cueflow.tasks.ingest.held import Held, Numbers, steps
 from cueflow.tasks.ingest.raw import Query, Raw, Reader
-from cueflow.tasks.ingest.tabular.stamps import even_stamps, measured_rate, need_even, need_order, whole_packets
+from cueflow.tasks.ingest.tabular.stamps import even_stamps, need_even, need_order, whole_packets
 from cueflow.tasks.ingest.units import EXPECTED, agreed_unit, conversion, need_size
 
 _PACKET_SHARE = 0.02  # equal stamps of a list of intervals: several beats came in one packet
@@ -237,8 +237,7 @@ def _on_clock(raw: Raw, *, declared: float | None, tolerance: float) -> tuple[Nu
             raise StreamError(message, reason=Reason.RATE_MISSING)
         return None, raw.values, nominal
     need_order(raw.times_s)
-    stamps = whole_packets(raw.times_s)
-    measured = measured_rate(stamps)
+    stamps, measured = whole_packets(raw.times_s)
     check_rate(nominal, measured, tolerance=tolerance, source="the time stamps say")
     rate = nominal if nominal is not None else measured
     if rate is None:

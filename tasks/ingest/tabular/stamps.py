@@ -177,7 +177,7 @@ def measured_rate(times_s: Numbers) -> float | None:
     return 1.0 / last.mean  # without single lost samples
 
 
-def whole_packets(times_s: Numbers) -> Numbers:
+def whole_packets(times_s: Numbers) -> tuple[Numbers, float | None]:
     """Stamps of samples that arrived in packets and were stamped as fast as the computer could, made equal in each.
 
     `even_stamps` then lays them on lines, as it does where a packet's samples have one stamp.
@@ -189,17 +189,19 @@ def whole_packets(times_s: Numbers) -> Numbers:
 
     Returns
     -------
-    Numbers
+    stamps : Numbers
         As many; those given unless nine tenths of the time lie in the steps from packet to packet, of which there is
         one in five seconds at least.
+    rate : float or None
+        Theirs, as `measured_rate` has it.
     """
     rate = measured_rate(times_s)
     if rate is None:
-        return times_s
+        return times_s, None
     between = GAP_PERIODS / rate
     n_long, long_s, span = _long(times_s, between)
     if n_long < max(_FEWEST_PACKETS, span / _PACKET_S) or long_s < _PACKET_SHARE * span:
-        return times_s
+        return times_s, rate
     whole, at = Held(), float(times_s.read(0, 1)[0])
     for block, step in zip(blocks(times_s), steps(times_s), strict=True):
         begins = np.concatenate([np.zeros(len(block) - len(step), dtype=bool), step > between])
@@ -207,7 +209,7 @@ def whole_packets(times_s: Numbers) -> Numbers:
         firsts = np.concatenate([[at], block[begins]])
         whole.add(firsts[packet])
         at = float(firsts[-1])
-    return whole
+    return whole, measured_rate(whole)
 
 
 def _long(times_s: Numbers, limit_s: float) -> tuple[int, float, float]:
