@@ -114,7 +114,7 @@ class Tables:
         polars.LazyFrame
             dataset, session_id, subject_id, visit, every declared biomarker (each has one statistic) and every measure
             of the user's own actions (`action_<label>_…`) that any session has; null where the session has no value
-            with status ok. Where it has several, the one with the largest coverage.
+            with status ok. Where it has several, the one with the largest coverage, then the most evidence.
         """
         chosen = self._sessions
         if sessions is not None:

@@ -13,7 +13,7 @@ import duckdb
 from cueflow.schemas.tables import TABLES, arrow_schema
 from cueflow.storage.compaction.buckets import BUCKET, bucket_files
 from cueflow.storage.layout import PART, encoded
-from cueflow.storage.reading.wide import wide_names
+from cueflow.storage.reading.wide import PREFERRED, wide_names
 from cueflow.storage.scan import KEY, part_files
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def wide_view(names: Sequence[str]) -> str:
     -------
     str
         SQL. Only values of patients over whole sessions with status ok are taken; where a session has several, the one
-        with the largest coverage.
+        with the largest coverage, of equal ones the one with the most evidence.
     """
     wanted = "status = 'ok' AND value IS NOT NULL AND phase = 'session' AND role = 'patient'"
     return (
@@ -105,7 +105,7 @@ def wide_view(names: Sequence[str]) -> str:
         "SELECT s.dataset, s.session_id, s.subject_id, s.visit, v.* EXCLUDE (dataset, session_id)\n"
         "FROM sessions s LEFT JOIN (\n"
         "  SELECT * FROM (\n"
-        "    SELECT dataset, session_id, biomarker, arg_max(value, coverage) AS value\n"
+        f"    SELECT dataset, session_id, biomarker, arg_max(value, ({', '.join(PREFERRED)})) AS value\n"
         f"    FROM biomarkers WHERE {wanted} GROUP BY dataset, session_id, biomarker\n"
         f"  ) PIVOT (first(value) FOR biomarker IN ({', '.join(map(_quoted, names))}))\n"
         ") v ON v.dataset = s.dataset AND v.session_id = s.session_id"

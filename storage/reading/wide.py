@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 _SESSION = ("dataset", "session_id")
 _HEAD = (*_SESSION, "subject_id", "visit")
 
+PREFERRED = ("coverage", "n_evidence", "value")
+"""Of several values of a session the one that is largest by these, the value itself only so that it is always the same:
+a room's microphone and a snippet to know a voice by both cover all of themselves."""
+
 
 def wide_names(sessions: pl.DataFrame) -> tuple[str, ...]:
     """Columns of the wide view after its ids.
@@ -70,7 +74,7 @@ def wide_frame(
     taken = pl.all_horizontal(
         pl.col("status") == "ok", pl.col("value").is_not_null(), pl.col("phase") == phase, pl.col("role") == role
     )
-    read = biomarkers.select(*_SESSION, "biomarker", "value", "coverage", "status", "phase", "role")
+    read = biomarkers.select(*_SESSION, "biomarker", *PREFERRED, "status", "phase", "role")
     if few is None:
         rows = collected(read.filter(taken))
     else:  # one condition decodes one column whole; of the others only the rows that it leaves are decoded
@@ -79,15 +83,15 @@ def wide_frame(
 
 
 def _turned(head: pl.DataFrame, rows: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-    """A column per biomarker, a row per session of `head`; of several values the best covered one."""
+    """A column per biomarker, a row per session of `head`; of several values the one preferred."""
     import polars as pl
 
     where = head.select(_SESSION).with_row_index("row")
     column = pl.col("biomarker").cast(pl.Enum(names), strict=False).to_physical().alias("column")
-    placed = rows.select(*_SESSION, column, "value", "coverage").drop_nulls("column").join(where, on=list(_SESSION))
+    placed = rows.select(*_SESSION, column, *PREFERRED).drop_nulls("column").join(where, on=list(_SESSION))
     cells = placed["row"].to_numpy().astype(np.int64) * len(names) + placed["column"].to_numpy()
     if len(cells) and np.bincount(cells).max() > 1:
-        placed = placed.sort("coverage", nulls_last=False)
+        placed = placed.sort(PREFERRED, nulls_last=False)
         cells = placed["row"].to_numpy().astype(np.int64) * len(names) + placed["column"].to_numpy()
     values = np.full((len(names), head.height), np.nan)
     values[cells % len(names), cells // len(names)] = placed["value"].to_numpy()  # the last one stays

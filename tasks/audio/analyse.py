@@ -28,7 +28,7 @@ from cueflow.tasks.audio.summary import (
     quality_of,
     view_of,
 )
-from cueflow.tasks.audio.talk.people import People, people_of
+from cueflow.tasks.audio.talk.people import SPEAKER, People, introduced, people_of
 from cueflow.tasks.audio.talk.speakers import find_speakers
 from cueflow.tasks.audio.talk.timing import Flags
 from cueflow.tasks.audio.talk.words import recognised_measure, spoken_in, word_measures
@@ -270,13 +270,10 @@ def _events(scene: _Scene, whole: View, window: Window) -> tuple[Event, ...]:
         if people.owner is None:
             own, other = scene.talkers(k)
             found += talk_events(own, other, window, speaker=role.speaker, both_p=speakers.both)
-        evidence: dict[str, float | str] = {"speech_s": round(float(view.speech.sum()) * FRAME_S, 2)}
-        if role.role:
-            evidence |= {"role_rule": role.rule, "role_confidence": round(role.confidence or 0.0, 3)}
-        found.append(
-            Event("speaker", role.speaker, window.start_s, window.end_s, role.confidence, evidence, role.speaker)
-        )
-    return tuple(sorted(found, key=lambda event: event.start_s))
+        spoke = {"speech_s": round(float(view.speech.sum()) * FRAME_S, 2)}
+        name = role.speaker
+        found.append(Event(SPEAKER, name, window.start_s, window.end_s, evidence=spoke, speaker=name))
+    return introduced(sorted(found, key=lambda event: event.start_s), people.roles)
 
 
 def _turn(whole: View, span: tuple[int, int], start_s: float) -> Event:

@@ -15,7 +15,7 @@ from cueflow.schemas.session import Role
 from cueflow.tasks.audio.signal.stream import FRAME_S
 from cueflow.tasks.audio.signal.vad import runs
 from cueflow.tasks.audio.talk.following import following
-from cueflow.tasks.audio.talk.people import matched
+from cueflow.tasks.audio.talk.people import introduced, matched
 from cueflow.tasks.audio.talk.turns import both, exchanges, joined, moments, turn_taking
 from cueflow.tasks.clock.lines import Offset
 
@@ -316,7 +316,8 @@ def _named(result: StreamResult, known: dict[str, FloatArray]) -> StreamResult:
     found = result.findings
     if found is None or found.heard is None or not found.speakers:
         return result
-    return replace(result, findings=replace(found, speakers=matched(found.heard.prints, found.speakers, known)))
+    roles = matched(found.heard.prints, found.speakers, known)
+    return replace(result, findings=replace(found, speakers=roles, events=introduced(found.events, roles)))
 
 
 def _apart(one: Heard, two: Heard) -> tuple[tuple[Voice, Flags], tuple[Voice, Flags]]:

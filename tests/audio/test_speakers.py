@@ -10,7 +10,7 @@ import pytest
 from cueflow.schemas.biomarkers.voice_turns import VOICE_TURNS
 from cueflow.schemas.config import AudioConfig
 from cueflow.schemas.reasons import Reason, Status
-from cueflow.schemas.results import Heard, SpeakerRole, StreamResult
+from cueflow.schemas.results import Event, Heard, SpeakerRole, StreamResult
 from cueflow.schemas.session import Role
 from cueflow.tasks.audio.analyse import Setting, analyse_audio
 from cueflow.tasks.audio.dialogue import between_recordings, heard_on
@@ -202,6 +202,27 @@ def test_a_voice_print_gives_a_room_its_roles():
     assert first == unknown[0]
     assert (second.role, second.rule, second.confidence) == ("patient", "voice_print", 1.0)
     assert matched(prints, unknown, {"patient": np.eye(256)[9]}) == unknown
+
+
+def test_who_was_known_by_a_snippet_is_introduced_with_rule_and_confidence(heard_alone):
+    """A room in which the second of two voices is the patient's, whose own recording is there."""
+    patient, _ = heard_alone
+    own = patient.findings.heard.prints[0]
+    other = np.roll(own, 1) * np.resize([1.0, -1.0], 256)
+    events = tuple(
+        Event("speaker", name, 0.0, 9.0, evidence={"speech_s": 4.0}, speaker=name) for name in ("s1", "s2")
+    )
+    room = replace(
+        patient.findings, speakers=(SpeakerRole("s1"), SpeakerRole("s2")), events=events,
+        heard=replace(patient.findings.heard, prints=np.stack([other, own])),
+    )  # fmt: skip
+    *_, named = between_recordings([patient, stream(room, "room")])
+    first, second = named.findings.events
+    assert first == events[0]
+    assert (second.score, second.evidence) == (
+        1.0,
+        {"speech_s": 4.0, "role_rule": "voice_print", "role_confidence": 1.0},
+    )
 
 
 class TestFollowing:

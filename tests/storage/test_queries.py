@@ -81,6 +81,20 @@ def test_wide_has_a_row_per_session_and_takes_the_value_with_most_coverage(root,
     assert open_tables(root).wide(role="clinician").collect()["hrv_rmssd"].null_count() == 3
 
 
+def test_of_values_that_cover_as_much_wide_takes_the_one_with_most_evidence(root, rows):
+    tables = rows("S4", "run-c")
+    n = tables["biomarkers"].num_rows
+    for name, values in (("coverage", [1.0] * n), ("n_evidence", [float(i % 3) for i in range(n)])):
+        at = tables["biomarkers"].column_names.index(name)
+        tables["biomarkers"] = tables["biomarkers"].set_column(at, name, pa.array(values))
+    with TableStore(root, "d").writing(root_fingerprint="f", session_ids=["S4"]) as store:
+        store.commit_session("S4", tables, run_id="run-c")
+    most = float(sum(b"run-c")) + 5  # rows 2 and 5 rest on most, and of these the larger value is taken
+    assert open_tables(root).wide().collect()["hrv_rmssd"].to_list()[3] == most
+    asked = query(root, "SELECT hrv_rmssd FROM wide WHERE session_id = 'S4'")
+    assert asked.to_pylist() == [{"hrv_rmssd": most}]
+
+
 def test_wide_has_the_measures_of_own_actions_too(root, rows):
     tables = rows("S4", "run-c")
     names = ["action_wave_rate", "action_nod_then_wave_share", *tables["biomarkers"]["biomarker"].to_pylist()[2:]]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cueflow.schemas.results import FloatArray, SpeakerRole
+from cueflow.schemas.results import Event, FloatArray, SpeakerRole
 from cueflow.schemas.session import Role
 from cueflow.tasks.audio.signal.level import decibels
 from cueflow.tasks.audio.signal.vad import runs
@@ -17,6 +18,7 @@ Flags = NDArray[np.bool_]
 Labels = NDArray[np.int64]
 
 OWNER_DB = 6.0  # on a person's own microphone the person is at least this much louder than anybody else
+SPEAKER = "speaker"  # the kind of event that says who somebody is
 MOST, FIRST = "patient_speaks_most", "clinician_speaks_first"
 _ABOVE_DB = 10.0  # over the usual level of the loudest other voice: louder is the owner
 _EDGE, _DIP = 15, 30  # frames: how long the owner may be below the limit at the ends of speech, and within it
@@ -158,3 +160,30 @@ def matched(
             confidence = float(np.clip(0.5 + (alike[best] - alike[second]) / (2.0 * (1.0 - SAME_MIN)), 0.0, 1.0))
             out[best] = SpeakerRole(out[best].speaker, role, "voice_print", confidence)
     return tuple(out)
+
+
+def introduced(events: Sequence[Event], roles: Sequence[SpeakerRole]) -> tuple[Event, ...]:
+    """Events of which those that introduce a speaker say the speaker's role, its rule and how sure that is.
+
+    Parameters
+    ----------
+    events : sequence of Event
+        Of a recording; one of kind `speaker` for each.
+    roles : sequence of SpeakerRole
+        Of its speakers.
+
+    Returns
+    -------
+    tuple of Event
+        In the same order. The score is the confidence; without a role nothing is added.
+    """
+    known = {role.speaker: role for role in roles if role.role}
+
+    def one(event: Event) -> Event:
+        role = known.get(event.speaker) if event.kind == SPEAKER else None
+        if role is None:
+            return event
+        said = {"role_rule": role.rule, "role_confidence": round(role.confidence or 0.0, 3)}
+        return replace(event, score=role.confidence, evidence={**event.evidence, **said})
+
+    return tuple(one(event) for event in events)
