@@ -26,7 +26,7 @@ from cueflow.tasks.audio.tracks import VoiceModels
 RATE = 16_000
 FILES = ("speech_asr/libri-1088-134315-0000.wav", "speech_asr/librivox_0870.wav", "speech_diar/sample.wav")
 GROUPS = (
-    "f0_hz", "f0_st", "voice_jitter", "voice_shimmer", "voice_hnr", "voice_cpp", "voice_gne", "voice_h1h2",
+    "voice_f0_st", "voice_f0", "voice_jitter", "voice_shimmer", "voice_hnr", "voice_cpp", "voice_gne", "voice_h1h2",
     "voice_formant", "voice_alpha", "voice_mfcc", "loudness", "speech_share", "speech_pause", "speech_articulation",
     "speech_syllables_npvi", "egemaps_f0", "egemaps_loudness", "egemaps_mfcc",
 )  # fmt: skip

@@ -27,7 +27,7 @@ _COMPARED = (
     ("blinks", "face_blink_rate", "blink_rate", "1/min"),
     ("nods", "head_nod_rate", "nod_rate", "1/min"),
     ("smiles", "face_smile_rate", "smile_rate", "1/min"),
-    ("voice pitch", "f0_hz_mean", "f0_mean", "Hz"),
+    ("voice pitch", "voice_f0_mean", "f0_mean", "Hz"),
     ("speaking share", "speech_share", "speaking_share", ""),
     ("syllables", "speech_articulation_rate", "articulation_rate", "1/s"),
     ("heart rate", "hr_mean", "hr_mean", "1/min"),

@@ -117,7 +117,7 @@ def query(
     TablesError
         If `--verify` finds a damaged file.
     """
-    from cueflow.cli.printing import print_examples, print_rows
+    from cueflow.cli.printing import print_examples, print_rows, say_names
     from cueflow.schemas.errors import TablesError
     from cueflow.storage.reading.queries import query as ask
 
@@ -130,7 +130,10 @@ def query(
         if damaged := verify_tables(tables)[1]:
             message = f"{len(damaged)} files are damaged or missing: `cueflow check {tables.name} --tables` names them."
             raise TablesError(message)
-    print_rows(ask(tables, sql, memory_limit=memory, timeout_s=timeout), output.value, out)
+    rows = ask(tables, sql, memory_limit=memory, timeout_s=timeout)
+    print_rows(rows, output.value, out)
+    if not rows.num_rows:
+        say_names(sql)
 
 
 def report(

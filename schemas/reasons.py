@@ -48,6 +48,8 @@ class Reason(StrEnum):
     BAND_LIMITED = "band_limited"
     HUM = "hum"
     OFFSET = "offset"
+    SAMPLES_MISSING = "samples_missing"
+    TRACK_SHORT = "track_short"
     NO_TRANSCRIPT = "no_transcript"
     TRANSCRIPT_ELSEWHERE = "transcript_elsewhere"
     NO_RECOGNISER = "no_recogniser"
@@ -145,6 +147,8 @@ SENTENCES: dict[Reason, str] = {
     Reason.BAND_LIMITED: "The recording has no sound in a band that this measure needs.",
     Reason.HUM: "Mains hum is nearly as loud as the speech.",
     Reason.OFFSET: "The samples lie far off zero: the recorder is not in order.",
+    Reason.SAMPLES_MISSING: "Samples of the recording are missing, or are no numbers.",
+    Reason.TRACK_SHORT: "The sound of this video begins late or ends early: there is none for part of the picture.",
     Reason.NO_TRANSCRIPT: "There is no transcript beside the recording.",
     Reason.TRANSCRIPT_ELSEWHERE: "All times of the transcript lie outside the recording; it may be another one's.",
     Reason.NO_RECOGNISER: "Words were not looked for in the sound: audio.recognise is off.",

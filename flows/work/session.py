@@ -281,6 +281,7 @@ class SessionWork:
 _MISTAKEN = frozenset({
     Reason.PICTURE_TOO_DARK, Reason.PICTURE_TOO_SMALL, Reason.PICTURE_UPSIDE_DOWN,
     Reason.WRONG_SIGNAL, Reason.LEAD_INVERTED, Reason.LEADS_MISNAMED, Reason.UNIT_WRONG, Reason.FILE_TRUNCATED,
+    Reason.NO_VOICE, Reason.SAMPLES_MISSING, Reason.TRACK_SHORT,
 })  # fmt: skip
 """Something went wrong when it was recorded, copied or declared, and somebody has to look."""
 

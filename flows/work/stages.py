@@ -58,6 +58,8 @@ LIBRARIES: dict[Group, tuple[str, ...]] = {
     Group.PHYSIOLOGY: ("scipy.signal",),
 }
 
+UNHEARD_S = 1.0  # of a picture without sound; tracks of one recording end up to half a second apart
+
 
 @cache
 def model_store() -> ModelStore:
@@ -252,7 +254,7 @@ def video_models() -> VideoModels:
 def _audio(job: StageJob, stream: Stream, path: Path, progress: Progress) -> Findings:
     from cueflow.tasks.audio.analyse import Setting, analyse_audio
     from cueflow.tasks.audio.tracks import VoiceModels
-    from cueflow.tasks.ingest.audio import audio_blocks, audio_start_s, probe_audio
+    from cueflow.tasks.ingest.audio import audio_blocks, audio_start_s, probe_audio, unheard_s
 
     length = probe_audio(path).duration_s or float("inf")
     start_s = (stream.start_s or 0.0) + audio_start_s(path)
@@ -264,7 +266,7 @@ def _audio(job: StageJob, stream: Stream, path: Path, progress: Progress) -> Fin
         recognised = recognise(
             audio_blocks(path, channel=stream.channel), model_path("whisper_tiny_en"), start_s=start_s
         )
-    return analyse_audio(
+    found = analyse_audio(
         audio_blocks(path, channel=stream.channel),
         Setting(
             start_s=start_s,
@@ -279,6 +281,9 @@ def _audio(job: StageJob, stream: Stream, path: Path, progress: Progress) -> Fin
         config=job.config.audio,
         progress=lambda seconds: progress(min(seconds / length, 1.0)),
     )
+    if found.status is Status.OK and unheard_s(path, sound_s=found.end_s - found.start_s) > UNHEARD_S:
+        return replace(found, status=Status.LOW_QUALITY, reason=Reason.TRACK_SHORT)
+    return found
 
 
 def _transcript(

@@ -112,6 +112,23 @@ def find_biomarker(name: str) -> Biomarker | None:
     return BIOMARKERS.get(name) or action_biomarker(name)
 
 
+def named_elsewhere(name: str) -> tuple[str, ...]:
+    """Measures that other tools, or earlier versions, call so; in any case of letters.
+
+    Parameters
+    ----------
+    name : str
+        A name that may be an alias.
+
+    Returns
+    -------
+    tuple of str
+        Names of biomarkers; empty where nobody calls one so.
+    """
+    wanted = name.casefold()
+    return tuple(b.name for b in BIOMARKERS.values() if wanted in {alias.casefold() for alias in b.aliases})
+
+
 def in_order(names: Iterable[str]) -> tuple[Biomarker, ...]:
     """Declarations in the order of the registry, one modality after the other; in each, a user's own actions last.
 

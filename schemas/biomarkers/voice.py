@@ -34,10 +34,11 @@ def _pitch(
     statistic: str, unit: str, what: str, plausible: tuple[float, float], *aliases: str, scale: str = "st"
 ) -> Biomarker:
     return Biomarker(
-        name=f"f0_{scale}_{statistic}", modality="audio", unit=unit, statistic=statistic,
+        name=f"voice_f0_{statistic}" if scale == "hz" else f"voice_f0_{scale}_{statistic}",
+        modality="audio", unit=unit, statistic=statistic,
         definition=f"{what} of the fundamental frequency over voiced frames of speech.",
         source=_EGEMAPS if scale == "st" else _BOERSMA, method=PITCH_METHOD, evidence=Evidence(3.0, VOICE),
-        plausible=plausible, aliases=aliases,
+        plausible=plausible, aliases=(f"f0_{scale}_{statistic}", *aliases),
     )  # fmt: skip
 
 
@@ -72,7 +73,7 @@ _PITCH = (
     _pitch("mean", "Hz", "Mean", (60, 450), "f0_mean_hz", "meanF0", scale="hz"),
     _pitch("sd", "Hz", "Standard deviation", (1, 150), "f0_sd_hz", "stdevF0", scale="hz"),
     _pitch("p20", "Hz", "20th percentile", (50, 400), scale="hz"),
-    _pitch("p50", "Hz", "Median", (60, 450), "f0_p50_hz", "voice_f0_p50", scale="hz"),
+    _pitch("p50", "Hz", "Median", (60, 450), "f0_p50_hz", scale="hz"),
     _pitch("p80", "Hz", "80th percentile", (60, 500), scale="hz"),
     _pitch("floor", "Hz", "Half the first quartile, below which frames are left out,", (25, 250), scale="hz"),
     _pitch("ceiling", "Hz", "2.5 times the third quartile, above which frames are left out,", (120, 1250), scale="hz"),

@@ -27,7 +27,8 @@ def _cycles(name: str, unit: str, what: str, plausible: tuple[float, float], *al
 def _frames(
     name: str, unit: str, what: str, *aliases: str, plausible: tuple[float, float], how: tuple[str, str]
 ) -> Biomarker:
-    statistic = name.rsplit("_", 1)[1]
+    ending = name.rsplit("_", 1)[-1]
+    statistic = ending if ending in _STATISTICS else "mean"  # as the field calls them: voice_hnr is a mean
     return Biomarker(
         name=f"voice_{name}", modality="audio", unit=unit, statistic=statistic,
         definition=f"{_STATISTICS[statistic]} over voiced frames of speech of the {what}.",
@@ -52,19 +53,17 @@ VOICE_QUALITY: tuple[Biomarker, ...] = (
     _cycles("shimmer_apq5", "%", f"{_AWAY_TOP} five over the mean", (0, 20), "apq5Shimmer"),
     _cycles("shimmer_apq11", "%", f"{_AWAY_TOP} eleven over the mean", (0, 30), "apq11Shimmer"),
     _cycles("shimmer_dda", "%", "Three times the three-point amplitude perturbation", (0, 60), "ddaShimmer"),
-    _frames("hnr_mean", "dB", "harmonics-to-noise ratio, by cross-correlation of neighbouring pieces", "HNR",
-            "voice_hnr",
-            plausible=(-5, 40), how=("cross_correlation", _BOERSMA)),
+    _frames("hnr", "dB", "harmonics-to-noise ratio, by cross-correlation of neighbouring pieces", "HNR",
+            "voice_hnr_mean", plausible=(-5, 40), how=("cross_correlation", _BOERSMA)),
     _frames("hnr_sd", "dB", "harmonics-to-noise ratio", plausible=(0, 20), how=("cross_correlation", _BOERSMA)),
-    _frames("cpp_mean", "dB", "cepstral peak prominence, smoothed over .5 ms and 20 ms, peak 60 to 330 Hz", "CPPS",
-            "voice_cpps",
-            plausible=(2, 30), how=("cepstrum", _CPP)),
-    _frames("cpp_sd", "dB", "cepstral peak prominence, smoothed over .5 ms and 20 ms", plausible=(0, 15),
+    _frames("cpps", "dB", "cepstral peak prominence, smoothed over .5 ms and 20 ms, peak 60 to 330 Hz", "CPPS",
+            "voice_cpp_mean", plausible=(2, 30), how=("cepstrum", _CPP)),
+    _frames("cpps_sd", "dB", "cepstral peak prominence, smoothed over .5 ms and 20 ms", plausible=(0, 15),
             how=("cepstrum", _CPP)),
-    _frames("gne_mean", "1", "glottal-to-noise excitation ratio, bands of 1 kHz at least 500 Hz apart", "voice_gne",
+    _frames("gne", "1", "glottal-to-noise excitation ratio, bands of 1 kHz at least 500 Hz apart", "voice_gne_mean",
             plausible=(0.3, 1), how=("envelope_correlation", _GNE)),
-    _frames("h1h2_mean", "dB", "level of the first harmonic over that of the second, formants not taken out",
-            "voice_h1h2", plausible=(-25, 30), how=("spectrum_50ms", _KLATT)),
+    _frames("h1h2", "dB", "level of the first harmonic over that of the second, formants not taken out",
+            "voice_h1h2_mean", plausible=(-25, 30), how=("spectrum_50ms", _KLATT)),
 )  # fmt: skip
 
 _FORMANTS = {1: (200.0, 1200.0), 2: (600.0, 3000.0), 3: (1500.0, 4000.0), 4: (2400.0, 5300.0)}

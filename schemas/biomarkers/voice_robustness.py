@@ -4,8 +4,8 @@ from __future__ import annotations
 
 _CONDITIONS = ("noise 20 dB below the speech", "noise 10 dB below", "reverberation of .6 s", "20 dB less gain")
 _MOVED: dict[str, tuple[str, str, str, str]] = {
-    "f0_hz": ("0", ".01", ".01", "0"),
-    "f0_st": (".02", ".10", ".13", "0"),
+    "voice_f0_st": (".02", ".10", ".13", "0"),
+    "voice_f0": ("0", ".01", ".01", "0"),
     "voice_jitter": (".01", ".10", ".14", "0"),
     "voice_shimmer": (".05", ".13", ".41", "0"),
     "voice_hnr": ("1.2", "3.3", "1.0", "0"),

@@ -16,16 +16,19 @@ from cueflow.schemas.results import Event, Findings, FloatArray, Heard, Measure,
 from cueflow.schemas.session import Exclusion, Role
 from cueflow.tasks.audio.dialogue import BESIDE, LATENCY, OVER, Voice, alone, talk_events, talk_measures
 from cueflow.tasks.audio.geneva.contours import descriptors
+from cueflow.tasks.audio.signal.held import with_held
 from cueflow.tasks.audio.signal.level import decibels
-from cueflow.tasks.audio.signal.stream import FRAME_S
+from cueflow.tasks.audio.signal.recorder import Recorder
+from cueflow.tasks.audio.signal.stream import FRAME_S, HOP
 from cueflow.tasks.audio.signal.vad import runs, sharpened, speech_frames
 from cueflow.tasks.audio.summary import (
     CLIPPED_SHARE_MAX,
+    GONE_SHARE_MIN,
     OFFSET_MAX,
     View,
-    clipped_in_speech,
     measures_of,
     quality_of,
+    share_in_speech,
     view_of,
 )
 from cueflow.tasks.audio.talk.people import SPEAKER, People, introduced, people_of
@@ -36,7 +39,7 @@ from cueflow.tasks.audio.tracks import Tracks, VoiceModels, measure_tracks
 from cueflow.tasks.ingest.transcripts import Utterance
 from cueflow.tasks.windows import excluded, measuring_windows, per_second, within
 
-VERSION = "13"
+VERSION = "14"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +70,12 @@ class _Scene:
     used: Flags
     times: FloatArray
     pause_min_s: float
+    recorder: Recorder
 
     def view(self, speech: Flags, window: Window) -> View:
         others = self.speech & ~speech
         used = self.used & within(self.times, window)
-        return view_of(self.tracks, speech, used, others=others, pause_min_s=self.pause_min_s)
+        return view_of(self.tracks, speech, used, others=others, pause_min_s=self.pause_min_s, recorder=self.recorder)
 
     def talkers(self, k: int) -> tuple[Voice, Voice]:
         """One speaker, and all others as one, each while holding the floor."""
@@ -126,11 +130,14 @@ def analyse_audio(
         progress=progress,
     )
     times = tracks.times_s + setting.start_s
-    speech = sharpened(speech_frames(tracks.probability, threshold=config.vad_threshold), tracks.frames.power)
+    lost, heard = tracks.lost, speech_frames(tracks.probability, threshold=config.vad_threshold)
+    speech = sharpened(with_held(heard, tracks.frames.f0_hz, tracks.frames.power), tracks.frames.power)
     known = config.speakers if setting.role is Role.ROOM else 0
     speakers = find_speakers(tracks.prints, speech, tracks.local, known=known)
     people = people_of(speakers, tracks.frames.power, role=setting.role, rule=config.role_rule)
-    scene = _Scene(tracks, people, speech, ~excluded(times, setting.exclusions), times, config.pause_min_s)
+    used = ~excluded(times, setting.exclusions) & ~lost
+    recorder = tracks.meter.result(speech, lost)
+    scene = _Scene(tracks, people, speech, used, times, config.pause_min_s, recorder)
     end_s = setting.start_s + len(times) * FRAME_S
     windows = measuring_windows(setting.start_s, end_s, setting.phases)
     own = people.own(speech)
@@ -173,9 +180,11 @@ def _own_prints(people: People) -> FloatArray:
 def _state(whole: View, people: People) -> tuple[Status, Reason | None]:
     if not whole.speech.any():
         return Status.TOO_SHORT, Reason.NO_VOICE
-    if clipped_in_speech(whole) > CLIPPED_SHARE_MAX:
+    if float(whole.tracks.frames.gone.mean()) >= GONE_SHARE_MIN * HOP:
+        return Status.LOW_QUALITY, Reason.SAMPLES_MISSING
+    if share_in_speech(whole.tracks.frames.clipped, whole) > CLIPPED_SHARE_MAX:
         return Status.LOW_QUALITY, Reason.CLIPPED
-    if abs(whole.tracks.recorder.offset) > OFFSET_MAX:
+    if abs(whole.recorder.offset) > OFFSET_MAX:
         return Status.LOW_QUALITY, Reason.OFFSET
     if people.mixed:
         return Status.LOW_QUALITY, Reason.SEVERAL_SPEAKERS
@@ -222,9 +231,9 @@ def _counted(scene: _Scene, view: View) -> dict[str, float]:
     labels = scene.people.speakers.labels[view.speech]
     several = scene.people.speakers.count > 1
     return {
-        "level_band_max": scene.tracks.recorder.band_hz,
-        "level_hum_ratio": scene.tracks.recorder.hum_db,
-        "level_offset_mean": scene.tracks.recorder.offset,
+        "level_band_max": scene.recorder.band_hz,
+        "level_hum_ratio": scene.recorder.hum_db,
+        "level_offset_mean": scene.recorder.offset,
         "speech_speaker_count": float(len(np.unique(labels))),
         "speech_speaker_likeness": scene.people.speakers.similarity if several else float("nan"),
     }

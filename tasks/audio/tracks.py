@@ -20,8 +20,8 @@ from cueflow.tasks.audio.quality.glottal import first_harmonics, glottal_to_nois
 from cueflow.tasks.audio.quality.harmonicity import harmonicity
 from cueflow.tasks.audio.quality.periods import Cycles, find_cycles
 from cueflow.tasks.audio.quality.pitch import track_pitch
-from cueflow.tasks.audio.signal.level import clipped_samples, frame_power
-from cueflow.tasks.audio.signal.recorder import Recorder, RecorderMeter
+from cueflow.tasks.audio.signal.level import clipped_samples, frame_power, gone_samples
+from cueflow.tasks.audio.signal.recorder import RecorderMeter
 from cueflow.tasks.audio.signal.spectrum import SpectralFrames, spectral_frames
 from cueflow.tasks.audio.signal.stream import CONTEXT, FRAME_S, HOP, RATE_HZ, Chunk, chunks
 from cueflow.tasks.audio.signal.vad import Leveller, VoiceDetector, on_frames
@@ -30,10 +30,12 @@ from cueflow.tasks.audio.talk.segmentation import LocalTalk, SegmentationCollect
 
 F32 = NDArray[np.float32]
 
-_NO_SAMPLES = "the recording holds no audio samples; check its export"
+_NO_SAMPLES = "the recording holds less than 10 ms of sound: check its export"
 _SPEECH_LIKE = 0.5  # probability from which on a frame's sound goes into a voice print
 _LEAD = 50  # frames of context in which the path of the pitch settles
 _LONG = 960  # samples of the longest window that starts on a frame
+_MENDED = 16  # samples of a frame that may be missing: with more of them filled in, it was not recorded
+_REACH = 3  # frames on either side of such a one that its windows reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +51,14 @@ class VoiceModels:
 class FrameTracks:
     """Tracks of n frames.
 
-    `power` re full scale²; `clipped` samples in the frame; `f0_hz`, `hnr_db`, `cpp_db`, `h1_h2_db` (n,) and
+    `power` re full scale²; `clipped` and `gone` samples in the frame; `f0_hz`, `hnr_db`, `cpp_db`, `h1_h2_db` (n,) and
     `formants_hz` (n, 4), NaN where unvoiced; `gne` (n,) the glottal-to-noise excitation
     ratio of every second voiced frame, else NaN.
     """
 
     power: F32
     clipped: NDArray[np.uint8]
+    gone: NDArray[np.uint8]
     f0_hz: F32
     hnr_db: F32
     cpp_db: F32
@@ -75,7 +78,7 @@ class Tracks:
     `cycles` the marks of glottal cycles in s after the first sample, with a NaN mark
     wherever two pieces meet that were searched apart; `prints` the voice prints of windows with speech; `local` who
     speaks within windows of 10 s;
-    `recorder` how the recording was made.
+    `meter` what its spectra say of the recorder.
     """
 
     probability: F32
@@ -85,12 +88,19 @@ class Tracks:
     cycles: Cycles
     prints: Prints
     local: LocalTalk
-    recorder: Recorder
+    meter: RecorderMeter
 
     @property
     def times_s(self) -> NDArray[np.float64]:
         """Middles of the frames, s after the first sample, shape (n,)."""
         return np.asarray((np.arange(len(self.probability)) + 0.5) * FRAME_S, dtype=np.float64)
+
+    @property
+    def lost(self) -> NDArray[np.bool_]:
+        """Frames that were not recorded, or whose windows reach such ones, shape (n,)."""
+        from scipy.ndimage import binary_dilation
+
+        return np.asarray(binary_dilation(self.frames.gone > _MENDED, iterations=_REACH))
 
 
 def measure_tracks(
@@ -145,7 +155,7 @@ def measure_tracks(
             geneva.add(_geneva(chunk))
             likely = on_frames(probabilities[-1], chunk.n_frames) >= _SPEECH_LIKE
             collector.feed(chunk.samples, likely, lead=CONTEXT)
-            meter.feed(chunk.core, chunk.raw, likely)
+            meter.feed(chunk.core, chunk.raw[~chunk.gone])
         if progress is not None:
             progress((chunk.first_frame * HOP + len(chunk.raw)) / RATE_HZ)
     if frames.empty:
@@ -160,7 +170,7 @@ def measure_tracks(
         cycles=_apart(cycles),
         prints=collector.prints(),
         local=segmentation.finish(),
-        recorder=meter.result(),
+        meter=meter,
     )
 
 
@@ -205,6 +215,7 @@ def _frame_tracks(chunk: Chunk, *, floor_hz: float, ceiling_hz: float, peak: flo
     tracks = FrameTracks(
         power=frame_power(chunk.core, n_frames=n),
         clipped=clipped_samples(chunk.raw, n_frames=n),
+        gone=gone_samples(chunk.gone, n_frames=n),
         f0_hz=f0,
         hnr_db=harmonicity(chunk.samples, voiced, floor_hz=floor_hz),
         cpp_db=peak_prominence(chunk.samples, voiced),

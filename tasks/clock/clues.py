@@ -84,7 +84,7 @@ def loudness(path: Path, *, start_s: float = 0.0, channel: str = "") -> Trace:
     blocks = audio_blocks(path, rate=_AUDIO_HZ, channel=channel)
     parts = [np.zeros(0)]
     for block in blocks:
-        whole = block[: len(block) - len(block) % size]
+        whole = np.nan_to_num(block[: len(block) - len(block) % size])
         parts.append((whole.astype(np.float64).reshape(-1, size) ** 2).mean(axis=1))
     power = np.concatenate(parts)
     top = float(power.max(initial=0.0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
-from cueflow.tasks.ingest.container import decoded_frames, duration_of, opened, promised_s, unread_bytes
+from cueflow.tasks.ingest.container import decoded_frames, duration_of, is_cover, opened, promised_s, unread_bytes
 
 Block = NDArray[np.float32]
 WHOLE_SHARE = 0.9  # a file whose sound ends before this share of what its header says is cut, not just rounded
@@ -86,11 +87,42 @@ def audio_start_s(path: Path) -> float:
         return max(float(late_s), 0.0)
 
 
+def unheard_s(path: Path, *, sound_s: float) -> float:
+    """How much of a video's picture has no sound.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    sound_s : float
+        How long its sound is, s.
+
+    Returns
+    -------
+    float
+        Seconds of picture before the sound begins or after it has ended; 0 where there is no picture.
+    """
+    import av
+
+    with opened(path) as container:
+        pictures = [track for track in container.streams.video if not is_cover(track)]
+        if not pictures:
+            return 0.0
+        track = container.streams.best("video") or pictures[0]
+        length, zero = duration_of(container, track), (container.start_time or 0) / float(av.time_base)
+        first = float((track.start_time or 0) * track.time_base) - zero
+    begin = audio_start_s(path)
+    last = first + (length or 0.0)
+    heard = max(min(last, begin + sound_s) - max(first, begin), 0.0)
+    return max(last - first - heard, 0.0)
+
+
 def audio_blocks(path: Path, *, rate: int = 16000, channel: str = "", block_s: float = 30.0) -> Iterator[Block]:
     """Decode, resample and cut the sound into blocks.
 
-    Where the time stamps jump by more than .1 s the sound was not recorded: silence stands there, so that what follows
-    keeps its place. The resampler is linear-phase and carries its state, so that blocks join without a seam.
+    Where the time stamps jump by more than .1 s the sound was not recorded: NaN stands there, as where a sample is no
+    number, so that what follows keeps its place. The resampler is linear-phase and carries its state, so that blocks
+    join without a seam; it is given a straight line where samples are missing.
 
     Parameters
     ----------
@@ -106,7 +138,7 @@ def audio_blocks(path: Path, *, rate: int = 16000, channel: str = "", block_s: f
     Yields
     ------
     ndarray of float32, shape (n,)
-        Samples between −1 and 1.
+        Samples between −1 and 1, NaN where there was none.
 
     Raises
     ------
@@ -157,8 +189,8 @@ def _mono(container: Any, track: Any, *, rate: int, channel: str) -> Iterator[Bl
         if frame.format.is_planar and frame.layout.nb_channels > _MOST_PLANES:
             continue  # PyAV reads beyond its array of planes; such frames come of damaged AAC
         for _ in range(clock.missing_s(frame)):
-            yield from resample(np.zeros(frame.sample_rate, dtype=np.float32), frame.sample_rate)
-        yield from resample(np.zeros(clock.rest(frame), dtype=np.float32), frame.sample_rate)
+            yield from resample(_nothing(frame.sample_rate), frame.sample_rate)
+        yield from resample(_nothing(clock.rest(frame)), frame.sample_rate)
         yield from resample(_pick(_samples(frame), index), frame.sample_rate)
     yield from resample.flush()
 
@@ -187,29 +219,58 @@ class _Clock:
         return round((self._hole_s % 1.0) * int(frame.sample_rate))
 
 
+def _nothing(n: int) -> Block:
+    return np.full(n, np.nan, dtype=np.float32)
+
+
 class _Resampler:
-    """Mono sound at any rate, which may change on the way, to one rate."""
+    """Mono sound at any rate, which may change on the way, to one rate; what is no number stays none."""
 
     def __init__(self, rate: int) -> None:
         self._rate = rate
         self._source = 0
         self._stream: Any = None
+        self._taken = self._given = 0  # samples of the stream at either rate
+        self._gaps: list[tuple[int, int]] = []  # of samples to be given
 
     def __call__(self, samples: Block, source: int) -> Iterator[Block]:
         import soxr
 
         if source != self._source:
             yield from self.flush()
-            self._source = source
+            self._source, self._taken, self._given = source, 0, 0
             self._stream = soxr.ResampleStream(source, self._rate, 1, dtype="float32", quality="HQ")
         if len(samples):
-            yield self._stream.resample_chunk(samples)
+            yield self._marked(self._stream.resample_chunk(self._filled(samples)))
 
     def flush(self) -> Iterator[Block]:
         """What the filter still holds."""
         if self._stream is not None:
-            yield self._stream.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
-            self._stream = None
+            yield self._marked(self._stream.resample_chunk(np.zeros(0, dtype=np.float32), last=True))
+            self._stream, self._gaps = None, []
+
+    def _filled(self, samples: Block) -> Block:
+        """Samples with lines over what is no number, which is remembered."""
+        numbers = np.isfinite(samples)
+        if not numbers.all():
+            at = np.flatnonzero(~numbers)
+            for gap in np.split(at, np.flatnonzero(np.diff(at) > 1) + 1):
+                first, end = ((self._taken + int(k)) * self._rate / self._source for k in (gap[0], gap[-1] + 1))
+                self._gaps.append((math.floor(first), math.ceil(end)))
+            known = np.flatnonzero(numbers)
+            lines = np.interp(np.arange(len(samples)), known, samples[known]) if len(known) else np.zeros(len(samples))
+            filled: Block = lines.astype(np.float32)
+        else:
+            filled = samples
+        self._taken += len(numbers)
+        return filled
+
+    def _marked(self, block: Block) -> Block:
+        for first, end in self._gaps:
+            block[max(first - self._given, 0) : max(end - self._given, 0)] = np.nan
+        self._given += len(block)
+        self._gaps = [gap for gap in self._gaps if gap[1] > self._given]
+        return block
 
 
 def _samples(frame: Any) -> Block:  # noqa: ANN401 - PyAV has no stubs

@@ -88,9 +88,9 @@ def test_timing_measures(found):
 
 def test_pitch_and_level_measures(found, talk):
     v = values(found)
-    assert v["f0_hz_p50"].value == pytest.approx(120.0, rel=0.01)  # falls from 112 to 88 %
-    assert v["f0_hz_sd"].value == pytest.approx(120 * 0.24 / math.sqrt(12), rel=0.15)
-    assert v["f0_st_p50"].value == pytest.approx(12 * math.log2(120 / 27.5), abs=0.2)
+    assert v["voice_f0_p50"].value == pytest.approx(120.0, rel=0.01)  # falls from 112 to 88 %
+    assert v["voice_f0_sd"].value == pytest.approx(120 * 0.24 / math.sqrt(12), rel=0.15)
+    assert v["voice_f0_st_p50"].value == pytest.approx(12 * math.log2(120 / 27.5), abs=0.2)
     noise = 10 * math.log10(float(np.mean(talk[20 * RATE :] ** 2)))
     assert v["level_noise_p10"].value == pytest.approx(noise, abs=1.0)
     speech = np.mean(np.concatenate([talk[int(a * RATE) : int(b * RATE)] for a, b in TURNS]) ** 2)
@@ -124,7 +124,7 @@ def test_the_length_of_the_blocks_changes_nothing(talk, voice_models, found, blo
 
 def test_a_quieter_recording_differs_in_level_only(talk, voice_models, found):
     quiet, loud = values(analyse(0.05 * talk, voice_models, start_s=100.0)), values(found)
-    for name in ("f0_hz_p50", "voice_jitter_local", "voice_shimmer_local", "voice_hnr_mean", "speech_share"):
+    for name in ("voice_f0_p50", "voice_jitter_local", "voice_shimmer_local", "voice_hnr", "speech_share"):
         assert quiet[name].value == pytest.approx(loud[name].value, rel=0.03), name
     assert quiet["level_speech_mean"].value == pytest.approx(loud["level_speech_mean"].value - 26.02, abs=0.3)
 
@@ -149,7 +149,7 @@ def test_phases_are_measured_apart(talk, voice_models):
     assert task["speech_turn_count"].value == 1
     assert rest["speech_share"].value == 0.0
     assert rest["speech_share"].coverage == pytest.approx(0.5)
-    assert rest["f0_hz_mean"].reason is Reason.NO_VOICE
+    assert rest["voice_f0_mean"].reason is Reason.NO_VOICE
 
 
 def test_excluded_time_counts_nowhere(talk, voice_models):
@@ -168,18 +168,19 @@ def test_clipping_marks_what_it_hurts(talk, voice_models):
     result = analyse(clipped, voice_models)
     v = values(result)
     assert (result.status, result.reason) == (Status.LOW_QUALITY, Reason.CLIPPED)
-    for name in ("level_speech_mean", "voice_shimmer_local", "loudness_mean", "voice_hnr_mean"):
+    for name in ("level_speech_mean", "voice_shimmer_local", "loudness_mean", "voice_hnr"):
         assert (v[name].status, v[name].reason) == (Status.LOW_QUALITY, Reason.CLIPPED), name
         assert v[name].value is not None
-    assert v["f0_hz_p50"].status is Status.OK
-    assert v["f0_hz_p50"].value == pytest.approx(120.0, rel=0.02)
+    assert v["voice_f0_p50"].status is Status.OK
+    assert v["voice_f0_p50"].value == pytest.approx(120.0, rel=0.02)
 
 
 def test_noise_marks_the_voices_own_noise(talk, voice_models):
     loud = talk + np.random.default_rng(10).normal(0, 0.02, len(talk)).astype(np.float32)
     v = values(analyse(loud, voice_models))
     assert v["level_snr"].value < 20
-    assert v["voice_hnr_mean"].reason is Reason.LOW_SIGNAL
+    assert v["voice_hnr"].reason is Reason.LOW_SIGNAL
+    assert v["loudness_mean"].reason is (Reason.LOW_SIGNAL if v["level_snr"].value < 15 else None)
     assert v["speech_share"].reason is None
     assert v["level_snr"].quality < 0.5
 
@@ -202,8 +203,44 @@ def test_no_voice_where_there_is_none(room, voice_models):
     assert result.events == ()
     assert (v["speech_share"].value, v["speech_share"].status, v["speech_share"].coverage) == (0.0, Status.OK, 1.0)
     assert v["speech_turn_count"].value == 0
-    for name in ("f0_hz_mean", "voice_jitter_local", "loudness_mean", "speech_pause_mean", "level_speech_mean"):
+    for name in ("voice_f0_mean", "voice_jitter_local", "loudness_mean", "speech_pause_mean", "level_speech_mean"):
         assert (v[name].value, v[name].status, v[name].reason) == (None, Status.TOO_SHORT, Reason.NO_VOICE), name
+
+
+def test_what_was_not_recorded_is_no_silence(talk, voice_models, found):
+    """Samples that are no numbers, 5 s of them in the silence behind the last turn and 1 s within a turn."""
+    broken = talk.copy()
+    broken[20 * RATE : 25 * RATE] = np.nan
+    broken[5 * RATE : 6 * RATE] = np.nan
+    result = analyse(broken, voice_models, start_s=100.0)
+    v, whole = values(result), values(found)
+    assert (result.status, result.reason) == (Status.LOW_QUALITY, Reason.SAMPLES_MISSING)
+    assert result.coverage == pytest.approx(34 / 40, abs=0.005)
+    assert v["speech_share"].coverage == pytest.approx(34 / 40, abs=0.005)
+    assert v["level_snr"].value == pytest.approx(whole["level_snr"].value, abs=0.3)
+    assert v["level_noise_p10"].value == pytest.approx(whole["level_noise_p10"].value, abs=0.3)
+    assert v["speech_time_total"].value == pytest.approx(10.5, abs=0.4)
+    assert v["level_hum_ratio"].value == pytest.approx(whole["level_hum_ratio"].value, abs=2.0)
+    pauses = [e for e in result.events if e.kind == "pause"]
+    assert [e.start_s for e in pauses] == [pytest.approx(at, abs=0.2) for at in (103.0, 106.75, 110.75)]
+    level = next(s for s in result.series if s.name == "voice_level").values
+    assert np.isnan(level[[5, 20, 24]]).all()
+    assert np.isfinite(level[[4, 6, 19, 25]]).all()
+
+
+def test_single_samples_that_are_no_numbers_are_bridged(talk, voice_models, found):
+    broken = talk.copy()
+    broken[::1000] = np.inf
+    result = analyse(broken, voice_models, start_s=100.0)
+    v, whole = values(result), values(found)
+    assert (result.status, result.reason, result.coverage) == (Status.LOW_QUALITY, Reason.SAMPLES_MISSING, 1.0)
+    for name in ("speech_share", "voice_f0_p50", "voice_jitter_local", "voice_hnr", "loudness_mean"):
+        assert v[name].value == pytest.approx(whole[name].value, rel=0.1), name
+    assert (v["voice_jitter_local"].status, v["voice_jitter_local"].reason) == (result.status, result.reason)
+    assert v["voice_f0_p50"].status is Status.OK
+    few = talk.copy()
+    few[5000] = np.nan
+    assert analyse(few, voice_models, start_s=100.0).status is Status.OK
 
 
 @pytest.mark.parametrize("seconds", [1, 50])
@@ -223,7 +260,7 @@ def test_two_seconds_of_voice_are_too_few(make_speech, voice_models):
 
 @pytest.mark.parametrize("blocks", [[], [np.empty(0, dtype=np.float32)], [np.zeros(100, dtype=np.float32)]])
 def test_nothing_to_hear(blocks, voice_models):
-    with pytest.raises(StreamError, match="no audio samples") as caught:
+    with pytest.raises(StreamError, match="less than 10 ms of sound") as caught:
         analyse_audio(blocks, Setting(), models=voice_models, config=AudioConfig())
     assert caught.value.reason is Reason.NO_AUDIO_SAMPLES
 

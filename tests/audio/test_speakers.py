@@ -209,9 +209,7 @@ def test_who_was_known_by_a_snippet_is_introduced_with_rule_and_confidence(heard
     patient, _ = heard_alone
     own = patient.findings.heard.prints[0]
     other = np.roll(own, 1) * np.resize([1.0, -1.0], 256)
-    events = tuple(
-        Event("speaker", name, 0.0, 9.0, evidence={"speech_s": 4.0}, speaker=name) for name in ("s1", "s2")
-    )
+    events = tuple(Event("speaker", name, 0.0, 9.0, evidence={"speech_s": 4.0}, speaker=name) for name in ("s1", "s2"))
     room = replace(
         patient.findings, speakers=(SpeakerRole("s1"), SpeakerRole("s2")), events=events,
         heard=replace(patient.findings.heard, prints=np.stack([other, own])),

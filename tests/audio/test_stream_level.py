@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
+from cueflow.schemas.errors import StreamError
 from cueflow.tasks.audio.signal.level import clipped_samples, decibels, frame_power
 from cueflow.tasks.audio.signal.spectrum import spectral_frames
 from cueflow.tasks.audio.signal.stream import CONTEXT, CORE, HOP, chunks, frames_of
@@ -48,10 +49,37 @@ def test_an_offset_is_taken_out_from_the_first_sample_on():
     assert float(core.max()) == pytest.approx(0.1, abs=0.003)
 
 
-def test_values_that_are_not_numbers_count_as_silence():
-    x = np.full(RATE, np.nan, dtype=np.float32)
-    x[:10] = np.inf
-    assert not next(iter(chunks([x]))).samples.any()
+def test_what_is_no_number_is_filled_and_marked():
+    """A short gap by a line, a long one by the last value, and none by what lies after the stream."""
+    x = np.linspace(0.0, 0.5, RATE).astype(np.float32)
+    whole = x.copy()
+    x[[100, 101, 5000]] = np.nan, np.inf, -np.inf
+    x[8000:8200] = np.nan
+    x[-50:] = np.nan
+    (chunk,) = chunks([x])
+    assert np.array_equal(np.flatnonzero(chunk.gone), [100, 101, 5000, *range(8000, 8200), *range(RATE - 50, RATE)])
+    assert chunk.raw[[100, 101, 5000]] == pytest.approx(whole[[100, 101, 5000]], abs=1e-6)
+    assert np.array_equal(chunk.raw[8000:8200], np.full(200, x[7999]))
+    assert np.array_equal(chunk.raw[-50:], np.full(50, x[-51]))
+    assert np.array_equal(chunk.raw[~chunk.gone], x[~chunk.gone])
+
+
+@pytest.mark.parametrize("size", [1, 37, 160, 161, 1000])
+def test_gaps_do_not_depend_on_the_blocks(size):
+    rng = np.random.default_rng(4)
+    x = rng.normal(0, 0.1, RATE // 2).astype(np.float32)
+    for first, length in ((0, 30), (500, 160), (1000, 161), (3000, 1500), (4502, 3), (6000, 1), (7990, 10)):
+        x[first : first + length] = np.nan
+    (whole,), (cut,) = chunks([x]), chunks(blocks_of(x, size))
+    assert np.array_equal(whole.gone, np.isnan(x))
+    assert np.array_equal(cut.gone, whole.gone)
+    assert np.array_equal(cut.raw, whole.raw)
+    assert np.array_equal(cut.samples, whole.samples)
+
+
+def test_a_recording_of_no_number_is_refused():
+    with pytest.raises(StreamError, match="no sample"):
+        list(chunks([np.full(RATE, np.nan, dtype=np.float32)]))
 
 
 def test_frames_are_centred_on_their_ten_milliseconds():

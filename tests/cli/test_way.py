@@ -55,7 +55,7 @@ def test_values_agree_with_the_truth(ran, cohort):
         ("hr_mean", "hr_mean", 0.02),
         ("hrv_rmssd", "rmssd", 0.05),
         ("rsp_rate_mean", "breathing_rate", 0.06),
-        ("f0_hz_mean", "f0_mean", 0.03),
+        ("voice_f0_mean", "f0_mean", 0.03),
     ):
         both = found.filter(biomarker=biomarker).join(truth.filter(name=name), on="session_id", suffix="_true")
         assert both["status"].to_list() == ["ok"] * 3
@@ -112,6 +112,10 @@ def test_status_query_and_report(cueflow, ran, tmp_path):
     assert cueflow("status", tables).stdout.count(" ok ") >= 3
     answer = cueflow("query", tables, "SELECT count(DISTINCT session_id) AS n FROM biomarkers", "--format", "json")
     assert json.loads(answer.stdout) == [{"n": 3}]
+    other = cueflow(
+        "query", tables, "FROM biomarkers WHERE biomarker = 'CPPS' AND phase = 'none such'", "--format", "json"
+    )
+    assert (json.loads(other.stdout), "CPPS is called voice_cpps here" in other.stderr) == ([], True)
     refused = cueflow("query", tables, "COPY sessions TO 'x.csv'")
     assert (refused.returncode, "Traceback" in refused.stderr) == (2, False)
     done = cueflow("report", tables, "s001", "--out", tmp_path)
@@ -136,7 +140,7 @@ def test_one_changed_file_means_one_session(cueflow, ran, cohort, tmp_path):
     ecg = rows.filter(modality="ecg")
     assert set(ecg["status"]) == {"failed"}
     assert set(ecg["reason"]) == {"not_a_number"}
-    assert rows.filter(modality="audio", biomarker="f0_hz_mean")["status"].to_list() == ["ok"]
+    assert rows.filter(modality="audio", biomarker="voice_f0_mean")["status"].to_list() == ["ok"]
     assert open_tables(tables).sessions.filter(session_id="s001").collect()["status"].to_list() == ["ok"]
 
 

@@ -12,7 +12,7 @@ import soundfile as sf
 
 from cueflow.schemas.errors import StreamError
 from cueflow.schemas.reasons import Reason
-from cueflow.tasks.ingest.audio import audio_blocks, audio_start_s, probe_audio
+from cueflow.tasks.ingest.audio import audio_blocks, audio_start_s, probe_audio, unheard_s
 from cueflow.tasks.ingest.container import unread_bytes
 from cueflow.tasks.ingest.video import probe_video
 
@@ -152,6 +152,8 @@ def test_a_hole_in_the_sound_keeps_what_follows_in_place(tmp_path):
     read = whole(tmp_path / "a.mkv")
     assert len(read) / 16000 == pytest.approx(4.75, abs=0.01)
     assert np.argmax(np.abs(read) > 0.2) / 16000 == pytest.approx(3.75, abs=0.002)
+    gone = np.flatnonzero(np.isnan(read)) / 16000
+    assert (gone[0], gone[-1], len(gone) / 16000) == pytest.approx((1.0, 2.75, 1.75), abs=0.002)
 
 
 @pytest.mark.parametrize("rate", [8000, 22050, 44100, 48000, 96000])
@@ -236,6 +238,31 @@ def test_a_text_file_cannot_make_another_file_be_read(media, tmp_path):
     cut(media / "a.mp4", tmp_path / "secret.mp4", share=1.0)
     (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile secret.mp4\n")
     expect(tmp_path / "list.mp4", whole, Reason.FILE_UNREADABLE, "this is text")
+
+
+@pytest.mark.parametrize("rate", [16000, 44100, 48000])
+def test_samples_that_are_no_numbers_stay_none_at_any_rate(tmp_path, rate):
+    x = tone(rate, onset_s=0.0)
+    x[rate // 2 : rate] = np.nan
+    x[rate + rate // 2] = np.inf
+    sf.write(tmp_path / "a.wav", x, rate, subtype="FLOAT")
+    samples = whole(tmp_path / "a.wav")
+    gone = np.isnan(samples)
+    assert gone[8000:16000].all()
+    assert gone[24000]
+    assert gone.sum() <= 8000 + 6
+    clean = np.arange(len(samples))[~gone]
+    near = (np.abs(clean - 12000) < 4000 + 400) | (np.abs(clean - 24000) < 400)  # the filter reaches so far
+    same = tone(16000, onset_s=0.0)[clean]
+    assert np.abs(samples[clean] - same)[~near][400:-400].max() < 0.01
+
+
+def test_picture_without_sound_is_told(tmp_path, media):
+    write_media(tmp_path / "late.mp4", video="libx264", audio="aac", start_s=0.5)
+    assert unheard_s(tmp_path / "late.mp4", sound_s=1.0) == pytest.approx(0.5 + 0.5, abs=0.05)
+    assert unheard_s(tmp_path / "late.mp4", sound_s=2.0) == pytest.approx(0.5, abs=0.05)
+    assert unheard_s(media / "a.mp4", sound_s=2.0) == pytest.approx(0.0, abs=0.05)
+    assert unheard_s(media / "a.wav", sound_s=0.5) == 0.0
 
 
 def test_a_video_without_sound_and_sound_without_video(media, tmp_path):

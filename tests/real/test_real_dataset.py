@@ -125,7 +125,7 @@ def test_pitch_of_a_sentence_against_praat(ran, value, shared_data):
         (row,) = [r for r in csv.DictReader(file) if r["file"].endswith("arctic_a0007.wav")]
     seconds = ran[0].windows.filter(session_id="sentence").collect()["voice_f0"].drop_nulls()
     assert seconds.median() == pytest.approx(float(row["f0_p50_hz"]), rel=0.05)
-    short = value("sentence", "f0_hz_p50")  # less than 3 s of voice: no value, and the reason
+    short = value("sentence", "voice_f0_p50")  # less than 3 s of voice: no value, and the reason
     assert (short["value"], short["status"], short["reason"]) == (None, "too_short", "few_evidence")
 
 

@@ -63,7 +63,7 @@ def test_every_reason_and_state_has_words():
     [
         ("hrv_rmssd", "HRV RMSSD"),
         ("head_speed_p95", "Head speed p95"),
-        ("f0_hz_mean", "F0 Hz mean"),
+        ("voice_f0_mean", "Voice F0 mean"),
         ("hrv_pnn50", "HRV PNN50"),
         ("scr_rate", "SCR rate"),
         ("hr", "HR"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cueflow.schemas.biomarkers import BIOMARKERS, SERIES, Biomarker, Evidence
+from cueflow.schemas.biomarkers import BIOMARKERS, SERIES, Biomarker, Evidence, named_elsewhere
 from cueflow.schemas.reasons import SENTENCES, Reason, Status
 from cueflow.schemas.results import Window
 from cueflow.schemas.session import Modality
@@ -24,6 +24,12 @@ KNOWS = {
 def test_there_are_enough_and_all_three_stages_have_some():
     assert len(BIOMARKERS) >= 60
     assert {Modality(b.modality).group for b in BIOMARKERS.values()} == {"video", "audio", "physiology"}
+
+
+def test_what_other_tools_call_a_measure_leads_to_it():
+    assert named_elsewhere("cpps") == ("voice_cpps",)
+    assert named_elsewhere("f0_hz_p50") == ("voice_f0_p50",)
+    assert named_elsewhere("voice_f0_p50") == named_elsewhere("none such") == ()
 
 
 def test_every_reason_has_a_sentence():

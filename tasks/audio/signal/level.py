@@ -56,6 +56,24 @@ def clipped_samples(raw: F32, *, n_frames: int) -> NDArray[np.uint8]:
     return np.asarray(held[: n_frames * HOP].reshape(n_frames, HOP).sum(axis=1), dtype=np.uint8)
 
 
+def gone_samples(gone: NDArray[np.bool_], *, n_frames: int) -> NDArray[np.uint8]:
+    """Number of samples in every frame that were not recorded.
+
+    Parameters
+    ----------
+    gone : ndarray of bool, shape (n,)
+        Samples that were filled.
+    n_frames : int
+        Whole frames.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n_frames,)
+        0 to 160.
+    """
+    return np.asarray(gone[: n_frames * HOP].reshape(n_frames, HOP).sum(axis=1), dtype=np.uint8)
+
+
 def decibels(power: NDArray[np.floating]) -> F32:
     """Power as level, in dB re full scale.
 

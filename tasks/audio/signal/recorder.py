@@ -21,6 +21,11 @@ _FALL_DB, _BELOW_DB = 20.0, 45.0  # an edge: so much within 250 Hz, and so far b
 _MAINS_HZ = (50.0, 60.0)
 _HARMONICS = np.arange(1, 7)
 _FLOOR = 1e-14
+_PER_BAND = round(_BAND_HZ / _BIN_HZ)
+_BANDS = (_SIZE // 2 + 1) // _PER_BAND
+_MAINS_BINS = np.round(np.multiply.outer(_MAINS_HZ, _HARMONICS) / _BIN_HZ).astype(np.int64)[..., None] + np.arange(
+    -5, 6
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,56 +44,85 @@ class Recorder:
 
 
 class RecorderMeter:
-    """Takes a recording chunk by chunk and sums its spectra."""
+    """Takes a recording chunk by chunk and keeps what its spectra say of bands and hum: 660 bytes every .16 s."""
 
     def __init__(self) -> None:
-        self._speech, self._silence = np.zeros(_SIZE // 2 + 1), np.zeros(_SIZE // 2 + 1)
-        self._n_speech = self._n_silence = self._n = 0
+        self._bands: list[F32] = []
+        self._mains: list[F32] = []
+        self._first: list[NDArray[np.int64]] = []
+        self._n_frames = self._n = 0
         self._total = 0.0
 
-    def feed(self, core: F32, raw: F32, speech: NDArray[np.bool_]) -> None:
+    def feed(self, core: F32, raw: F32) -> None:
         """Take the next samples.
 
         Parameters
         ----------
         core : ndarray, shape (n,)
-            Samples without offset.
-        raw : ndarray, shape (n,)
-            The same as they were read.
-        speech : ndarray of bool, shape (n_frames,)
-            Frames that look like speech.
+            Samples without offset; all but the last ones whole frames.
+        raw : ndarray, shape (m,)
+            Those that were recorded, as they were read.
         """
         from scipy import fft
 
-        self._total += float(np.nan_to_num(raw).sum(dtype=np.float64))
+        self._total += float(raw.sum(dtype=np.float64))
         self._n += len(raw)
-        if len(core) < _SIZE:
-            return
-        starts = np.arange(0, len(core) - _SIZE + 1, _STEP * HOP)
-        rows = np.lib.stride_tricks.sliding_window_view(core, _SIZE)[starts]
-        spectra = np.abs(fft.rfft(rows * np.hanning(_SIZE).astype(np.float32), axis=1)) ** 2
-        frames = starts // HOP
-        share = np.asarray([speech[f : f + _SIZE // HOP].mean() if f < len(speech) else 0.5 for f in frames])
-        self._speech += spectra[share > 0.5].sum(axis=0)
-        self._silence += spectra[share == 0].sum(axis=0)
-        self._n_speech += int((share > 0.5).sum())
-        self._n_silence += int((share == 0).sum())
+        if len(core) >= _SIZE:
+            starts = np.arange(0, len(core) - _SIZE + 1, _STEP * HOP)
+            rows = np.lib.stride_tricks.sliding_window_view(core, _SIZE)[starts]
+            spectra = np.abs(fft.rfft(rows * np.hanning(_SIZE).astype(np.float32), axis=1)) ** 2
+            self._bands.append(spectra[:, : _PER_BAND * _BANDS].reshape(len(starts), _BANDS, _PER_BAND).mean(axis=2))
+            self._mains.append(spectra[:, _MAINS_BINS])
+            self._first.append(self._n_frames + starts // HOP)
+        self._n_frames += len(core) // HOP
 
-    def result(self) -> Recorder:
-        """What was found so far."""
-        hum_db, hum_power = _hum(self._silence / self._n_silence) if self._n_silence else (np.nan, np.nan)
+    def result(self, speech: NDArray[np.bool_], lost: NDArray[np.bool_]) -> Recorder:
+        """What was found.
+
+        Parameters
+        ----------
+        speech : ndarray of bool, shape (n_frames,)
+            Frames with speech: the band is that of windows mostly of speech, the hum that of windows without any.
+        lost : ndarray of bool, shape (n_frames,)
+            Frames that were not recorded: windows with one of them say nothing.
+
+        Returns
+        -------
+        Recorder
+        """
+        offset = self._total / max(self._n, 1)
+        if not self._first:
+            return Recorder(float("nan"), float("nan"), float("nan"), offset)
+        first = np.concatenate(self._first)
+        last = np.minimum(first + _SIZE // HOP, len(speech))
+        spoken, gone = (_counts(flags, first, last) for flags in (speech, lost))
+        whole = gone == 0
+        talk, silence = whole & (2 * spoken > last - first), whole & (spoken == 0)
+        hum_db, hum_power = _hum(_mean_of(self._mains, silence)) if silence.any() else (np.nan, np.nan)
         return Recorder(
-            band_hz=_band_edge(self._speech / self._n_speech) if self._n_speech else float("nan"),
+            band_hz=_band_edge(_mean_of(self._bands, talk)) if talk.any() else float("nan"),
             hum_db=float(hum_db),
             hum_power=float(hum_power),
-            offset=self._total / max(self._n, 1),
+            offset=offset,
         )
 
 
-def _band_edge(spectrum: F64) -> float:
-    """Lowest frequency from which on there is far less than just below it, and next to nothing."""
-    per_band = round(_BAND_HZ / _BIN_HZ)
-    bands = spectrum[: len(spectrum) // per_band * per_band].reshape(-1, per_band).mean(axis=1)
+def _counts(flags: NDArray[np.bool_], first: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[np.int64]:
+    sums = np.concatenate([[0], np.cumsum(flags)])
+    return np.asarray(sums[last] - sums[first])
+
+
+def _mean_of(pieces: list[F32], chosen: NDArray[np.bool_]) -> F64:
+    """Mean over the chosen windows, the pieces one by one."""
+    at = np.cumsum([0, *map(len, pieces)])
+    total = sum(
+        piece[chosen[a:b]].sum(axis=0, dtype=np.float64) for piece, a, b in zip(pieces, at[:-1], at[1:], strict=True)
+    )
+    return np.asarray(total / chosen.sum())
+
+
+def _band_edge(bands: F64) -> float:
+    """Lowest frequency from which on there is far less than just below it, and next to nothing; of (32,) powers."""
     level = 10.0 * np.log10(bands + _FLOOR)
     for k in range(int(_EDGES_HZ[0] / _BAND_HZ), int(_EDGES_HZ[1] / _BAND_HZ)):
         beyond = float(level[k + 1 :].max())
@@ -98,17 +132,16 @@ def _band_edge(spectrum: F64) -> float:
 
 
 def _hum(spectrum: F64) -> tuple[float, float]:
-    """Hum over the silence beside it, dB, and its power re full scale², of the mains frequency that is stronger."""
+    """Hum over the silence beside it, dB, and its power re full scale², of the mains frequency that is stronger.
+
+    `spectrum` (2, 6, 11) has the bins around six harmonics of either frequency.
+    """
     found = []
-    for mains in _MAINS_HZ:
-        at = np.round(mains * _HARMONICS / _BIN_HZ).astype(np.int64)
-        peak = spectrum[at[:, None] + np.arange(-2, 3)].sum(axis=1)
-        beside = np.concatenate(
-            [spectrum[at[:, None] + np.arange(-5, -2)], spectrum[at[:, None] + np.arange(3, 6)]], axis=1
-        )
-        around = 5.0 * np.median(beside, axis=1)
-        extra = np.maximum(peak - around, 0.0).sum()
+    for around in spectrum:
+        peak = around[:, 3:8].sum(axis=1)
+        noise = 5.0 * np.median(np.concatenate([around[:, :3], around[:, 8:]], axis=1), axis=1)
+        extra = np.maximum(peak - noise, 0.0).sum()
         found.append(
-            (10.0 * np.log10((peak.sum() + _FLOOR) / (around.sum() + _FLOOR)), 2.0 * extra / (0.375 * _SIZE**2))
+            (10.0 * np.log10((peak.sum() + _FLOOR) / (noise.sum() + _FLOOR)), 2.0 * extra / (0.375 * _SIZE**2))
         )
     return max(found)

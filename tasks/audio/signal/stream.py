@@ -16,6 +16,7 @@ HOP = 160  # samples between frames: 10 ms
 FRAME_S = HOP / RATE_HZ
 CORE = 2048 * HOP  # 20.48 s: a whole number of 10 ms frames and of the voice detector's 32 ms frames
 CONTEXT = 64 * HOP  # .64 s on either side: half a second for the pitch path to settle, and half the longest window
+BRIDGED = HOP  # samples: over a gap of up to 10 ms goes a straight line, over a longer one the last value
 _BLOCKER_HZ = 10.0  # offsets and drifts of the sound card lie below; the lowest voice lies far above
 
 
@@ -24,11 +25,13 @@ class Chunk:
     """A piece of the recording with what lies around it.
 
     `samples` (CONTEXT + n + CONTEXT,) at 16 kHz without offset, zero beyond the recording's ends; `raw` (n,) the core
-    as it was read; `first_frame` the index of the core's first 10 ms frame; `n_frames` whole frames in the core.
+    as it was read, `gone` (n,) where it was no number and is filled; `first_frame` the index of the core's first 10 ms
+    frame; `n_frames` whole frames in the core.
     """
 
     samples: NDArray[np.float32]
     raw: NDArray[np.float32]
+    gone: NDArray[np.bool_]
     first_frame: int
     n_frames: int
 
@@ -44,7 +47,8 @@ def chunks(blocks: Iterable[NDArray[np.float32]]) -> Iterator[Chunk]:
     Parameters
     ----------
     blocks : iterable of ndarray, shape (n,)
-        Mono samples at 16 kHz, in -1 to 1, of any block length. Values that are not finite count as silence.
+        Mono samples at 16 kHz, in -1 to 1, of any block length. Values that are not finite were not recorded: they are
+        filled, so that no click stands there, and marked.
 
     Yields
     ------
@@ -56,30 +60,83 @@ def chunks(blocks: Iterable[NDArray[np.float32]]) -> Iterator[Chunk]:
     StreamError
         After the last chunk: NO_AUDIO_SAMPLES if no value was finite.
     """
-    blocker = _OffsetBlocker()
     past = np.zeros(CONTEXT, dtype=np.float32)
     raw, clean = np.empty(0, dtype=np.float32), np.empty(0, dtype=np.float32)
+    gone = np.empty(0, dtype=np.bool_)
     first, heard = 0, False
-    for block in blocks:
-        given = np.asarray(block, dtype=np.float32).ravel()
-        heard = heard or bool(np.isfinite(given).any())
-        fresh = np.nan_to_num(given, nan=0.0, posinf=0.0, neginf=0.0)
-        raw, clean = np.concatenate([raw, fresh]), np.concatenate([clean, blocker(fresh)])
+    for fresh, flags, settled in _settled(blocks):
+        heard = heard or not flags.all()
+        raw, clean = np.concatenate([raw, fresh]), np.concatenate([clean, settled])
+        gone = np.concatenate([gone, flags])
         while len(raw) >= CORE + CONTEXT:
-            yield Chunk(np.concatenate([past, clean[: CORE + CONTEXT]]), raw[:CORE], first, CORE // HOP)
+            yield Chunk(np.concatenate([past, clean[: CORE + CONTEXT]]), raw[:CORE], gone[:CORE], first, CORE // HOP)
             past = clean[CORE - CONTEXT : CORE]
-            raw, clean, first = raw[CORE:], clean[CORE:], first + CORE // HOP
+            raw, clean, gone, first = raw[CORE:], clean[CORE:], gone[CORE:], first + CORE // HOP
     while len(raw):
         n = min(CORE, len(raw))
         after = np.zeros(CONTEXT, dtype=np.float32)
         rest = clean[n : n + CONTEXT]
         after[: len(rest)] = rest
-        yield Chunk(np.concatenate([past, clean[:n], after]), raw[:n], first, n // HOP)
+        yield Chunk(np.concatenate([past, clean[:n], after]), raw[:n], gone[:n], first, n // HOP)
         past = clean[n - CONTEXT : n]
-        raw, clean, first = raw[n:], clean[n:], first + n // HOP
+        raw, clean, gone, first = raw[n:], clean[n:], gone[n:], first + n // HOP
     if first and not heard:
         message = "no sample of the recording is a number: export it again"
         raise StreamError(message, reason=Reason.NO_AUDIO_SAMPLES)
+
+
+def _settled(
+    blocks: Iterable[NDArray[np.float32]],
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float32]]]:
+    """Samples with their gaps filled, where those were, and the samples without offset."""
+    filler, blocker = _GapFiller(), _OffsetBlocker()
+    for block in blocks:
+        fresh, flags = filler(np.asarray(block, dtype=np.float32).ravel())
+        yield fresh, flags, blocker(fresh)
+    fresh, flags = filler.rest()
+    yield fresh, flags, blocker(fresh)
+
+
+class _GapFiller:
+    """Fills what is no number, however the stream is cut: a gap's end is waited for until it is too long for a line."""
+
+    def __init__(self) -> None:
+        self._before: float | None = None  # the last number
+        self._waiting = 0  # samples of a gap that may still be short
+        self._long = False  # whether the stream stands in a gap that is not
+
+    def __call__(self, block: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        given = np.concatenate([np.full(self._waiting, np.nan, dtype=np.float32), block])
+        numbers = np.isfinite(given)
+        if numbers.all():
+            if len(given):
+                self._before, self._long = float(given[-1]), False
+            return given, ~numbers
+        last = int(np.flatnonzero(numbers)[-1]) + 1 if numbers.any() else 0
+        values = given.copy()
+        gaps = np.flatnonzero(~numbers[:last])
+        for gap in np.split(gaps, np.flatnonzero(np.diff(gaps) > 1) + 1) if len(gaps) else ():
+            self._fill(values, int(gap[0]), int(gap[-1]) + 1)
+        if last:
+            self._before, self._long = float(given[last - 1]), False
+        open_ = len(given) - last
+        self._long = open_ > 0 and (self._long or open_ > BRIDGED)
+        self._waiting = 0 if self._long else open_
+        values[last:] = self._before or 0.0
+        return values[: len(given) - self._waiting], ~numbers[: len(given) - self._waiting]
+
+    def rest(self) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """The end of the stream, where it is a gap."""
+        n, self._waiting = self._waiting, 0
+        return np.full(n, self._before or 0.0, dtype=np.float32), np.ones(n, dtype=np.bool_)
+
+    def _fill(self, values: NDArray[np.float32], first: int, end: int) -> None:
+        after = float(values[end])
+        before = (after if self._before is None else self._before) if first == 0 else float(values[first - 1])
+        if (first == 0 and self._long) or end - first > BRIDGED:
+            values[first:end] = before
+        else:
+            values[first:end] = np.linspace(before, after, end - first + 2)[1:-1]
 
 
 class _OffsetBlocker:

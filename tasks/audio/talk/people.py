@@ -183,7 +183,7 @@ def introduced(events: Sequence[Event], roles: Sequence[SpeakerRole]) -> tuple[E
         role = known.get(event.speaker) if event.kind == SPEAKER else None
         if role is None:
             return event
-        said = {"role_rule": role.rule, "role_confidence": round(role.confidence or 0.0, 3)}
+        said: dict[str, float | str] = {"role_rule": role.rule, "role_confidence": round(role.confidence or 0.0, 3)}
         return replace(event, score=role.confidence, evidence={**event.evidence, **said})
 
     return tuple(one(event) for event in events)

@@ -36,7 +36,7 @@ def recognise(blocks: Iterable[F32], model: Path, *, start_s: float) -> tuple[Ut
     Parameters
     ----------
     blocks : iterable of ndarray, shape (n,)
-        Mono samples at 16 kHz, in -1 to 1.
+        Mono samples at 16 kHz, in -1 to 1; NaN is heard as silence.
     model : Path
         Folder of the weights `whisper_tiny_en`.
     start_s : float
@@ -74,7 +74,7 @@ def _pieces(blocks: Iterable[F32]) -> Iterator[tuple[int, F32]]:
     first, kept = 0, np.empty(0, dtype=np.float32)
     longest = int(_LONGEST_S * RATE_HZ)
     for block in blocks:
-        kept = np.concatenate([kept, block])
+        kept = np.concatenate([kept, np.nan_to_num(block)])
         while len(kept) > longest:
             cut = _quietest(kept[:longest])
             yield first, kept[:cut]
