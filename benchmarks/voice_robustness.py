@@ -44,7 +44,7 @@ def conditions(samples: np.ndarray) -> dict[str, np.ndarray]:
     Returns
     -------
     dict
-        By name; noise is below the recording's mean power, reverberation is fading noise 10 dB below the direct sound.
+        By name; noise and hum (five harmonics) are below the recording's mean power, reverberation is fading noise 10 dB below the direct sound.
     """
     rng = np.random.default_rng(7)
     power = float(np.mean(samples**2))
@@ -56,6 +56,11 @@ def conditions(samples: np.ndarray) -> dict[str, np.ndarray]:
         tail *= np.sqrt(0.1 / np.sum(tail**2))
         tail[0] = 1.0
         found[f"reverberation {t60} s"] = fftconvolve(samples, tail)[: len(samples)]
+    t = np.arange(len(samples)) / RATE
+    for mains in (50, 60):
+        hum = sum(np.sin(2 * np.pi * mains * k * t + k) / k for k in range(1, 6))
+        hum *= np.sqrt(power / np.mean(hum**2))
+        found |= {f"hum {mains} Hz {snr} dB": samples + hum * 10.0 ** (-snr / 20.0) for snr in (25, 20, 15, 10)}
     found |= {f"gain {gain} dB": samples * 10.0 ** (gain / 20.0) for gain in (-20, -10, 6)}
     return {name: np.clip(x, -1.0, 1.0).astype(np.float32) for name, x in found.items()}
 

@@ -98,9 +98,7 @@ class Tracks:
     @property
     def lost(self) -> NDArray[np.bool_]:
         """Frames that were not recorded, or whose windows reach such ones, shape (n,)."""
-        from scipy.ndimage import binary_dilation
-
-        return np.asarray(binary_dilation(self.frames.gone > _MENDED, iterations=_REACH))
+        return _lost(self.frames.gone)
 
 
 def measure_tracks(
@@ -154,7 +152,7 @@ def measure_tracks(
             spectra.add(spectral_frames(chunk.samples, n_frames=chunk.n_frames))
             geneva.add(_geneva(chunk))
             likely = on_frames(probabilities[-1], chunk.n_frames) >= _SPEECH_LIKE
-            collector.feed(chunk.samples, likely, lead=CONTEXT)
+            collector.feed(chunk.samples, likely, _lost(tracks.gone), lead=CONTEXT)
             meter.feed(chunk.core, chunk.raw[~chunk.gone])
         if progress is not None:
             progress((chunk.first_frame * HOP + len(chunk.raw)) / RATE_HZ)
@@ -205,6 +203,12 @@ def measure_contours(
     if geneva.empty:
         raise StreamError(_NO_SAMPLES, reason=Reason.NO_AUDIO_SAMPLES)
     return dict(descriptors(geneva.joined(LowLevel)))
+
+
+def _lost(gone: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    from scipy.ndimage import binary_dilation
+
+    return np.asarray(binary_dilation(gone > _MENDED, iterations=_REACH))
 
 
 def _frame_tracks(chunk: Chunk, *, floor_hz: float, ceiling_hz: float, peak: float) -> tuple[FrameTracks, Cycles]:

@@ -59,7 +59,12 @@ def test_prints_do_not_depend_on_gain_or_on_the_pieces(voice_models, make_speech
     def prints(sound, pieces):
         collector = PrintCollector(encoder)
         for first, last in pieces:
-            collector.feed(sound[first * 160 : last * 160 + 1600], np.ones(last - first, dtype=bool), lead=800)
+            collector.feed(
+                sound[first * 160 : last * 160 + 1600],
+                np.ones(last - first, bool),
+                np.zeros(last - first, bool),
+                lead=800,
+            )
         return collector.prints()
 
     whole = prints(x, [(0, 600)])

@@ -123,11 +123,12 @@ class PrintCollector:
         self._mels = np.empty((0, _BANDS), dtype=np.float32)
         self._power = np.empty(0, dtype=np.float32)
         self._speech = np.empty(0, dtype=np.float32)
+        self._lost = np.empty(0, dtype=np.bool_)
         self._first = 0
         self._starts: list[NDArray[np.int64]] = []
         self._vectors: list[F32] = []
 
-    def feed(self, samples: F32, speech: NDArray[np.bool_], *, lead: int) -> None:
+    def feed(self, samples: F32, speech: NDArray[np.bool_], lost: NDArray[np.bool_], *, lead: int) -> None:
         """Take the next frames.
 
         Parameters
@@ -136,6 +137,8 @@ class PrintCollector:
             Samples at 16 kHz with context on either side.
         speech : ndarray of bool, shape (n,)
             Frames that look like speech.
+        lost : ndarray of bool, shape (n,)
+            Frames that were not recorded: no window with one of them has a print.
         lead : int
             Samples of context on either side.
         """
@@ -144,20 +147,22 @@ class PrintCollector:
         self._mels = np.concatenate([self._mels, _mel_frames(samples, n_frames=n, lead=lead)])
         self._power = np.concatenate([self._power, np.einsum("ij,ij->i", core, core) / HOP])
         self._speech = np.concatenate([self._speech, speech.astype(np.float32)])
+        self._lost = np.concatenate([self._lost, lost])
         count = (len(self._mels) - WIDTH) // STEP + 1
         if count < 1:
             return
         starts = np.arange(count) * STEP
-        share, power = (np.lib.stride_tricks.sliding_window_view(v, WIDTH)[starts].mean(axis=1)
-                        for v in (self._speech, self._power))  # fmt: skip
-        chosen = np.flatnonzero((share >= _SPEECH_MIN) & (power > 0))
+        share, power, gone = (np.lib.stride_tricks.sliding_window_view(v, WIDTH)[starts].mean(axis=1)
+                              for v in (self._speech, self._power, self._lost))  # fmt: skip
+        chosen = np.flatnonzero((share >= _SPEECH_MIN) & (power > 0) & (gone == 0))
         if len(chosen):
             view = np.lib.stride_tricks.sliding_window_view(self._mels, WIDTH, axis=0)[starts[chosen]]
             scale = (_LEVEL / power[chosen]).astype(np.float32)
             self._vectors.append(self._encoder(view.transpose(0, 2, 1) * scale[:, None, None]).astype(np.float16))
             self._starts.append(self._first + starts[chosen])
         used = count * STEP
-        self._mels, self._power, self._speech = self._mels[used:], self._power[used:], self._speech[used:]
+        self._mels, self._power = self._mels[used:], self._power[used:]
+        self._speech, self._lost = self._speech[used:], self._lost[used:]
         self._first += used
 
     def prints(self) -> Prints:
