@@ -44,7 +44,8 @@ def conditions(samples: np.ndarray) -> dict[str, np.ndarray]:
     Returns
     -------
     dict
-        By name; noise and hum (five harmonics) are below the recording's mean power, reverberation is fading noise 10 dB below the direct sound.
+        By name; noise and hum (five harmonics) are below the recording's mean power, reverberation is fading noise
+        10 dB below the direct sound.
     """
     rng = np.random.default_rng(7)
     power = float(np.mean(samples**2))

@@ -17,6 +17,7 @@ from cueflow.tasks.ingest.container import decoded_frames, duration_of, is_cover
 
 Block = NDArray[np.float32]
 WHOLE_SHARE = 0.9  # a file whose sound ends before this share of what its header says is cut, not just rounded
+_SHORTEST_S = 0.01  # nothing can be said of less
 _HOLE_S = 0.1  # a jump of the time stamps beyond this is sound that was not recorded, below it is jitter
 _LONGEST_HOLE_S = 3600.0  # a longer jump is a damaged time stamp
 _MOST_PLANES = 8
@@ -49,14 +50,18 @@ def probe_audio(path: Path) -> AudioInfo:
     Raises
     ------
     StreamError
-        NO_AUDIO_SAMPLES if there is no track, or the header says that it is empty; FILE_EMPTY, FILE_TRUNCATED or
-        FILE_UNREADABLE if the file does not open; HEADER_WRONG for a WAV file with much more than its header says.
+        NO_AUDIO_SAMPLES if there is no track, or the header says that it is empty or shorter than 10 ms; FILE_EMPTY,
+        FILE_TRUNCATED or FILE_UNREADABLE if the file does not open; HEADER_WRONG for a WAV file with much more than its
+        header says.
     """
     with opened(path) as container:
         track = _track(container)
         context, duration = track.codec_context, duration_of(container, track)
         if context.sample_rate <= 0 or (container.format.name in {"wav", "w64"} and not duration):
             raise StreamError("the file holds no audio samples: record again", reason=Reason.NO_AUDIO_SAMPLES)
+        if duration is not None and duration < _SHORTEST_S:
+            message = "the file holds less than 10 ms of sound: record again"
+            raise StreamError(message, reason=Reason.NO_AUDIO_SAMPLES)
         _need_whole(duration or 0.0, promised_s(path, container, track))
         if unread_bytes(path) > (1.0 - WHOLE_SHARE) * path.stat().st_size:
             message = "the file holds more sound than its header says: export it again"

@@ -17,8 +17,11 @@ from cueflow.schemas.config import AudioConfig
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.tasks.audio.analyse import Setting, analyse_audio
 from cueflow.tasks.audio.quality.pitch import track_pitch
+from cueflow.tasks.audio.signal.held import with_held
 from cueflow.tasks.audio.signal.spectrum import spectral_frames
 from cueflow.tasks.audio.signal.stream import chunks
+from cueflow.tasks.audio.signal.vad import speech_frames
+from cueflow.tasks.audio.tracks import measure_tracks
 
 pytestmark = pytest.mark.real
 RATE = 16_000
@@ -190,3 +193,40 @@ def test_a_broken_channel_has_no_voice(shared_data, voice_models):
     assert values["speech_share"].value == 0.0
     assert values["level_clipped_share"].value > 0.4
     assert values["level_clipped_share"].reason is Reason.IMPLAUSIBLE
+
+
+def _held(vowel, seconds):
+    """The steady middle of a vowel said again and again: each piece laid on where it fits the one before best."""
+    middle, over = vowel[len(vowel) // 4 : len(vowel) * 4 // 5], 160
+    fade, out = np.linspace(0, 1, over), middle
+    while len(out) < seconds * RATE:
+        places = np.lib.stride_tricks.sliding_window_view(middle[: 400 + over], over)
+        at = int(np.argmax(places @ out[-over:] / np.linalg.norm(places, axis=1)))
+        out = np.concatenate([out[:-over], out[-over:] * (1 - fade) + places[at] * fade, middle[at + over :]])
+    return 0.4 * out / np.abs(out).max()
+
+
+@pytest.mark.parametrize("vowel", "aeiou")
+def test_real_vowels_that_are_held_have_voice_quality(shared_data, voice_models, vowel):
+    held = _held(at_16k(*read(shared_data / "speech_vowels" / f"female_mono_{vowel}.wav")), 5.0)
+    pause = np.zeros(RATE)
+    x = np.concatenate([pause, held, pause, held, pause])
+    x += np.random.default_rng(0).normal(0, 2e-4, len(x))
+    found = analyse_audio([x.astype(np.float32)], Setting(), models=voice_models, config=AudioConfig())
+    v = {m.biomarker: m for m in found.measures if not m.speaker}
+    assert v["speech_time_total"].value == pytest.approx(2 * len(held) / RATE, abs=0.4)
+    assert v["voice_f0_p50"].value == pytest.approx(220, abs=30)
+    names = ("voice_f0_p50", "voice_jitter_local", "voice_shimmer_local", "voice_hnr", "voice_cpps")
+    assert [(v[n].status, v[n].reason) for n in names] == [(Status.OK, None)] * 5
+
+
+@pytest.mark.parametrize("folder", ["speech_asr", "speech_diar", "speech_pitch_ref"])
+def test_in_talk_no_tone_is_held(shared_data, voice_models, folder):
+    """What follows vowels must not lengthen the turns of people who talk, nor make voice of a room."""
+    looked = 0
+    for path in sorted((shared_data / folder).glob("*.wav")):
+        tracks = measure_tracks([at_16k(*read(path))], models=voice_models, f0_floor_hz=60.0, f0_ceiling_hz=500.0)
+        speech = speech_frames(tracks.probability, threshold=0.5)
+        assert np.array_equal(with_held(speech, tracks.frames.f0_hz, tracks.frames.power), speech), path.name
+        looked += int(speech.any())
+    assert looked

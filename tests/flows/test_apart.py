@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 
+import av
 import numpy as np
 import pytest
+import soundfile as sf
 
 from cueflow.flows.planning.plan import Request, plan_run
 from cueflow.flows.work import session
 from cueflow.flows.work.compute import Computer, computing_with
 from cueflow.flows.work.jobs import Outcome
 from cueflow.flows.work.session import Execution, SessionWork
-from cueflow.flows.work.stages import run_stage
+from cueflow.flows.work.stages import MODELS, model_path, run_stage
 from cueflow.schemas.config import Config
+from cueflow.schemas.errors import ModelError
 from cueflow.schemas.reasons import Reason
 from cueflow.schemas.session import Group
 from cueflow.storage.fingerprints import sha256_file
@@ -106,6 +109,53 @@ def test_a_phase_that_nobody_recorded_makes_the_session_degraded(written, tmp_pa
     assert (outcome.status, outcome.reason) == ("degraded", Reason.PHASE_OUTSIDE)
     assert outcome.message.startswith("late, in ms: No recording reaches")
     assert {m["phase"] for m in measures if m["biomarker"] == "scl_mean"} == {"session", "rest", "task"}
+
+
+@pytest.fixture
+def weights():
+    """The audio stage's networks are here."""
+    try:
+        return [model_path(name) for name in MODELS[Group.AUDIO]]
+    except ModelError as error:
+        pytest.skip(f"a network of the audio stage is not here: {error.message}")
+
+
+@pytest.mark.usefixtures("weights")
+@pytest.mark.parametrize(("name", "reason"), [("silence", Reason.NO_VOICE), ("broken", Reason.SAMPLES_MISSING)])
+def test_sound_that_somebody_has_to_look_at_makes_the_session_degraded(written, tmp_path, name, reason, shared_data):
+    speech, rate = sf.read(shared_data / "speech_asr" / "librivox_0870.wav", dtype="float32")
+    broken = speech.copy()
+    broken[3 * rate : 4 * rate] = np.nan
+    (tmp_path / "d").mkdir()
+    for file, samples in (("silence", np.zeros(12 * rate)), ("broken", broken), ("whole", speech)):
+        sf.write(tmp_path / "d" / f"{file}.wav", samples, rate, subtype="FLOAT")
+    outcome, measures, _ = written([f"audio,{name}.wav,0,,"])
+    assert (outcome.status, outcome.reason) == ("degraded", reason)
+    assert outcome.message == f"audio: {reason.sentence}"
+    covered = next(m for m in measures if m["biomarker"] == "speech_share")
+    assert covered["coverage"] == pytest.approx(1.0 if name == "silence" else 1.0 - 1.06 * rate / len(speech), abs=0.01)
+    assert written(["audio,whole.wav,0,,"])[0].status == "ok"
+
+
+@pytest.mark.usefixtures("weights")
+def test_sound_that_ends_before_its_picture_makes_the_session_degraded(written, tmp_path, shared_data):
+    speech, rate = sf.read(shared_data / "speech_asr" / "librivox_0870.wav", dtype="float32")
+    (tmp_path / "d").mkdir()
+    with av.open(str(tmp_path / "d" / "film.mkv"), "w") as film:
+        picture, sound = film.add_stream("mpeg4", rate=25), film.add_stream("pcm_s16le", rate=rate, layout="mono")
+        picture.width, picture.height, picture.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(25 * 9):
+            film.mux(picture.encode(av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")))
+        film.mux(picture.encode(None))
+        samples = (speech[None, : 5 * rate] * 32767).astype(np.int16)
+        frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
+        frame.sample_rate = rate
+        film.mux(sound.encode(frame))
+        film.mux(sound.encode(None))
+    outcome, measures, _ = written(["audio,film.mkv,0,,"])
+    assert (outcome.status, outcome.reason) == ("degraded", Reason.TRACK_SHORT)
+    heard = next(m for m in measures if m["biomarker"] == "speech_share")
+    assert heard["window_end_s"] == pytest.approx(5.0, abs=0.05)
 
 
 def test_a_session_says_which_of_its_recordings_failed(written):

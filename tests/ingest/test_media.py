@@ -278,6 +278,11 @@ def test_a_video_track_without_frames(tmp_path):
     expect(tmp_path / "a.mkv", probe_video, Reason.NO_VIDEO_FRAMES, "no frame of the video can be decoded")
 
 
+def test_a_single_sample_is_no_sound(tmp_path):
+    sf.write(tmp_path / "a.wav", [0.1], 16000)
+    expect(tmp_path / "a.wav", probe_audio, Reason.NO_AUDIO_SAMPLES, "less than 10 ms of sound")
+
+
 def test_sound_without_samples(tmp_path):
     sf.write(tmp_path / "a.wav", np.zeros(0, dtype=np.float32), 16000)
     for read in (probe_audio, whole):
