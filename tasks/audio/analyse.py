@@ -16,26 +16,19 @@ from cueflow.schemas.results import Event, Findings, FloatArray, Heard, Measure,
 from cueflow.schemas.session import Exclusion, Role
 from cueflow.tasks.audio.dialogue import BESIDE, LATENCY, OVER, Voice, alone, talk_events, talk_measures
 from cueflow.tasks.audio.geneva.contours import descriptors
+from cueflow.tasks.audio.marks import CLIPPED_SHARE_MAX, GONE_SHARE_MIN, OFFSET_MAX, quality_of, share_in_speech
 from cueflow.tasks.audio.signal.held import with_held
 from cueflow.tasks.audio.signal.level import decibels
 from cueflow.tasks.audio.signal.recorder import Recorder
 from cueflow.tasks.audio.signal.stream import FRAME_S, HOP
 from cueflow.tasks.audio.signal.vad import runs, sharpened, speech_frames
-from cueflow.tasks.audio.summary import (
-    CLIPPED_SHARE_MAX,
-    GONE_SHARE_MIN,
-    OFFSET_MAX,
-    View,
-    measures_of,
-    quality_of,
-    share_in_speech,
-    view_of,
-)
+from cueflow.tasks.audio.summary import measures_of
 from cueflow.tasks.audio.talk.people import SPEAKER, People, introduced, people_of
 from cueflow.tasks.audio.talk.speakers import find_speakers
 from cueflow.tasks.audio.talk.timing import Flags
 from cueflow.tasks.audio.talk.words import recognised_measure, spoken_in, word_measures
 from cueflow.tasks.audio.tracks import Tracks, VoiceModels, measure_tracks
+from cueflow.tasks.audio.view import View, view_of
 from cueflow.tasks.ingest.transcripts import Utterance
 from cueflow.tasks.windows import excluded, measuring_windows, per_second, within
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
@@ -18,106 +17,17 @@ from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Measure, Window
 from cueflow.tasks.audio.geneva.contours import contours
 from cueflow.tasks.audio.geneva.functionals import functionals
+from cueflow.tasks.audio.marks import marks_of, quality_of, reason_of
 from cueflow.tasks.audio.quality import perturbation as pb
-from cueflow.tasks.audio.quality.pitch import speaker_range
 from cueflow.tasks.audio.signal.level import POWER_FLOOR
-from cueflow.tasks.audio.signal.recorder import Recorder
 from cueflow.tasks.audio.signal.stream import FRAME_S, HOP
-from cueflow.tasks.audio.signal.vad import runs
-from cueflow.tasks.audio.talk.timing import (
-    Flags,
-    Talk,
-    lengths_s,
-    pairwise_variability,
-    syllable_nuclei,
-    turns_and_pauses,
-)
-from cueflow.tasks.audio.tracks import Tracks
+from cueflow.tasks.audio.talk.timing import lengths_s, pairwise_variability
+from cueflow.tasks.audio.view import View, median_level
 
 F64 = NDArray[np.float64]
 
-CLIPPED_SHARE_MAX = 0.001  # of the samples in speech: from here on, what depends on the waveform's tops is marked
-GONE_SHARE_MIN = 0.001  # of the samples in speech, filled in: from here on, what single samples move is marked
-OFFSET_MAX = 0.1  # of full scale: beyond, the recorder is not in order and half a wave may be cut
-HUM_MIN_DB = 25.0  # of speech over hum: below, hum is noise of the voice, or its pitch is taken for the voice's: 60 Hz
-# of 21 dB less move the median pitch of three readers by 0 to 5 %, of 16 dB by 2 to 8 % (50 Hz: under 2 %)
-SNR_LOW_DB = 15.0  # below, white noise adds half or more to loudness and moves the first formant by 5 to 70 %
-SNR_MIN_DB = (
-    20.0  # below, measures of the voice's own noise are marked: white noise 20 dB down costs up to 2.9 dB of HNR
-)
-_CLIP_HURTS = ("level_speech", "level_snr", "loudness_", "voice_shimmer", "voice_hnr", "voice_cpp",
-               "egemaps_loudness", "egemaps_shimmer", "egemaps_hnr", "egemaps_level")  # fmt: skip
-_NOISE_HURTS = ("voice_jitter", "voice_shimmer", "voice_hnr", "voice_cpp", "voice_gne",
-                "egemaps_jitter", "egemaps_shimmer", "egemaps_hnr")  # fmt: skip
-_LOUD_NOISE_HURTS = ("loudness_", "egemaps_loudness", "voice_formant", "egemaps_f1_", "egemaps_f2_", "egemaps_f3_")
-_HUM_HURTS = (
-    *_NOISE_HURTS,
-    "voice_f0",
-    "egemaps_f0",
-    "voice_formant",
-)  # hum is taken for voice, and its pitch for the voice's
 _RESTS = frozenset({voice.SPEECH, VOICE, voice.TURNS, voice.PAUSES, voice.STRETCHES})
 _SEMITONE_REFERENCE_HZ = 27.5
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """The frames of one window: `used` may be used, `speech` and `voice` are among them, `talk` is found in them.
-
-    `silent` are those in which nobody speaks, the speaker of this view or another one;
-    `f0_range` is the speaker's pitch floor and ceiling over the whole recording: frames beyond are errors, not voice;
-    `usual_db` is the speaker's median level in voiced speech over the whole recording; `recorder` is how it was made.
-    """
-
-    tracks: Tracks
-    used: Flags
-    silent: Flags
-    speech: Flags
-    voice: Flags
-    talk: Talk
-    cycles_used: Flags
-    f0_range: tuple[float, float]
-    usual_db: float
-    recorder: Recorder
-
-
-def view_of(
-    tracks: Tracks, speech: Flags, used: Flags, *, others: Flags, pause_min_s: float, recorder: Recorder
-) -> View:
-    """Look at the frames that may be used.
-
-    Parameters
-    ----------
-    tracks : Tracks
-        Of the whole recording.
-    speech, used : ndarray of bool, shape (n,)
-        Frames with the speaker's speech; frames of the window that are not excluded.
-    others : ndarray of bool, shape (n,)
-        Frames in which somebody else speaks.
-    pause_min_s : float
-        Silence from which on it is a pause.
-    recorder : Recorder
-        How the recording was made.
-
-    Returns
-    -------
-    View
-    """
-    spoken = speech & used
-    f0 = tracks.frames.f0_hz
-    f0_range = speaker_range(f0[speech & np.isfinite(f0)])
-    with np.errstate(invalid="ignore"):
-        plausible = (f0 >= f0_range[0]) & (f0 <= f0_range[1])
-    voiced = spoken & plausible
-    usual_db = _median_level(tracks.frames.power[speech & plausible])
-    turns, pauses = turns_and_pauses(speech, used, others=others, pause_min_s=pause_min_s)
-    nuclei = syllable_nuclei(tracks.frames.power, voiced)
-    marks = tracks.cycles.times_s
-    frame = np.where(np.isfinite(marks), marks / FRAME_S, 0).astype(np.int64)
-    # the NaN between two chunks stays: it is what keeps periods from reaching over the seam
-    kept = ~np.isfinite(marks) | voiced[np.clip(frame, 0, len(voiced) - 1)]
-    talk = Talk(turns, pauses, tuple(runs(voiced)), nuclei)
-    return View(tracks, used, used & ~spoken & ~others, spoken, voiced, talk, kept, f0_range, usual_db, recorder)
 
 
 def evidence_of(view: View) -> dict[str, float]:
@@ -199,7 +109,7 @@ def measures_of(
     amounts[voice.SPEAKERS] = extra.get("speech_speaker_count", 0.0)
     coverage = amounts[voice.OBSERVED] / max(window.duration_s, FRAME_S)
     quality = quality_of(values["level_snr"]) if view.speech.any() else None
-    marks = _marks(view, values)
+    marks = marks_of(view, values)
     beyond = {b.name for b in declared if needs_hz(b.name) > view.recorder.band_hz}
     return tuple(
         b.measure(
@@ -209,67 +119,11 @@ def measures_of(
             coverage=coverage,
             quality=quality,
             reason=(Reason.BAND_LIMITED if b.name in beyond else None)
-            or _reason(b.name, b.evidence.unit, view, marks)
+            or reason_of(b.name, b.evidence.unit, view, marks)
             or (reason if b.evidence.unit in _RESTS else None),
         )
         for b in declared
     )
-
-
-def quality_of(snr_db: float) -> float | None:
-    """Quality of the recording from its speech-to-noise ratio: 0 at 0 dB, 1 from 30 dB on.
-
-    Parameters
-    ----------
-    snr_db : float
-        Speech-to-noise ratio; NaN where nothing but speech was heard.
-
-    Returns
-    -------
-    float or None
-    """
-    return float(np.clip(snr_db / 30.0, 0.0, 1.0)) if np.isfinite(snr_db) else None
-
-
-def share_in_speech(samples: NDArray[np.uint8], view: View) -> float:
-    """Share of the samples in speech that a track counts, the clipped ones for example.
-
-    Parameters
-    ----------
-    samples : ndarray of uint8, shape (n,)
-        Samples in every frame of the recording.
-    view : View
-        The window.
-
-    Returns
-    -------
-    float
-        0 without speech.
-    """
-    return _mean(samples[view.speech]) / HOP if view.speech.any() else 0.0
-
-
-def _marks(view: View, values: Mapping[str, float]) -> dict[Reason, tuple[str, ...]]:
-    marks: dict[Reason, tuple[str, ...]] = {}
-    frames = view.tracks.frames
-    if share_in_speech(frames.gone, view) >= GONE_SHARE_MIN:
-        marks[Reason.SAMPLES_MISSING] = _NOISE_HURTS
-    if share_in_speech(frames.clipped, view) > CLIPPED_SHARE_MAX:
-        marks[Reason.CLIPPED] = _CLIP_HURTS
-    if abs(view.recorder.offset) > OFFSET_MAX:
-        marks[Reason.OFFSET] = _CLIP_HURTS
-    if view.recorder.hum_power > 10.0 ** ((values["level_speech_mean"] - HUM_MIN_DB) / 10.0):
-        marks[Reason.HUM] = _HUM_HURTS
-    if values["level_snr"] < SNR_MIN_DB:
-        low = values["level_snr"] < SNR_LOW_DB
-        marks[Reason.LOW_SIGNAL] = (*_NOISE_HURTS, *_LOUD_NOISE_HURTS) if low else _NOISE_HURTS
-    return marks
-
-
-def _reason(name: str, unit: str, view: View, marks: Mapping[Reason, tuple[str, ...]]) -> Reason | None:
-    if not view.speech.any() and unit not in {voice.OBSERVED, voice.SILENCE}:
-        return Reason.NO_VOICE
-    return next((reason for reason, hurt in marks.items() if name.startswith(hurt)), None)
 
 
 def _mean(values: NDArray[np.floating] | NDArray[np.integer]) -> float:
@@ -330,17 +184,13 @@ def _level_values(view: View) -> dict[str, float]:
     return {
         "level_speech_mean": float(_decibels(np.asarray([speech]))[0]),
         "level_speech_sd": _sd(level[view.voice]),
-        "level_speech_relative": _median_level(power[view.voice]) - view.usual_db,
+        "level_speech_relative": median_level(power[view.voice]) - view.usual_db,
         "level_noise_p10": float(_decibels(np.asarray([np.quantile(silent, 0.1)]))[0]) if len(silent) else float("nan"),
         "level_snr": float(10 * np.log10(max(speech - noise, POWER_FLOOR) / max(noise, POWER_FLOOR)))
         if np.isfinite(speech) and len(silent)
         else float("nan"),
         "level_clipped_share": _mean(view.tracks.frames.clipped[view.used]) / HOP,
     }
-
-
-def _median_level(power: NDArray[np.floating]) -> float:
-    return float(np.median(_decibels(power.astype(np.float64)))) if len(power) else float("nan")
 
 
 def _decibels(power: F64) -> F64:
