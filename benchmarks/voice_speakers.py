@@ -11,6 +11,7 @@ with known turns, gaps and overlaps, once in one microphone (diarization, overla
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from itertools import combinations, pairwise
 from pathlib import Path
 
@@ -41,18 +42,18 @@ def main(data: str, what: str = "") -> None:
     print("| recording | speakers | found | error | missed | false | confused | error, .25 s collar |")
     print("|---|---|---|---|---|---|---|---|")
     real = [(name, turns, _report(name, x, turns, known=known)) for name, x, turns, known in _real(root)]
-    made = list(_simulated(root))
-    simulated = [(name, turns, _report(name, x, turns, known=0)) for name, x, turns, _ in made]
-    groups = {"real, number estimated": real[::2], "real, number given": real[1::2], "simulated": simulated}
+    made = list(simulated(root))
+    talks = [(name, turns, _report(name, x, turns, known=0)) for name, x, turns, _ in made]
+    groups = {"real, number estimated": real[::2], "real, number given": real[1::2], "simulated": talks}
     for group, rows in groups.items():
         errors = [(error_rate(t, _spans(f))[0], error_rate(t, _spans(f), collar=COLLAR)[0]) for _, t, f in rows]
         strict, loose = np.mean(errors, axis=0)
         print(f"mean error, {group}: {strict:.3f}; with collar {loose:.3f}")
     groups = {name: [(name, t, f)] for name, t, f in real[::2]}
-    groups |= {"simulated, chosen on": simulated[::2], "simulated, the others": simulated[1::2]}
+    groups |= {"simulated, chosen on": talks[::2], "simulated, the others": talks[1::2]}
     for group, rows in groups.items():
         print(_overlap(group, [(t, f) for _, t, f in rows]))
-    _in_the_room([(t, f) for _, t, f in simulated[1::2]])
+    _in_the_room([(t, f) for _, t, f in talks[1::2]])
     _latencies(made)
 
 
@@ -82,7 +83,7 @@ def _overlap(name: str, rows: list[tuple[Turns, Findings]]) -> str:
 def _softer(root: Path) -> None:
     """Overlap of the pairs that nothing was chosen on, with the second person softer."""
     for softer_db in (0.0, 6.0, 12.0):
-        made = list(_simulated(root, softer_db=softer_db))[1::2]
+        made = list(simulated(root, softer_db=softer_db))[1::2]
         rows = [(turns, _analysed(room, role=Role.ROOM)) for _, room, turns, _ in made]
         print(_overlap(f"second person {softer_db:.0f} dB softer", rows), flush=True)
 
@@ -231,7 +232,8 @@ def _phrases(samples: np.ndarray) -> list[np.ndarray]:
     return [samples[a * 160 : b * 160] for a, b in zip(starts, ends, strict=True) if b - a >= 40]
 
 
-def _simulated(root: Path, *, softer_db: float = 0.0):  # noqa: ANN202
+def simulated(root: Path, *, softer_db: float = 0.0) -> Iterator[tuple[str, np.ndarray, Turns, dict[str, np.ndarray]]]:
+    """Conversations of 90 s: name, the room's sound, turns by person, and each person's microphone."""
     people = _people(root)
     rng = np.random.default_rng(20261125)
     for one, two in combinations(people, 2):
@@ -260,7 +262,7 @@ def _latencies(made) -> None:  # noqa: ANN001
     means: list[float] = []
     for _, _, turns, apart in made:
         roles = dict(zip(apart, (Role.PATIENT, Role.CLINICIAN), strict=True))
-        results = between_recordings([_result(_analysed(x, role=roles[who]), roles[who]) for who, x in apart.items()])
+        results = between_recordings([result_of(_analysed(x, role=roles[who]), roles[who]) for who, x in apart.items()])
         truth = {who: _true_latencies(turns, who) for who in turns}
         for (who, known), result in zip(truth.items(), results, strict=True):
             found = result.findings
@@ -286,7 +288,8 @@ def _true_latencies(turns: Turns, who: str) -> list[tuple[float, float, float]]:
     ]
 
 
-def _result(found: Findings, role: Role) -> StreamResult:
+def result_of(found: Findings, role: Role) -> StreamResult:
+    """Findings as the flow has them between its steps."""
     return StreamResult(
         modality="audio", role=role, channel="", status=found.status, reason=found.reason, message="", findings=found,
         method_version="", model_sha256="", input_sha256="", seconds=0.0,

@@ -270,8 +270,8 @@ BIOMARKERS = tuple(replace(b, robustness=robustness_of(b.name, b.unit)) for b in
 
 _RECORDING = ("speech_speaker_", "level_noise_", "level_clipped_", "level_band_", "level_hum_", "level_offset_")
 OF_RECORDING = tuple(b for b in BIOMARKERS if b.name.startswith(_RECORDING))
-_APART = (*VOICE_TURNS, *OF_WORDS, RECOGNISED)
-OF_ONE = tuple(b for b in BIOMARKERS if not b.name.startswith(_RECORDING) and b not in _APART)
+_APART = {b.name for b in (*VOICE_TURNS, *OF_WORDS, RECOGNISED)}
+OF_ONE = tuple(b for b in BIOMARKERS if not b.name.startswith(_RECORDING) and b.name not in _APART)
 
 SERIES: tuple[SeriesSpec, ...] = (
     SeriesSpec("voice_active", "audio", "1", "Share of the second with speech."),

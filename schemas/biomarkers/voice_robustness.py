@@ -1,34 +1,31 @@
-"""How far worse recordings move the measures of the voice; `python benchmarks/voice_robustness.py DATA` prints it."""
+"""How far worse recordings move each measure of the voice.
+
+The figures are in `voice_robustness.csv`, as `python benchmarks/voice_robustness.py DATA rows` prints them.
+"""
 
 from __future__ import annotations
 
-_CONDITIONS = ("noise 20 dB below the speech", "noise 10 dB below", "reverberation of .6 s", "20 dB less gain")
-_MOVED: dict[str, tuple[str, str, str, str]] = {
-    "voice_f0_st": (".02", ".10", ".13", "0"),
-    "voice_f0": ("0", ".01", ".01", "0"),
-    "voice_jitter": (".01", ".10", ".14", "0"),
-    "voice_shimmer": (".05", ".13", ".41", "0"),
-    "voice_hnr": ("1.2", "3.3", "1.0", "0"),
-    "voice_cpp": (".21", ".82", ".41", "0"),
-    "voice_gne": (".10", ".18", ".08", "0"),
-    "voice_h1h2": (".06", ".31", ".65", "0"),
-    "voice_formant": (".09", ".13", ".01", "0"),
-    "voice_alpha": ("3.4", "7.4", "2.0", "0"),
-    "voice_mfcc": ("5.9", "8.6", "1.5", "0"),
-    "loudness": (".26", ".72", ".11", ".78"),
-    "speech_share": (".01", ".01", ".01", "0"),
-    "speech_pause": (".02", ".07", ".02", "0"),
-    "speech_articulation": (".03", ".07", ".02", "0"),
-    "speech_syllables_npvi": ("1.5", "3.1", "1.0", "0"),
-    "egemaps_f0": (".09", ".23", ".19", ".20"),
-    "egemaps_loudness": (".17", ".34", ".10", ".78"),
-    "egemaps_mfcc": ("6.5", "7.6", ".5", "0"),
+import csv
+from functools import cache
+from pathlib import Path
+
+CONDITIONS = {
+    "noise 20 dB": "noise 20 dB below the speech",
+    "noise 10 dB": "noise 10 dB below",
+    "reverberation 0.6 s": "reverberation of .6 s",
+    "gain -20 dB": "20 dB less gain",
 }
-_ABSOLUTE = frozenset({"dB", "1", "st"})
+"""What was measured, as the benchmark calls it and as people read it."""
+
+ABSOLUTE = frozenset({"dB", "dB/Hz", "1", "st", "count"})
+"""Units in which a change is told as it is; in others as a share of the value."""
+
+FROM_TEXT = frozenset({"speech_words_rate", "speech_filled_pause_rate"})
+"""Measures that are counted in a transcript."""
 
 
 def robustness_of(name: str, unit: str) -> str:
-    """What worse recordings do to a measure, as measured on three recordings.
+    """What worse recordings do to a measure.
 
     Parameters
     ----------
@@ -40,11 +37,28 @@ def robustness_of(name: str, unit: str) -> str:
     Returns
     -------
     str
-        Median change over the measures of its kind; empty where that was not measured.
+        Median and largest change over up to five recordings, as `CONDITIONS` go; empty where nobody measured it.
     """
-    moved = next((row for prefix, row in _MOVED.items() if name.startswith(prefix)), None)
-    if moved is None:
+    if name in FROM_TEXT:
+        return "counted in the transcript: the recording does not move it"
+    row = _moved().get(name)
+    if row is None:
         return ""
-    how = f"in {unit}" if unit in _ABSOLUTE and unit != "1" else "absolute" if unit == "1" else "relative"
-    parts = ", ".join(f"{value} for {what}" for value, what in zip(moved, _CONDITIONS, strict=True))
-    return f"median change of measures of its kind ({how}): {parts}"
+    how = f"in {unit}" if unit in ABSOLUTE - {"1", "count"} else "absolute" if unit in ABSOLUTE else "relative"
+    parts = ", ".join(
+        f"{_plain(row[f'{key} median'])} ({_plain(row[f'{key} largest'])}) for {what}"
+        if row[f"{key} median"]
+        else f"no value for {what}"
+        for key, what in CONDITIONS.items()
+    )
+    return f"median (largest) change, {how}: {parts}"
+
+
+def _plain(number: str) -> str:
+    return number.removeprefix("0") if number.startswith("0.") else number
+
+
+@cache
+def _moved() -> dict[str, dict[str, str]]:
+    with (Path(__file__).parent / "voice_robustness.csv").open(encoding="utf-8", newline="") as file:
+        return {row["biomarker"]: row for row in csv.DictReader(file)}

@@ -123,8 +123,9 @@ def analyse_audio(
         progress=progress,
     )
     times = tracks.times_s + setting.start_s
-    lost, heard = tracks.lost, speech_frames(tracks.probability, threshold=config.vad_threshold)
-    speech = sharpened(with_held(heard, tracks.frames.f0_hz, tracks.frames.power), tracks.frames.power) & ~lost
+    heard = speech_frames(tracks.probability, threshold=config.vad_threshold)
+    lost, power = tracks.lost, tracks.frames.power
+    speech = sharpened(with_held(heard, tracks.frames.f0_hz, power), power, lost) & ~lost
     known = config.speakers if setting.role is Role.ROOM else 0
     speakers = find_speakers(tracks.prints, speech, tracks.local, known=known)
     people = people_of(speakers, tracks.frames.power, role=setting.role, rule=config.role_rule)

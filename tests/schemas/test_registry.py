@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cueflow.schemas.biomarkers import BIOMARKERS, SERIES, Biomarker, Evidence, named_elsewhere
+from cueflow.schemas.biomarkers import BIOMARKERS, SERIES, Biomarker, Evidence, named_elsewhere, of_modality
+from cueflow.schemas.biomarkers.voice_robustness import CONDITIONS, robustness_of
 from cueflow.schemas.reasons import SENTENCES, Reason, Status
 from cueflow.schemas.results import Window
 from cueflow.schemas.session import Modality
@@ -30,6 +31,14 @@ def test_what_other_tools_call_a_measure_leads_to_it():
     assert named_elsewhere("cpps") == ("voice_cpps",)
     assert named_elsewhere("f0_hz_p50") == ("voice_f0_p50",)
     assert named_elsewhere("voice_f0_p50") == named_elsewhere("none such") == ()
+
+
+def test_every_measure_of_the_voice_says_what_worse_recordings_do_to_it():
+    assert not [b.name for b in of_modality("audio") if not b.robustness]
+    jitter = BIOMARKERS["voice_jitter_local"].robustness
+    assert jitter.startswith("median (largest) change, relative: ")
+    assert [jitter.count(what) for what in CONDITIONS.values()] == [1, 1, 1, 1]
+    assert robustness_of("none such", "1") == ""
 
 
 def test_every_reason_has_a_sentence():

@@ -196,7 +196,9 @@ def runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
     return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def sharpened(speech: NDArray[np.bool_], power: NDArray[np.float32]) -> NDArray[np.bool_]:
+def sharpened(
+    speech: NDArray[np.bool_], power: NDArray[np.float32], lost: NDArray[np.bool_] | None = None
+) -> NDArray[np.bool_]:
     """Move both ends of every stretch of speech to where the level rises out of the noise and falls back.
 
     The network decides every 32 ms and with some delay. Within 150 ms of its ends, speech begins with the first of
@@ -209,15 +211,18 @@ def sharpened(speech: NDArray[np.bool_], power: NDArray[np.float32]) -> NDArray[
         Frames with speech, from `speech_frames`.
     power : ndarray, shape (n,)
         Mean squares of the frames.
+    lost : ndarray of bool, shape (n,), optional
+        Frames that were not recorded: they are no noise.
 
     Returns
     -------
     ndarray of bool, shape (n,)
     """
-    if speech.all() or not speech.any():
+    silent = ~speech if lost is None else ~(speech | lost)
+    if not silent.any() or not speech.any():
         return speech
     level = 10.0 * np.log10(np.maximum(power.astype(np.float64), 1e-12))
-    noise = float(np.median(level[~speech]))
+    noise = float(np.median(level[silent]))
     out = np.zeros(len(speech), dtype=bool)
     for first, last in runs(speech):
         loud = float(np.quantile(level[first:last], 0.8))
