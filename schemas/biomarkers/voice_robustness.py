@@ -37,13 +37,15 @@ def robustness_of(name: str, unit: str) -> str:
     Returns
     -------
     str
-        Median and largest change over up to five recordings, as `CONDITIONS` go; empty where nobody measured it.
+        Median and largest change over up to six recordings, as `CONDITIONS` go; empty where nobody measured it.
     """
     if name in FROM_TEXT:
         return "counted in the transcript: the recording does not move it"
     row = _moved().get(name)
     if row is None:
         return ""
+    if not any(row[f"{key} median"] for key in CONDITIONS):
+        return "not measured: there was none in the recordings"
     how = f"in {unit}" if unit in ABSOLUTE - {"1", "count"} else "absolute" if unit in ABSOLUTE else "relative"
     parts = ", ".join(
         f"{_plain(row[f'{key} median'])} ({_plain(row[f'{key} largest'])}) for {what}"
