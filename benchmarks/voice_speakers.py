@@ -2,6 +2,7 @@
 
 python benchmarks/voice_speakers.py DATA            # a folder that has speech_diar, speech_asr and speech_pitch_ref
 python benchmarks/voice_speakers.py DATA overlap    # where both speak, one of them softer
+python benchmarks/voice_speakers.py DATA three      # three people in one microphone
 
 Real: the recordings that have turns marked. Simulated: phrases of five recorded people put together, two at a time,
 with known turns, gaps and overlaps, once in one microphone (diarization, overlap) and once with a microphone each
@@ -39,6 +40,11 @@ def main(data: str, what: str = "") -> None:
     if what == "overlap":
         _softer(root)
         return
+    if what == "three":
+        _three(root)
+        return
+    if what:
+        raise SystemExit(f"{what}? it is nothing, overlap or three")
     print("| recording | speakers | found | error | missed | false | confused | error, .25 s collar |")
     print("|---|---|---|---|---|---|---|---|")
     real = [(name, turns, _report(name, x, turns, known=known)) for name, x, turns, known in _real(root)]
@@ -86,6 +92,34 @@ def _softer(root: Path) -> None:
         made = list(simulated(root, softer_db=softer_db))[1::2]
         rows = [(turns, _analysed(room, role=Role.ROOM)) for _, room, turns, _ in made]
         print(_overlap(f"second person {softer_db:.0f} dB softer", rows), flush=True)
+
+
+def _three(root: Path) -> None:
+    """Three people in one microphone, one after the other, in any order."""
+    people = _people(root)
+    rng = np.random.default_rng(1)
+    print("| people | found | error | missed | false | confused | error, .25 s collar |\n|---|---|---|---|---|---|---|")
+    errors, right = [], 0
+    for trio in combinations(people, 3):
+        room = rng.normal(0.0, 8e-4, SECONDS * RATE).astype(np.float32)
+        turns: Turns = {who: [] for who in trio}
+        at, last = 1.0, ""
+        while True:
+            last = str(rng.choice([who for who in trio if who != last]))
+            turn = np.concatenate([people[last][i] for i in rng.integers(len(people[last]), size=rng.integers(1, 4))])
+            if at + len(turn) / RATE > SECONDS - 1:
+                break
+            first = round(at * RATE)
+            room[first : first + len(turn)] += turn * np.float32(0.08 / np.sqrt(np.mean(turn**2)))
+            turns[last].append((at, at + len(turn) / RATE))
+            at += len(turn) / RATE + rng.uniform(0.1, 1.0)
+        heard = _spans(_analysed(room, role=Role.ROOM))
+        errors.append((error_rate(turns, heard)[0], error_rate(turns, heard, collar=COLLAR)[0]))
+        right += len(heard) == len(trio)
+        parts = " | ".join(f"{v:.3f}" for v in error_rate(turns, heard))
+        print(f"| {' + '.join(trio)} | {len(heard)} | {parts} | {errors[-1][1]:.3f} |", flush=True)
+    strict, loose = np.mean(errors, axis=0)
+    print(f"three people: mean error {strict:.3f}, with collar {loose:.3f}; number right in {right} of {len(errors)}")
 
 
 def _in_the_room(rows: list[tuple[Turns, Findings]]) -> None:
