@@ -41,7 +41,8 @@ def write_contours(recording: Path, out: Path, *, channel: str, progress: Callab
     Notes
     -----
     StreamError is raised where the file cannot be read or holds no sound, TablesError or DiskFullError where the disk
-    does not take the result. A contour that needs more band than the file's rate leaves room for is null throughout.
+    does not take the result. A contour that needs more band than the file's rate leaves room for is null throughout,
+    and all are null where samples are missing.
     """
     import numpy as np
     import pyarrow as pa
@@ -58,7 +59,7 @@ def write_contours(recording: Path, out: Path, *, channel: str, progress: Callab
     frames = len(next(iter(found.values())))
     columns = {"t_s": pa.array(audio_start_s(recording) + np.arange(frames) * FRAME_S)}
     for name, values in found.items():
-        absent = (values == 0) if name.endswith("nz") else np.zeros(frames, dtype=bool)
+        absent = np.isnan(values) | ((values == 0) & name.endswith("nz"))
         if needs_hz(name) > header.sampling_rate / 2.0:
             absent[:] = True
         columns[name] = pa.array(values.astype(np.float32), mask=absent)

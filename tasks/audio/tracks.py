@@ -187,22 +187,25 @@ def measure_contours(
     Returns
     -------
     dict
-        Arrays of shape (n,) by published name; frame i begins i hundredths of a second after the first sample.
+        Arrays of shape (n,) by published name; frame i begins i hundredths of a second after the first sample. NaN
+        where nothing was recorded.
 
     Raises
     ------
     StreamError
         If the blocks hold less than one frame.
     """
-    geneva = _Columns()
+    geneva, gone = _Columns(), [np.empty(0, dtype=np.uint8)]
     for chunk in chunks(blocks):
         if chunk.n_frames:
             geneva.add(_geneva(chunk))
+            gone.append(gone_samples(chunk.gone, n_frames=chunk.n_frames))
         if progress is not None:
             progress((chunk.first_frame * HOP + len(chunk.raw)) / RATE_HZ)
     if geneva.empty:
         raise StreamError(_NO_SAMPLES, reason=Reason.NO_AUDIO_SAMPLES)
-    return dict(descriptors(geneva.joined(LowLevel)))
+    lost = _lost(np.concatenate(gone))
+    return {name: np.where(lost, np.nan, values) for name, values in descriptors(geneva.joined(LowLevel)).items()}
 
 
 def _lost(gone: NDArray[np.uint8]) -> NDArray[np.bool_]:

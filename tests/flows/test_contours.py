@@ -48,6 +48,16 @@ def test_a_narrow_recording_has_no_contours_of_what_it_lacks(tmp_path):
     assert {"Loudness_sma3", "alphaRatio_sma3", "F1frequency_sma3nz", "logRelF0-H1-A3_sma3nz"} <= found[4_000]
 
 
+def test_contours_are_null_where_samples_are_missing(tmp_path):
+    samples, rate = soundfile.read(buzz(tmp_path / "talk.wav", 16_000))
+    samples[8_000:12_000] = np.nan
+    soundfile.write(tmp_path / "cut.wav", samples, rate, subtype="FLOAT")
+    assert write_contours(tmp_path / "cut.wav", tmp_path / "cut.parquet", channel="", progress=told) == 200
+    loudness = pl.read_parquet(tmp_path / "cut.parquet")["Loudness_sma3"]
+    assert np.array_equal(np.flatnonzero(loudness.is_null().to_numpy()), np.arange(47, 78))
+    assert loudness.drop_nulls().min() > 0
+
+
 def test_a_transcript_of_another_recording_is_called_so(tmp_path):
     buzz(tmp_path / "talk.wav", 16_000)
     (tmp_path / "talk.vtt").write_text("WEBVTT\n\n00:10.000 --> 00:12.000\nhello there\n", encoding="utf-8")
