@@ -334,15 +334,17 @@ def _apart(one: Heard, two: Heard) -> tuple[tuple[Voice, Flags], tuple[Voice, Fl
         used.append(_wide(heard.used, shift, n, fill=False))
     usual = [v.level_db - np.median(v.level_db[own]) for v, own in zip(voices, owned, strict=True)]
     clean = [
-        replace(voices[i], speech=_whole(_above_noise(voices[i], usual[i]) & (usual[i] > usual[1 - i] - _BLEED_DB)))
+        replace(
+            voices[i], speech=_whole(_above_noise(voices[i], usual[i], used[i]) & (usual[i] > usual[1 - i] - _BLEED_DB))
+        )
         for i in (0, 1)
     ]
     return (clean[0], used[0] & used[1]), (clean[1], used[0] & used[1])
 
 
-def _above_noise(voice: Voice, usual_db: NDArray[np.floating]) -> Flags:
+def _above_noise(voice: Voice, usual_db: NDArray[np.floating], used: Flags) -> Flags:
     """Speech that stands out of the recording's own noise: between two voices there may be none of either."""
-    silence = usual_db[~voice.speech]
+    silence = usual_db[used & ~voice.speech]
     noise_db = float(np.median(silence)) if len(silence) else -np.inf
     return np.asarray(voice.speech & (usual_db > _STANDS_OUT * max(noise_db, _DEEPEST_DB)))
 
