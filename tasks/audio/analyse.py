@@ -172,9 +172,12 @@ def _own_prints(people: People) -> FloatArray:
 
 
 def _state(whole: View, people: People) -> tuple[Status, Reason | None]:
+    gone = float(whole.tracks.frames.gone.mean()) >= GONE_SHARE_MIN * HOP
+    if not whole.used.any():
+        return Status.TOO_SHORT, Reason.SAMPLES_MISSING if gone else Reason.LOW_COVERAGE
     if not whole.speech.any():
         return Status.TOO_SHORT, Reason.NO_VOICE
-    if float(whole.tracks.frames.gone.mean()) >= GONE_SHARE_MIN * HOP:
+    if gone:
         return Status.LOW_QUALITY, Reason.SAMPLES_MISSING
     if share_in_speech(whole.tracks.frames.clipped, whole) > CLIPPED_SHARE_MAX:
         return Status.LOW_QUALITY, Reason.CLIPPED

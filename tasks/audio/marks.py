@@ -108,6 +108,8 @@ def reason_of(name: str, unit: str, view: View, marks: Mapping[Reason, tuple[str
     -------
     Reason or None
     """
+    if not view.used.any():
+        return Reason.LOW_COVERAGE
     if not view.speech.any() and unit not in {voice.OBSERVED, voice.SILENCE}:
         return Reason.NO_VOICE
     return next((reason for reason, hurt in marks.items() if name.startswith(hurt)), None)

@@ -228,6 +228,19 @@ def test_what_was_not_recorded_is_no_silence(talk, voice_models, found):
     assert np.isfinite(level[[4, 6, 19, 25]]).all()
 
 
+def test_where_nothing_could_be_used_nobody_says_that_there_was_no_voice(talk, voice_models):
+    left_out = analyse(talk, voice_models, exclusions=(Exclusion(0.0, 50.0, "no consent"),))
+    assert (left_out.status, left_out.reason, left_out.coverage) == (Status.TOO_SHORT, Reason.LOW_COVERAGE, 0.0)
+    holes = talk.copy()
+    holes[::7] = np.nan
+    broken = analyse(holes, voice_models)
+    assert (broken.status, broken.reason, broken.coverage) == (Status.TOO_SHORT, Reason.SAMPLES_MISSING, 0.0)
+    for found in (left_out, broken):
+        assert {m.value for m in found.measures} == {None}
+        pitch = values(found)["voice_f0_p50"]
+        assert (pitch.status, pitch.reason) == (Status.TOO_SHORT, Reason.LOW_COVERAGE)
+
+
 def test_single_samples_that_are_no_numbers_are_bridged(talk, voice_models, found):
     broken = talk.copy()
     broken[::1000] = np.inf
