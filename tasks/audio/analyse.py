@@ -32,7 +32,7 @@ from cueflow.tasks.audio.view import View, view_of
 from cueflow.tasks.ingest.transcripts import Utterance
 from cueflow.tasks.windows import excluded, measuring_windows, per_second, within
 
-VERSION = "14"
+VERSION = "15"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,8 @@ def analyse_audio(
     times = tracks.times_s + setting.start_s
     heard = speech_frames(tracks.probability, threshold=config.vad_threshold)
     lost, power = tracks.lost, tracks.frames.power
-    speech = sharpened(with_held(heard, tracks.frames.f0_hz, power), power, lost) & ~lost
+    held = with_held(heard, tracks.frames.f0_hz, power, tracks.frames.h1_h2_db)
+    speech = sharpened(held, power, lost) & ~lost
     known = config.speakers if setting.role is Role.ROOM else 0
     speakers = find_speakers(tracks.prints, speech, tracks.local, known=known)
     people = people_of(speakers, tracks.frames.power, role=setting.role, rule=config.role_rule)

@@ -12,6 +12,7 @@ from cueflow.tasks.audio.signal.held import with_held
 
 RATE = 16_000
 N = 1500  # frames
+RICH = np.full(N, 2.0, dtype=np.float32)  # the second harmonic is nearly as strong as the first
 
 
 def track(*parts, level_db=-20.0):
@@ -48,7 +49,7 @@ def flags(*spans):
     ],
 )
 def test_what_is_held(parts, heard, expected):
-    assert np.array_equal(with_held(flags(*heard), *track(*parts)), flags(*expected))
+    assert np.array_equal(with_held(flags(*heard), *track(*parts), RICH), flags(*expected))
 
 
 @pytest.mark.parametrize("hertz", [60.0, 100.0, 120.2, 150.0])
@@ -56,7 +57,26 @@ def test_hum_behind_speech_is_not_held(hertz):
     f0, power = track((100, 200, hertz), (200, N, hertz))
     f0[200:] = hertz  # it never moves
     speech = flags((100, 200))
-    assert np.array_equal(with_held(speech, f0, power), speech)
+    assert np.array_equal(with_held(speech, f0, power, RICH), speech)
+
+
+def test_a_tone_without_a_second_harmonic_is_not_held():
+    speech = flags((100, 140))
+    sine = np.full(N, 70.0, dtype=np.float32)
+    assert np.array_equal(with_held(speech, *track((100, 700, 200.0), (800, 1200, 200.0)), sine), speech)
+
+
+def test_an_engaged_tone_that_follows_speech_at_once_is_no_voice(make_speech, voice_models):
+    """And nor is the one after it."""
+    speech, t = make_speech(4.0), np.arange(RATE) / RATE
+    tone, pause = 0.2 * np.sin(2 * np.pi * 425.0 * t), np.zeros(2 * RATE)
+    x = np.concatenate([np.zeros(RATE), speech, tone, pause, tone, pause])
+    x += np.random.default_rng(0).normal(0, 3e-4, len(x))
+    found = analyse_audio([x.astype(np.float32)], Setting(), models=voice_models, config=AudioConfig())
+    v = {m.biomarker: m for m in found.measures if not m.speaker}
+    assert v["speech_time_total"].value == pytest.approx(4.0, abs=0.4)
+    assert v["speech_speaker_count"].value == 1
+    assert v["voice_f0_p50"].value == pytest.approx(120.0, rel=0.03)
 
 
 def vowel(seconds, f0_hz, *, seed=0):

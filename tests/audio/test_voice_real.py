@@ -227,6 +227,7 @@ def test_in_talk_no_tone_is_held(shared_data, voice_models, folder):
     for path in sorted((shared_data / folder).glob("*.wav")):
         tracks = measure_tracks([at_16k(*read(path))], models=voice_models, f0_floor_hz=60.0, f0_ceiling_hz=500.0)
         speech = speech_frames(tracks.probability, threshold=0.5)
-        assert np.array_equal(with_held(speech, tracks.frames.f0_hz, tracks.frames.power), speech), path.name
+        frames = tracks.frames
+        assert np.array_equal(with_held(speech, frames.f0_hz, frames.power, frames.h1_h2_db), speech), path.name
         looked += int(speech.any())
     assert looked

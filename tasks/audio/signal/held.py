@@ -20,10 +20,13 @@ _HEARD = 10  # frames that the network must have heard
 _BEYOND = 20  # frames: what goes on for less behind heard speech is its last syllable, or the room's answer
 _ALONE = 50  # frames of a tone that the network did not hear at all
 _NEAR_ST = 6.0  # of a tone that it heard
+_SINE_DB = 30.0  # of the first harmonic over the second: of vowels 20 at most, of sines over 60
 _MAINS_HZ, _OFF_HZ, _STILL = (50.0, 60.0), 1.0, 0.005  # a harmonic of the mains, and its pitch moves by less than .5 %
 
 
-def with_held(speech: Flags, f0_hz: NDArray[np.float32], power: NDArray[np.float32]) -> Flags:
+def with_held(
+    speech: Flags, f0_hz: NDArray[np.float32], power: NDArray[np.float32], h1_h2_db: NDArray[np.float32]
+) -> Flags:
     """Add to speech what is held beyond it.
 
     A tone is held where voicing goes on, its pitch moves by at most 3 semitones a frame and its level stays within
@@ -40,6 +43,8 @@ def with_held(speech: Flags, f0_hz: NDArray[np.float32], power: NDArray[np.float
         Pitch, NaN where unvoiced.
     power : ndarray, shape (n,)
         Mean squares of the frames.
+    h1_h2_db : ndarray, shape (n,)
+        Level of the first harmonic over the second, NaN where unvoiced: a tone without a second one is a beep.
 
     Returns
     -------
@@ -55,12 +60,14 @@ def with_held(speech: Flags, f0_hz: NDArray[np.float32], power: NDArray[np.float
         beyond = part[~heard]
         if heard.sum() < _HEARD or len(beyond) < _BEYOND:
             continue
-        if abs(np.median(level[beyond]) - np.median(level[part[heard]])) > _FALL_DB or _is_hum(f0_hz[beyond]):
+        if abs(np.median(level[beyond]) - np.median(level[part[heard]])) > _FALL_DB or _is_no_voice(
+            f0_hz[beyond], h1_h2_db[beyond]
+        ):
             continue
         known.append((float(np.median(tone[part])), float(np.median(level[part]))))
         out[part[0] : part[-1] + 1] = True
     for part in tones:
-        if len(part) < _ALONE or out[part].any() or _is_hum(f0_hz[part]):
+        if len(part) < _ALONE or out[part].any() or _is_no_voice(f0_hz[part], h1_h2_db[part]):
             continue
         pitch, loud = float(np.median(tone[part])), float(np.median(level[part]))
         if any(abs(pitch - p) <= _NEAR_ST and abs(loud - usual) <= _FALL_DB for p, usual in known):
@@ -81,7 +88,11 @@ def _loud_parts(chain: NDArray[np.int64], level: NDArray[np.float32]) -> list[ND
     return np.split(loud, np.flatnonzero(np.diff(loud) > _GAP) + 1)
 
 
-def _is_hum(f0_hz: NDArray[np.float32]) -> bool:
+def _is_no_voice(f0_hz: NDArray[np.float32], h1_h2_db: NDArray[np.float32]) -> bool:
+    """A sine, or hum."""
+    first = h1_h2_db[np.isfinite(h1_h2_db)]
+    if len(first) and float(np.median(first)) > _SINE_DB:
+        return True
     middle = float(np.median(f0_hz))
     spread = float(np.subtract(*np.quantile(f0_hz, (0.75, 0.25)))) / middle
     return spread < _STILL and any(abs(middle - mains * round(middle / mains)) < _OFF_HZ for mains in _MAINS_HZ)
