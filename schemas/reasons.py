@@ -75,6 +75,7 @@ class Reason(StrEnum):
     FILE_TRUNCATED = "file_truncated"
     FILE_UNREADABLE = "file_unreadable"
     HEADER_WRONG = "header_wrong"
+    CHANNELS_CANCEL = "channels_cancel"
     FORMAT_UNKNOWN = "format_unknown"
     NO_VIDEO_FRAMES = "no_video_frames"
     NO_AUDIO_SAMPLES = "no_audio_samples"
@@ -165,6 +166,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.FILE_TRUNCATED: "The file is cut off: it ends within a line, or before its header says. Copy it again.",
     Reason.FILE_UNREADABLE: "The file cannot be decoded.",
     Reason.HEADER_WRONG: "The file holds more than its header says.",
+    Reason.CHANNELS_CANCEL: "One sound channel is the other upside down: together they are silent. Name one of them.",
     Reason.FORMAT_UNKNOWN: "The file format is not one that cueflow reads.",
     Reason.NO_PARTNER: "The other recording that the measure needs is not there.",
     Reason.UNSYNCHRONISED: "The recorders' clocks are not known well enough against each other.",

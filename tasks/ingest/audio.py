@@ -21,6 +21,7 @@ _SHORTEST_S = 0.01  # nothing can be said of less
 _HOLE_S = 0.1  # a jump of the time stamps beyond this is sound that was not recorded, below it is jitter
 _LONGEST_HOLE_S = 3600.0  # a longer jump is a damaged time stamp
 _MOST_PLANES = 8
+_CANCELLED, _HEARD = 0.01, 1e-10  # of the channels' mean power left in their mean; mean power of silence
 _SIDES = {"left": 0, "right": 1}
 _FULL_SCALE = {"u1": 128.0, "i2": 32768.0, "i4": 2147483648.0, "f4": 1.0, "f8": 1.0}
 
@@ -149,7 +150,8 @@ def audio_blocks(path: Path, *, rate: int = 16000, channel: str = "", block_s: f
     ------
     StreamError
         NO_AUDIO_SAMPLES if there is no sound; COLUMN_MISSING if there is no such channel. After the last block:
-        FILE_TRUNCATED if the file ends before 90 % of what its header says.
+        FILE_TRUNCATED if the file ends before 90 % of what its header says; CHANNELS_CANCEL if the channels have 20 dB
+        more than their mean, as where one is the other upside down.
     """
     with opened(path) as container:
         track = _track(container)
@@ -188,16 +190,40 @@ def _blocks(pieces: Iterator[Block], *, size: int) -> Iterator[Block]:
 
 def _mono(container: Any, track: Any, *, rate: int, channel: str) -> Iterator[Block]:  # noqa: ANN401 - PyAV has no stubs
     index = _index(channel, track.codec_context.channels)
-    resample = _Resampler(rate)
-    clock = _Clock()
+    resample, clock, mix = _Resampler(rate), _Clock(), _Mix(index)
     for frame in decoded_frames(container, track):
         if frame.format.is_planar and frame.layout.nb_channels > _MOST_PLANES:
             continue  # PyAV reads beyond its array of planes; such frames come of damaged AAC
         for _ in range(clock.missing_s(frame)):
             yield from resample(_nothing(frame.sample_rate), frame.sample_rate)
         yield from resample(_nothing(clock.rest(frame)), frame.sample_rate)
-        yield from resample(_pick(_samples(frame), index), frame.sample_rate)
+        yield from resample(mix(_samples(frame)), frame.sample_rate)
     yield from resample.flush()
+    mix.need_sound()
+
+
+class _Mix:
+    """One channel, or the mean of all, and whether that is what is left of channels that cancel each other."""
+
+    def __init__(self, index: int | None) -> None:
+        self._index = index
+        self._apart = self._together = 0.0
+        self._n = 0
+
+    def __call__(self, samples: Block) -> Block:
+        if self._index is not None:
+            return np.ascontiguousarray(samples[min(self._index, len(samples) - 1)])
+        mean = np.asarray(samples.mean(axis=0, dtype=np.float32), dtype=np.float32)
+        if len(samples) > 1:
+            self._apart += float(np.nansum(np.square(samples), dtype=np.float64)) / len(samples)
+            self._together += float(np.nansum(np.square(mean), dtype=np.float64))
+            self._n += len(mean)
+        return mean
+
+    def need_sound(self) -> None:
+        if self._apart > _HEARD * self._n and self._together < _CANCELLED * self._apart:
+            message = 'the channels cancel each other: name one of them ("left" or "right") as the channel'
+            raise StreamError(message, reason=Reason.CHANNELS_CANCEL)
 
 
 class _Clock:
@@ -286,12 +312,6 @@ def _samples(frame: Any) -> Block:  # noqa: ANN401 - PyAV has no stubs
     middle = 128 if raw.dtype == np.uint8 else 0
     scale = _FULL_SCALE[raw.dtype.str[1:]]
     return np.asarray((raw.astype(np.float32) - middle) / np.float32(scale), dtype=np.float32)
-
-
-def _pick(samples: Block, index: int | None) -> Block:
-    if index is None:
-        return np.asarray(samples.mean(axis=0, dtype=np.float32), dtype=np.float32)
-    return np.ascontiguousarray(samples[min(index, len(samples) - 1)])
 
 
 def _index(channel: str, channels: int) -> int | None:

@@ -190,6 +190,19 @@ def test_channels_are_mixed_or_picked(tmp_path):
         assert caught.value.reason is Reason.COLUMN_MISSING
 
 
+def test_channels_that_cancel_each_other_are_told(tmp_path):
+    """A balanced line in a stereo recorder: the mean would be silence, and nobody would have spoken."""
+    left = np.random.default_rng(0).normal(0, 0.1, 32000).astype(np.float32)
+    sf.write(tmp_path / "a.wav", np.stack([left, -0.98 * left], axis=1), 16000, subtype="FLOAT")
+    with pytest.raises(StreamError, match='"left" or "right"') as caught:
+        whole(tmp_path / "a.wav")
+    assert caught.value.reason is Reason.CHANNELS_CANCEL
+    np.testing.assert_allclose(whole(tmp_path / "a.wav", channel="left"), left, atol=1e-6)
+    for other in (np.zeros_like(left), np.roll(left, 99)):
+        sf.write(tmp_path / "b.wav", np.stack([left, other], axis=1), 16000, subtype="FLOAT")
+        assert len(whole(tmp_path / "b.wav")) == 32000
+
+
 def peak_bytes(path):
     tracemalloc.start()
     for _ in audio_blocks(path, block_s=5.0):
