@@ -34,16 +34,27 @@ _TURNS = frozenset(b.name for b in vt.VOICE_TURNS)
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """One person's talk on a grid of 10 ms frames from `start_s` on: `speech`, `level_db` and `f0_hz` (n,)."""
+    """One person's talk on a grid of 10 ms frames from `start_s` on: `speech`, `level_db` and `f0_hz` (n,).
+
+    `used` (n,): where the person, and whoever the person talks with, could be heard.
+    """
 
     start_s: float
     speech: Flags
+    used: Flags
     level_db: NDArray[np.float32]
     f0_hz: NDArray[np.float32]
 
     def spans(self, window: Window) -> list[tuple[float, float]]:
         """Stretches of speech within a window, s."""
-        found = [(self.start_s + a * FRAME_S, self.start_s + b * FRAME_S) for a, b in runs(self.speech)]
+        return self._spans(self.speech, window)
+
+    def unheard(self, window: Window) -> list[tuple[float, float]]:
+        """Stretches of a window that could not be used, s."""
+        return self._spans(~self.used, window)
+
+    def _spans(self, flags: Flags, window: Window) -> list[tuple[float, float]]:
+        found = [(self.start_s + a * FRAME_S, self.start_s + b * FRAME_S) for a, b in runs(flags)]
         cut = [(max(a, window.start_s), min(b, window.end_s)) for a, b in found]
         return [(a, b) for a, b in cut if a < b]
 
@@ -123,8 +134,9 @@ def talk_measures(
     mine, theirs = own.spans(window), other.spans(window)
     if observed_s <= 0 or not mine or not theirs:
         return alone(window, speaker=speaker)
-    found = turn_taking(mine, theirs, observed_s=observed_s)
-    pairs = exchanges(mine, theirs)
+    gaps = own.unheard(window)
+    found = turn_taking(mine, theirs, observed_s=observed_s, unheard=gaps)
+    pairs = exchanges(mine, theirs, unheard=gaps)
     (my_f0, my_level), (their_f0, their_level) = own.of(pairs[:, 2:]), other.of(pairs[:, :2])
     f0_r, f0_p, n_f0 = following(my_f0, their_f0)
     level_r, level_p, n_level = following(my_level, their_level)
@@ -183,13 +195,13 @@ def talk_events(
     tuple of Event
         An answer's evidence has its latency in s, negative where it began before the other's turn had ended.
     """
-    mine, theirs = own.spans(window), other.spans(window)
+    mine, theirs, unheard = own.spans(window), other.spans(window), own.unheard(window)
     found = [
         Event("overlap", "both_speak", a, b, None if both_p is None else own.mean(both_p, a, b), speaker=speaker)
         for a, b in both(_flat(mine), _flat(theirs))
     ]
-    latency = {(min(b, c), max(b, c)): c - b for _, b, c, _ in exchanges(mine, theirs)}
-    for kind, start, end in moments(mine, theirs):
+    latency = {(min(b, c), max(b, c)): c - b for _, b, c, _ in exchanges(mine, theirs, unheard=unheard)}
+    for kind, start, end in moments(mine, theirs, unheard=unheard):
         if both_p is not None and kind != "answer":
             continue
         evidence = {"latency_s": round(latency[start, end], 3)} if kind == "answer" else {}
@@ -320,7 +332,7 @@ def _named(result: StreamResult, known: dict[str, FloatArray]) -> StreamResult:
     return replace(result, findings=replace(found, speakers=roles, events=introduced(found.events, roles)))
 
 
-def _apart(one: Heard, two: Heard) -> tuple[tuple[Voice, Flags], tuple[Voice, Flags]]:
+def _apart(one: Heard, two: Heard) -> tuple[Voice, Voice]:
     """Both on one grid, without the voice of the other in each."""
     start_s = min(one.start_s, two.start_s)
     shifts = [round((h.start_s - start_s) / FRAME_S) for h in (one, two)]
@@ -330,21 +342,23 @@ def _apart(one: Heard, two: Heard) -> tuple[tuple[Voice, Flags], tuple[Voice, Fl
         speech = _wide(heard.anyone, shift, n, fill=False)
         owned.append(_wide(heard.speech, shift, n, fill=False))
         level = _wide(heard.level_db, shift, n, fill=-120.0)
-        voices.append(Voice(start_s, speech, level, _wide(heard.f0_hz, shift, n, fill=np.nan)))
         used.append(_wide(heard.used, shift, n, fill=False))
+        voices.append(Voice(start_s, speech, used[-1], level, _wide(heard.f0_hz, shift, n, fill=np.nan)))
     usual = [v.level_db - np.median(v.level_db[own]) for v, own in zip(voices, owned, strict=True)]
-    clean = [
+    mine, theirs = (
         replace(
-            voices[i], speech=_whole(_above_noise(voices[i], usual[i], used[i]) & (usual[i] > usual[1 - i] - _BLEED_DB))
+            voices[i],
+            speech=_whole(_above_noise(voices[i], usual[i]) & (usual[i] > usual[1 - i] - _BLEED_DB)),
+            used=used[0] & used[1],
         )
         for i in (0, 1)
-    ]
-    return (clean[0], used[0] & used[1]), (clean[1], used[0] & used[1])
+    )
+    return mine, theirs
 
 
-def _above_noise(voice: Voice, usual_db: NDArray[np.floating], used: Flags) -> Flags:
+def _above_noise(voice: Voice, usual_db: NDArray[np.floating]) -> Flags:
     """Speech that stands out of the recording's own noise: between two voices there may be none of either."""
-    silence = usual_db[used & ~voice.speech]
+    silence = usual_db[voice.used & ~voice.speech]
     noise_db = float(np.median(silence)) if len(silence) else -np.inf
     return np.asarray(voice.speech & (usual_db > _STANDS_OUT * max(noise_db, _DEEPEST_DB)))
 
@@ -365,17 +379,16 @@ def _wide(track: NDArray[np.generic], shift: int, n: int, *, fill: float) -> NDA
     return out
 
 
-def _with_turns(result: StreamResult, own: tuple[Voice, Flags], other: tuple[Voice, Flags]) -> StreamResult:
+def _with_turns(result: StreamResult, voice: Voice, partner: Voice) -> StreamResult:
     found = result.findings
     if found is None:
         return result
-    (voice, used), (partner, _) = own, other
     windows = dict.fromkeys(m.window for m in found.measures)
     kept = [m for m in found.measures if m.biomarker not in _TURNS or m.speaker]
-    whole = Window(voice.start_s, voice.start_s + len(used) * FRAME_S)
-    times = voice.start_s + (np.arange(len(used)) + 0.5) * FRAME_S
+    whole = Window(voice.start_s, voice.start_s + len(voice.used) * FRAME_S)
+    times = voice.start_s + (np.arange(len(voice.used)) + 0.5) * FRAME_S
     for window in windows:
-        inside = used & (times >= window.start_s) & (times < window.end_s)
+        inside = voice.used & (times >= window.start_s) & (times < window.end_s)
         kept += talk_measures(voice, partner, window, observed_s=float(inside.sum()) * FRAME_S)
     events = sorted([*found.events, *talk_events(voice, partner, whole)], key=lambda event: event.start_s)
     return replace(result, findings=replace(found, measures=tuple(kept), events=tuple(events)))

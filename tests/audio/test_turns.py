@@ -8,7 +8,7 @@ import pytest
 from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Window
 from cueflow.tasks.audio.dialogue import BESIDE, LATENCY, OVER, Voice, talk_events, talk_measures
-from cueflow.tasks.audio.talk.turns import TurnRules, joined, overlap_s, turn_taking
+from cueflow.tasks.audio.talk.turns import TurnRules, exchanges, joined, moments, overlap_s, turn_taking
 
 OTHER = [(0.0, 4.0), (10.0, 14.0), (20.0, 24.0)]
 OWN = [(4.5, 9.0), (13.5, 19.0), (25.0, 30.0)]  # .5 s after, .5 s before, 1 s after the other's end
@@ -20,6 +20,26 @@ def test_latencies_are_known():
     assert found.latency_mean_s == pytest.approx(1.0 / 3)
     assert found.latency_p50_s == pytest.approx(0.5)
     assert found.latency_weighted_s == pytest.approx((0.5 * 4.5 - 0.5 * 5.5 + 1.0 * 5.0) / 15.0)
+
+
+@pytest.mark.parametrize(
+    ("unheard", "left"),
+    [
+        ([(24.2, 24.4)], [0.5, -0.5]),  # in the silence before the last answer
+        ([(24.02, 24.5)], [0.5, -0.5]),  # the other may have talked on
+        ([(24.5, 25.0)], [0.5, -0.5]),  # self may have begun before
+        ([(13.7, 13.8)], [0.5, 1.0]),  # while both speak
+        ([(2.0, 3.0), (6.0, 7.0)], [0.5, -0.5, 1.0]),  # within turns
+    ],
+)
+def test_no_answer_reaches_over_what_was_not_heard(unheard, left):
+    found = turn_taking(OWN, OTHER, observed_s=30.0, unheard=unheard)
+    assert found.n_latencies == len(left)
+    assert found.latency_mean_s == pytest.approx(np.mean(left))
+    assert exchanges(OWN, OTHER, unheard=unheard)[:, 2] - exchanges(OWN, OTHER, unheard=unheard)[:, 1] == pytest.approx(
+        left
+    )
+    assert sum(kind == "answer" for kind, *_ in moments(OWN, OTHER, unheard=unheard)) == len(left)
 
 
 def test_overlap_and_floor_are_known():
@@ -101,7 +121,8 @@ def test_a_marked_dialogue(shared_data):
 def voice(spans, seconds=30):
     frames = np.arange(seconds * 100) / 100
     speech = np.any([(frames >= a) & (frames < b) for a, b in spans], axis=0)
-    return Voice(0.0, speech, np.full(len(frames), -20.0, np.float32), np.full(len(frames), 110.0, np.float32))
+    level, f0_hz = np.full(len(frames), -20.0, np.float32), np.full(len(frames), 110.0, np.float32)
+    return Voice(0.0, speech, np.ones(len(frames), dtype=bool), level, f0_hz)
 
 
 def test_one_microphone_tells_talk_over_the_other_roughly_or_not_at_all():
@@ -125,3 +146,11 @@ def test_one_microphone_tells_talk_over_the_other_roughly_or_not_at_all():
     (overlap,) = [e for e in talk_events(own, other, window, both_p=both_p) if e.kind != "answer"]
     assert (overlap.kind, overlap.score) == ("overlap", pytest.approx(0.8))
     assert "interruption" in {e.kind for e in talk_events(own, other, window)}
+
+
+def test_frames_that_cannot_be_used_leave_no_answer():
+    own, other, window = voice(OWN), voice(OTHER), Window(0.0, 30.0)
+    own.used[2420:2440] = False
+    found = {m.biomarker: m for m in talk_measures(own, other, window, observed_s=29.8)}
+    assert found["turn_latency_mean"].n_evidence == 2
+    assert sum(e.kind == "answer" for e in talk_events(own, other, window)) == 2

@@ -15,6 +15,7 @@ Spans = Sequence[tuple[float, float]]
 _JOIN_S = 0.3  # silences of one speaker shorter than this do not end a turn
 _BACKCHANNEL_S = 1.0  # shorter utterances wholly beside the other's turn take no floor
 _LATENCY_MAX_S = 10.0  # a longer silence is no answer
+_TOUCH_S = 0.05  # a turn that ends so near to what was not heard may have gone on
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,9 @@ class TurnTaking:
     other_s: float
 
 
-def turn_taking(own: Spans, other: Spans, *, observed_s: float, rules: TurnRules = RULES) -> TurnTaking:
+def turn_taking(
+    own: Spans, other: Spans, *, observed_s: float, unheard: Spans = (), rules: TurnRules = RULES
+) -> TurnTaking:
     """How one person takes turns with another.
 
     Parameters
@@ -62,6 +65,8 @@ def turn_taking(own: Spans, other: Spans, *, observed_s: float, rules: TurnRules
         Stretches of speech in s, of the person and of the other one, on the same clock, in any order.
     observed_s : float
         Time in which both could be heard.
+    unheard : sequence of (start, end), optional
+        Stretches in which not both could be: nobody knows what was answered over one.
     rules : TurnRules, optional
         What counts as a turn, a backchannel and an answer.
 
@@ -91,7 +96,7 @@ def turn_taking(own: Spans, other: Spans, *, observed_s: float, rules: TurnRules
     mine, theirs = joined(own, join_s=rules.join_s), joined(other, join_s=rules.join_s)
     asides = _within(mine, theirs, rules.backchannel_s)
     floor, their_floor = mine[~asides], theirs[~_within(theirs, mine, rules.backchannel_s)]
-    answers = _exchanges(floor, their_floor, rules.latency_max_s)
+    answers = _exchanges(floor, their_floor, rules.latency_max_s, unheard)
     latency, weight = answers[:, 2] - answers[:, 1], answers[:, 3] - answers[:, 2]
     spoken, their_spoken = float(_lengths(floor).sum()), float(_lengths(their_floor).sum())
     minutes = float(_lengths(theirs).sum()) / 60.0
@@ -110,13 +115,15 @@ def turn_taking(own: Spans, other: Spans, *, observed_s: float, rules: TurnRules
     )
 
 
-def exchanges(own: Spans, other: Spans, *, rules: TurnRules = RULES) -> F64:
+def exchanges(own: Spans, other: Spans, *, unheard: Spans = (), rules: TurnRules = RULES) -> F64:
     """Turns of one person that follow one of the other's.
 
     Parameters
     ----------
     own, other : sequence of (start, end)
         Stretches of speech in s.
+    unheard : sequence of (start, end), optional
+        Stretches in which not both could be heard: no answer reaches over one.
     rules : TurnRules, optional
         What counts as a turn and an answer.
 
@@ -127,16 +134,20 @@ def exchanges(own: Spans, other: Spans, *, rules: TurnRules = RULES) -> F64:
     """
     mine, theirs = joined(own, join_s=rules.join_s), joined(other, join_s=rules.join_s)
     floor = mine[~_within(mine, theirs, rules.backchannel_s)]
-    return _exchanges(floor, theirs[~_within(theirs, mine, rules.backchannel_s)], rules.latency_max_s)
+    return _exchanges(floor, theirs[~_within(theirs, mine, rules.backchannel_s)], rules.latency_max_s, unheard)
 
 
-def moments(own: Spans, other: Spans, *, rules: TurnRules = RULES) -> list[tuple[str, float, float]]:
+def moments(
+    own: Spans, other: Spans, *, unheard: Spans = (), rules: TurnRules = RULES
+) -> list[tuple[str, float, float]]:
     """Interruptions, backchannels and answers of one person.
 
     Parameters
     ----------
     own, other : sequence of (start, end)
         Stretches of speech in s.
+    unheard : sequence of (start, end), optional
+        Stretches in which not both could be heard: no answer reaches over one.
     rules : TurnRules, optional
         What counts as a turn, a backchannel and an answer.
 
@@ -152,7 +163,7 @@ def moments(own: Spans, other: Spans, *, rules: TurnRules = RULES) -> list[tuple
     begun = _begun_inside(floor, their_floor)
     found = [("backchannel", float(a), float(b)) for a, b in mine[asides]]
     found += [("interruption", float(a), float(b)) for a, b in floor[begun]]
-    answers = _exchanges(floor, their_floor, rules.latency_max_s)
+    answers = _exchanges(floor, their_floor, rules.latency_max_s, unheard)
     return found + [("answer", float(min(a, b)), float(max(a, b))) for _, a, b, _ in answers]
 
 
@@ -239,14 +250,22 @@ def _begun_inside(spans: F64, others: F64) -> NDArray[np.bool_]:
     return np.asarray(((spans[:, :1] > others[:, 0]) & (spans[:, :1] < others[:, 1])).any(axis=1))
 
 
-def _exchanges(spans: F64, others: F64, longest_s: float) -> F64:
-    """Each of self's turns that follows a turn of the other, behind that one; not where the silence is too long."""
+def _exchanges(spans: F64, others: F64, longest_s: float, unheard: Spans) -> F64:
+    """Each of self's turns that follows a turn of the other, behind that one.
+
+    Not where the silence is too long, nor where a stretch that was not heard lies in it or touches one of its ends.
+    """
     owners = ((0, spans), (1, others))
     starts = sorted((float(start), who, i) for who, turns in owners for i, start in enumerate(turns[:, 0]))
     found = [
         (*others[j], *spans[i]) for (_, who_before, j), (_, who, i) in pairwise(starts) if who == 0 and who_before == 1
     ]
-    kept = [row for row in found if row[2] - row[1] <= longest_s]
+    kept = [
+        row
+        for row in found
+        if row[2] - row[1] <= longest_s
+        and not any(a <= max(row[1:3]) + _TOUCH_S and b >= min(row[1:3]) - _TOUCH_S for a, b in unheard)
+    ]
     return np.asarray(kept, dtype=np.float64).reshape(-1, 4)
 
 
