@@ -16,7 +16,7 @@ from cueflow.schemas.results import Event, Findings, FloatArray, Heard, Measure,
 from cueflow.schemas.session import Exclusion, Role
 from cueflow.tasks.audio.dialogue import BESIDE, LATENCY, OVER, Voice, alone, talk_events, talk_measures
 from cueflow.tasks.audio.geneva.contours import descriptors
-from cueflow.tasks.audio.marks import CLIPPED_SHARE_MAX, GONE_SHARE_MIN, OFFSET_MAX, quality_of, share_in_speech
+from cueflow.tasks.audio.marks import CLIPPED_SHARE_MAX, GONE_SHARE_MIN, OFFSET_MAX, share_in_speech
 from cueflow.tasks.audio.signal.held import with_held
 from cueflow.tasks.audio.signal.level import decibels
 from cueflow.tasks.audio.signal.recorder import Recorder
@@ -32,7 +32,7 @@ from cueflow.tasks.audio.view import View, view_of
 from cueflow.tasks.ingest.transcripts import Utterance
 from cueflow.tasks.windows import excluded, measuring_windows, per_second, within
 
-VERSION = "15"
+VERSION = "16"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,8 @@ class _Scene:
         start_s = float(self.times[0]) - FRAME_S / 2
         floor = self.people.speakers.floor & self.used
         others = np.asarray(np.delete(floor, k, axis=0).any(axis=0))
-        own, other = (Voice(start_s, held, level, self.tracks.frames.f0_hz) for held in (floor[k], others))
+        f0_hz = self.tracks.frames.f0_hz
+        own, other = (Voice(start_s, held, self.used, level, f0_hz) for held in (floor[k], others))
         return own, other
 
 
@@ -125,13 +126,14 @@ def analyse_audio(
     times = tracks.times_s + setting.start_s
     heard = speech_frames(tracks.probability, threshold=config.vad_threshold)
     lost, power = tracks.lost, tracks.frames.power
-    held = with_held(heard, tracks.frames.f0_hz, power, tracks.frames.h1_h2_db)
-    speech = sharpened(held, power, lost) & ~lost
+    held = with_held(heard, tracks.voicing)
+    speech = sharpened(held.speech, power, lost) & ~lost
     known = config.speakers if setting.role is Role.ROOM else 0
-    speakers = find_speakers(tracks.prints, speech, tracks.local, known=known)
+    f0_hz = tracks.frames.f0_hz
+    speakers = find_speakers(tracks.prints, speech, tracks.local, known=known, tones=held.tones, f0_hz=f0_hz)
     people = people_of(speakers, tracks.frames.power, role=setting.role, rule=config.role_rule)
     used = ~excluded(times, setting.exclusions) & ~lost
-    recorder = tracks.meter.result(speech, lost)
+    recorder = tracks.meter.result(speech, lost, held.tones)
     scene = _Scene(tracks, people, speech, used, times, config.pause_min_s, recorder)
     end_s = setting.start_s + len(times) * FRAME_S
     windows = measuring_windows(setting.start_s, end_s, setting.phases)
@@ -142,13 +144,13 @@ def analyse_audio(
         *_speaker_measures(scene, windows),
         *_words(setting, scene, own, windows),
     )
-    snr = next(m.value for m in measures if m.biomarker == "level_snr")
+    ratio = next(m for m in measures if m.biomarker == "level_snr")
     status, reason = _state(whole, people)
     return Findings(
         start_s=setting.start_s,
         end_s=end_s,
         coverage=float(scene.used.mean()),
-        quality=quality_of(np.nan if snr is None else snr) if whole.speech.any() else None,
+        quality=ratio.quality if whole.speech.any() else None,
         status=status,
         reason=reason,
         measures=measures,

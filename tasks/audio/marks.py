@@ -18,6 +18,7 @@ OFFSET_MAX = 0.1  # of full scale: beyond, the recorder is not in order and half
 # Below, hum is noise of the voice, or its pitch is taken for the voice's: 20 dB down it moves measures of pitch by up
 # to half, 25 dB down by at most .06 (benchmarks/voice_robustness.py)
 HUM_MIN_DB = 25.0
+HUM_OVER_DB = 6.0  # hum that stands out of the silence by less is noise
 SNR_LOW_DB = 15.0  # below, marks more: white noise 10 dB down adds .7 to loudness, and moves formants by up to .8
 SNR_MIN_DB = 20.0  # below, measures of the voice's own noise are marked: noise 20 dB down takes up to 2.9 dB of HNR
 _CLIP_HURTS = ("level_speech", "level_snr", "loudness_", "voice_shimmer", "voice_hnr", "voice_cpp",
@@ -34,13 +35,14 @@ def quality_of(snr_db: float) -> float | None:
     Parameters
     ----------
     snr_db : float
-        Speech-to-noise ratio; NaN where nothing but speech was heard.
+        Speech-to-noise ratio; NaN where nothing but speech was heard, minus infinity where speech is no louder than
+        what lies outside.
 
     Returns
     -------
     float or None
     """
-    return float(np.clip(snr_db / 30.0, 0.0, 1.0)) if np.isfinite(snr_db) else None
+    return None if np.isnan(snr_db) else float(np.clip(snr_db / 30.0, 0.0, 1.0))
 
 
 def share_in_speech(samples: NDArray[np.uint8], view: View) -> float:
@@ -84,11 +86,14 @@ def marks_of(view: View, values: Mapping[str, float]) -> dict[Reason, tuple[str,
         marks[Reason.CLIPPED] = _CLIP_HURTS
     if abs(view.recorder.offset) > OFFSET_MAX:
         marks[Reason.OFFSET] = _CLIP_HURTS
-    if view.recorder.hum_power > 10.0 ** ((values["level_speech_mean"] - HUM_MIN_DB) / 10.0):
+    hum = view.recorder.hum_db > HUM_OVER_DB
+    if hum and view.recorder.hum_power > 10.0 ** ((values["level_speech_mean"] - HUM_MIN_DB) / 10.0):
         marks[Reason.HUM] = _HUM_HURTS
     if values["level_snr"] < SNR_MIN_DB:
         low = values["level_snr"] < SNR_LOW_DB
         marks[Reason.LOW_SIGNAL] = (*_NOISE_HURTS, *_LOUD_NOISE_HURTS) if low else _NOISE_HURTS
+        if np.isinf(values["level_snr"]):
+            marks[Reason.LOW_SIGNAL] += ("level_snr",)
     return marks
 
 

@@ -186,11 +186,16 @@ def _level_values(view: View) -> dict[str, float]:
         "level_speech_sd": _sd(level[view.voice]),
         "level_speech_relative": median_level(power[view.voice]) - view.usual_db,
         "level_noise_p10": float(_decibels(np.asarray([np.quantile(silent, 0.1)]))[0]) if len(silent) else float("nan"),
-        "level_snr": float(10 * np.log10(max(speech - noise, POWER_FLOOR) / max(noise, POWER_FLOOR)))
-        if np.isfinite(speech) and len(silent)
-        else float("nan"),
+        "level_snr": _speech_to_noise(speech, noise),
         "level_clipped_share": _mean(view.tracks.frames.clipped[view.used]) / HOP,
     }
+
+
+def _speech_to_noise(speech: float, noise: float) -> float:
+    """In dB; NaN without either, minus infinity where speech does not stand out."""
+    if not np.isfinite(speech - noise):
+        return float("nan")
+    return float(10 * np.log10((speech - noise) / max(noise, POWER_FLOOR))) if speech > noise else -np.inf
 
 
 def _decibels(power: F64) -> F64:

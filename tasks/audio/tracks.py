@@ -19,7 +19,9 @@ from cueflow.tasks.audio.quality.formants import formant_tracks
 from cueflow.tasks.audio.quality.glottal import first_harmonics, glottal_to_noise
 from cueflow.tasks.audio.quality.harmonicity import harmonicity
 from cueflow.tasks.audio.quality.periods import Cycles, find_cycles
+from cueflow.tasks.audio.quality.perturbation import change_per_frame
 from cueflow.tasks.audio.quality.pitch import track_pitch
+from cueflow.tasks.audio.signal.held import Voicing
 from cueflow.tasks.audio.signal.level import clipped_samples, frame_power, gone_samples
 from cueflow.tasks.audio.signal.recorder import RecorderMeter
 from cueflow.tasks.audio.signal.spectrum import SpectralFrames, spectral_frames
@@ -99,6 +101,13 @@ class Tracks:
     def lost(self) -> NDArray[np.bool_]:
         """Frames that were not recorded, or whose windows reach such ones, shape (n,)."""
         return _lost(self.frames.gone)
+
+    @property
+    def voicing(self) -> Voicing:
+        """By what voices are told from other tones."""
+        f = self.frames
+        jitter = change_per_frame(self.cycles.times_s, n_frames=len(f.power), frame_s=FRAME_S)
+        return Voicing(f.f0_hz, f.power, f.h1_h2_db, f.hnr_db, f.cpp_db, f.gne, jitter)
 
 
 def measure_tracks(

@@ -185,6 +185,27 @@ def test_noise_marks_the_voices_own_noise(talk, voice_models):
     assert v["level_snr"].quality < 0.5
 
 
+def test_speech_below_what_lies_outside_has_no_ratio(talk, voice_models):
+    """A beep louder than the speech, and as long: not some -90 dB, but no value and quality 0."""
+    beep = 0.9 * np.sin(2 * np.pi * 1000.0 * np.arange(60 * RATE) / RATE).astype(np.float32)
+    result = analyse(np.concatenate([0.3 * talk, beep]), voice_models)
+    v = values(result)
+    assert (v["level_snr"].value, v["level_snr"].status, v["level_snr"].reason) == (
+        None,
+        Status.LOW_QUALITY,
+        Reason.LOW_SIGNAL,
+    )
+    assert (v["level_snr"].quality, result.quality) == (0.0, 0.0)
+    assert v["voice_hnr"].reason is Reason.LOW_SIGNAL
+
+
+def test_what_is_missed_of_speech_is_no_hum(talk, voice_models):
+    """At -110 dB re full scale the detector misses some of it."""
+    v = values(analyse(1e-4 * talk, voice_models))
+    assert v["speech_time_total"].value > 1
+    assert v["voice_f0_p50"].reason is not Reason.HUM
+
+
 T = np.arange(10 * RATE) / RATE
 EMPTY_ROOMS = {
     "digital silence": np.zeros(10 * RATE),

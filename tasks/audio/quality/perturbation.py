@@ -203,3 +203,29 @@ def comparable(times_s: F64, amplitudes: NDArray[np.floating]) -> tuple[F64, F64
     if len(times_s) > 2:
         kept[1:-1] = np.where(_alike(periods, PERIOD_FACTOR), amplitudes[1:-1], np.nan)
     return periods, np.insert(kept, np.flatnonzero(~np.isfinite(periods)) + 1, np.nan)
+
+
+def change_per_frame(times_s: F64, *, n_frames: int, frame_s: float) -> NDArray[np.float32]:
+    """Change from one cycle to the next, over the first one's length, in the frames in which they meet.
+
+    Parameters
+    ----------
+    times_s : ndarray, shape (n,)
+        Marks, increasing, NaN where two pieces meet.
+    n_frames : int
+        Frames of the recording.
+    frame_s : float
+        Their length.
+
+    Returns
+    -------
+    ndarray, shape (n_frames,)
+        Mean over the frame's cycles that may be compared, 1; NaN without any.
+    """
+    periods = periods_of(times_s)
+    alike = np.flatnonzero(_alike(periods, PERIOD_FACTOR))
+    change = np.abs(periods[alike + 1] - periods[alike]) / periods[alike]
+    frame = np.clip((times_s[alike + 1] / frame_s).astype(np.int64), 0, n_frames - 1)
+    count = np.bincount(frame, minlength=n_frames)
+    total = np.bincount(frame, weights=change, minlength=n_frames)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)

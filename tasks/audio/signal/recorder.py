@@ -16,8 +16,10 @@ _SIZE = 4096  # samples: bins of 3.9 Hz tell 50 from 60 Hz
 _STEP = 16  # frames between two windows
 _BIN_HZ = RATE_HZ / _SIZE
 _BAND_HZ = 250.0
+_TALK_MIN = 6  # windows: 1 s
 _EDGES_HZ = (1500.0, 7000.0)  # nothing that is understood ends below; above, an end is that of a resampler
-_FALL_DB, _BELOW_DB = 20.0, 45.0  # an edge: so much within 250 Hz, and so far below the strongest band from there on
+_FALL_DB, _BELOW_DB = 20.0, 45.0  # an edge: so much within 500 Hz, and so far below the strongest band from there on
+_STEP_DB = 18.0  # from one band of 250 Hz to the next, where vowels are held: behind their last formant it is up to 17
 _MAINS_HZ = (50.0, 60.0)
 _HARMONICS = np.arange(1, 7)
 _FLOOR = 1e-14
@@ -76,7 +78,9 @@ class RecorderMeter:
             self._first.append(self._n_frames + starts // HOP)
         self._n_frames += len(core) // HOP
 
-    def result(self, speech: NDArray[np.bool_], lost: NDArray[np.bool_]) -> Recorder:
+    def result(
+        self, speech: NDArray[np.bool_], lost: NDArray[np.bool_], tones: NDArray[np.bool_] | None = None
+    ) -> Recorder:
         """What was found.
 
         Parameters
@@ -85,6 +89,8 @@ class RecorderMeter:
             Frames with speech: the band is that of windows mostly of speech, the hum that of windows without any.
         lost : ndarray of bool, shape (n_frames,)
             Frames that were not recorded: windows with one of them say nothing.
+        tones : ndarray of bool, shape (n_frames,), optional
+            Frames of held vowels: only where there is under 1 s of talk, which says it better, do they say the band.
 
         Returns
         -------
@@ -97,10 +103,12 @@ class RecorderMeter:
         last = np.minimum(first + _SIZE // HOP, len(speech))
         spoken, gone = (_counts(flags, first, last) for flags in (speech, lost))
         whole = gone == 0
-        talk, silence = whole & (2 * spoken > last - first), whole & (spoken == 0)
+        voice, silence = whole & (2 * spoken > last - first), whole & (spoken == 0)
+        talk = voice & (_counts(speech & ~tones, first, last) > spoken // 2) if tones is not None else voice
+        judged, step = (talk, 0.0) if talk.sum() >= min(_TALK_MIN, voice.sum()) else (voice, _STEP_DB)
         hum_db, hum_power = _hum(_mean_of(self._mains, silence)) if silence.any() else (np.nan, np.nan)
         return Recorder(
-            band_hz=_band_edge(_mean_of(self._bands, talk)) if talk.any() else float("nan"),
+            band_hz=_band_edge(_mean_of(self._bands, judged), least_step_db=step) if judged.any() else float("nan"),
             hum_db=float(hum_db),
             hum_power=float(hum_power),
             offset=offset,
@@ -121,12 +129,13 @@ def _mean_of(pieces: list[F32], chosen: NDArray[np.bool_]) -> F64:
     return np.asarray(total / chosen.sum())
 
 
-def _band_edge(bands: F64) -> float:
+def _band_edge(bands: F64, *, least_step_db: float) -> float:
     """Lowest frequency from which on there is far less than just below it, and next to nothing; of (32,) powers."""
     level = 10.0 * np.log10(bands + _FLOOR)
     for k in range(int(_EDGES_HZ[0] / _BAND_HZ), int(_EDGES_HZ[1] / _BAND_HZ)):
         beyond = float(level[k + 1 :].max())
-        if beyond < level[k - 1] - _FALL_DB and beyond < level.max() - _BELOW_DB:
+        falls = beyond < level[k - 1] - _FALL_DB and np.diff(level[k - 1 : k + 2]).min() < -least_step_db
+        if falls and beyond < level.max() - _BELOW_DB:
             return k * _BAND_HZ
     return RATE_HZ / 2.0
 

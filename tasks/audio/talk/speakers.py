@@ -11,6 +11,7 @@ from cueflow.tasks.audio.signal.stream import FRAME_S
 from cueflow.tasks.audio.signal.vad import runs
 from cueflow.tasks.audio.talk.embedding import WIDTH, Prints
 from cueflow.tasks.audio.talk.segmentation import SPAN, LocalTalk
+from cueflow.tasks.audio.talk.vowels import give_vowels
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -24,6 +25,7 @@ _WINDOWS_MAX = 600  # clustered at once: more are put to the nearest
 _SOMEBODY_MIN = 0.5  # probability from which on somebody holds the floor
 _BOTH_MIN = 0.7  # probability from which on two speak, .15 s at least: precision .8 over simulated talk
 _BOTH_FRAMES = 15
+_TONE_SHARE = 0.5  # of a window: with more of it held, its print is that of a vowel
 _PLACE_FRAMES = 20.0  # a place with less to itself says little of whose it is
 _SHARES = (0.05, 0.08, 0.12, 0.16, 0.2, 0.25, 0.3, 0.4)
 
@@ -51,7 +53,15 @@ class Speakers:
         return cls(labels, count, similarity, centres, floor, np.zeros(len(labels), dtype=np.float32))
 
 
-def find_speakers(prints: Prints, speech: Flags, local: LocalTalk, *, known: int = 0) -> Speakers:
+def find_speakers(
+    prints: Prints,
+    speech: Flags,
+    local: LocalTalk,
+    *,
+    known: int = 0,
+    tones: Flags | None = None,
+    f0_hz: F32 | None = None,
+) -> Speakers:
     """Give every frame of speech to a speaker, and find where two speak.
 
     Spectral clustering of the windows' cosines, each kept to its nearest neighbours (how many is chosen with the
@@ -69,6 +79,10 @@ def find_speakers(prints: Prints, speech: Flags, local: LocalTalk, *, known: int
         Who speaks within windows of 10 s.
     known : int, optional
         Number of speakers where it is known; 0: estimated.
+    tones : ndarray of bool, shape (n,), optional
+        Frames of held vowels, whose prints do not tell people apart.
+    f0_hz : ndarray, shape (n,), optional
+        Pitch, NaN where unvoiced, that tells whose a held vowel is.
 
     Returns
     -------
@@ -80,6 +94,8 @@ def find_speakers(prints: Prints, speech: Flags, local: LocalTalk, *, known: int
     Park et al. (2020), Auto-tuning spectral clustering for speaker diarization using normalized maximum eigengap,
     doi:10.1109/LSP.2019.2961071
     """
+    tones = np.zeros_like(speech) if tones is None else tones
+    prints = _of_talk(prints, tones)
     vectors = prints.vectors.astype(np.float64)
     if len(vectors) < 4 or known == 1:
         return _one(speech, vectors)
@@ -92,19 +108,30 @@ def find_speakers(prints: Prints, speech: Flags, local: LocalTalk, *, known: int
     nearest = (vectors @ centres.T).argmax(axis=1)
     centres = _centres(vectors, nearest)
     first, _, _ = _evidence(prints.starts, vectors @ centres.T, local, len(speech))
-    centres = centres[_long_enough(first.argmax(axis=1)[speech], len(centres))]
+    centres = centres[_long_enough(first.argmax(axis=1)[speech & ~tones], len(centres))]
     if len(centres) < 2:
         return _one(speech, vectors)
     owners = (vectors @ centres.T).argmax(axis=1)
     evidence, somebody, both = _evidence(prints.starts, vectors @ centres.T, local, len(speech))
+    labels, floor = np.where(speech, evidence.argmax(axis=1), -1), _floor(evidence, somebody, both)
+    if f0_hz is not None:
+        labels, floor = give_vowels(labels, floor, speech, tones=tones, f0_hz=f0_hz)
     return Speakers(
-        labels=np.where(speech, evidence.argmax(axis=1), -1),
+        labels=labels,
         count=len(centres),
         similarity=_likeness(vectors, prints.starts, owners),
         centres=centres,
-        floor=_floor(evidence, somebody, both),
+        floor=floor,
         both=both,
     )
+
+
+def _of_talk(prints: Prints, tones: Flags) -> Prints:
+    """Prints of windows that are not mostly of held vowels."""
+    sums = np.concatenate([[0], np.cumsum(tones)])
+    ends = np.minimum(prints.starts + WIDTH, len(tones))
+    talk = sums[ends] - sums[prints.starts] < _TONE_SHARE * WIDTH
+    return Prints(prints.starts[talk], prints.vectors[talk])
 
 
 def _one(speech: Flags, vectors: F64) -> Speakers:
