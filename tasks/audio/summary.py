@@ -28,6 +28,7 @@ F64 = NDArray[np.float64]
 
 _RESTS = frozenset({voice.SPEECH, VOICE, voice.TURNS, voice.PAUSES, voice.STRETCHES})
 _SEMITONE_REFERENCE_HZ = 27.5
+_SILENT_MIN = 20  # frames: what lies between speech for less is its own end, not noise
 
 
 def evidence_of(view: View) -> dict[str, float]:
@@ -179,7 +180,7 @@ def _level_values(view: View) -> dict[str, float]:
     power = view.tracks.frames.power.astype(np.float64)
     silent = power[view.silent]
     speech = _mean(power[view.speech])
-    noise = float(np.median(silent)) if len(silent) else float("nan")
+    noise = float(np.median(silent)) if len(silent) >= _SILENT_MIN else float("nan")
     level = _decibels(power)
     return {
         "level_speech_mean": float(_decibels(np.asarray([speech]))[0]),

@@ -215,9 +215,10 @@ class _Mix:
             return np.ascontiguousarray(samples[min(self._index, len(samples) - 1)])
         mean = np.asarray(samples.mean(axis=0, dtype=np.float32), dtype=np.float32)
         if len(samples) > 1:
-            self._apart += float(np.nansum(np.square(samples), dtype=np.float64)) / len(samples)
-            self._together += float(np.nansum(np.square(mean), dtype=np.float64))
-            self._n += len(mean)
+            there = np.isfinite(mean)
+            self._apart += float(np.square(samples[:, there]).sum(dtype=np.float64)) / len(samples)
+            self._together += float(np.square(mean[there]).sum(dtype=np.float64))
+            self._n += int(there.sum())
         return mean
 
     def need_sound(self) -> None:

@@ -198,7 +198,7 @@ def test_channels_that_cancel_each_other_are_told(tmp_path):
         whole(tmp_path / "a.wav")
     assert caught.value.reason is Reason.CHANNELS_CANCEL
     np.testing.assert_allclose(whole(tmp_path / "a.wav", channel="left"), left, atol=1e-6)
-    for other in (np.zeros_like(left), np.roll(left, 99)):
+    for other in (np.zeros_like(left), np.roll(left, 99), np.full_like(left, np.nan)):
         sf.write(tmp_path / "b.wav", np.stack([left, other], axis=1), 16000, subtype="FLOAT")
         assert len(whole(tmp_path / "b.wav")) == 32000
 
