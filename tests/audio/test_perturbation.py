@@ -104,3 +104,13 @@ def test_silence_between_two_stretches_has_no_marks(make_pulses):
     cycles = find_cycles(chunk.samples, f0, peak=0.2)
     assert not ((cycles.times_s > 0.44) & (cycles.times_s < 0.88)).any()
     assert np.diff(cycles.times_s).min() > 0.007
+
+
+def test_changes_lie_in_the_frames_where_cycles_meet():
+    """Cycles of 10 and 11 ms in turn; a gap, and where two pieces were searched apart, compares with nothing."""
+    first = np.cumsum([0.001, 0.010, 0.011, 0.010])
+    times = np.concatenate([first, [np.nan], 0.101 + np.cumsum([0.0, 0.010, 0.010]), [0.5]])
+    change = pb.change_per_frame(times, n_frames=60, frame_s=0.01)
+    assert change[[1, 2]] == pytest.approx([0.1, 1 / 11], rel=1e-5)
+    assert change[11] == pytest.approx(0.0, abs=1e-5)
+    assert np.isfinite(change).sum() == 3

@@ -19,6 +19,7 @@ from cueflow.tasks.audio.talk.following import following
 from cueflow.tasks.audio.talk.people import matched, people_of
 from cueflow.tasks.audio.talk.segmentation import SPAN, LocalTalk, SegmentationCollector
 from cueflow.tasks.audio.talk.speakers import Speakers, find_speakers
+from cueflow.tasks.audio.talk.vowels import give_vowels
 from cueflow.tasks.clock.lines import Jump, Offset
 from cueflow.tasks.clock.move import moved
 
@@ -106,6 +107,47 @@ def test_as_many_speakers_as_there_are(groups):
 def test_a_known_number_is_kept():
     assert find_speakers(made_prints([0] * 30), np.ones(30 * WIDTH, dtype=bool), no_help(), known=2).count == 2
     assert find_speakers(made_prints([0] * 9 + [1] * 9), np.ones(18 * WIDTH, dtype=bool), no_help(), known=1).count == 1
+
+
+def test_prints_of_held_vowels_make_no_speaker():
+    """Without them one person talks; the vowel belongs to whoever's talk has its pitch."""
+    prints = made_prints([0] * 12 + [1] * 6)
+    tones = np.arange(18 * WIDTH) >= 12 * WIDTH
+    speech, f0_hz = np.ones(len(tones), dtype=bool), np.full(len(tones), 120.0, dtype=np.float32)
+    assert find_speakers(prints, speech, no_help()).count == 2
+    assert find_speakers(prints, speech, no_help(), tones=tones, f0_hz=f0_hz).count == 1
+    two = made_prints([0] * 9 + [1] * 9 + [2] * 2)
+    tones = np.arange(20 * WIDTH) >= 18 * WIDTH
+    speech = np.ones(len(tones), dtype=bool)
+    for hertz, whose in ((125.0, 0), (205.0, 9 * WIDTH)):
+        f0_hz = np.where(np.arange(len(tones)) < 9 * WIDTH, 120.0, 210.0).astype(np.float32)
+        f0_hz[tones] = hertz
+        found = find_speakers(two, speech, no_help(), tones=tones, f0_hz=f0_hz)
+        assert found.count == 2
+        assert (found.labels[tones] == found.labels[whose]).all()
+
+
+def test_a_held_vowel_is_one_persons_from_its_first_sound_to_its_last():
+    n = 400
+    f0_hz = np.full(n, np.nan, dtype=np.float32)
+    f0_hz[:100], f0_hz[110:200], f0_hz[220:330] = 120.0, 210.0, 200.0
+    tones = (np.arange(n) >= 220) & (np.arange(n) < 330)
+    speech = np.isfinite(f0_hz) | ((np.arange(n) >= 212) & (np.arange(n) < 336))
+    labels = np.where(speech, 0, -1)
+    labels[110:200] = 1
+    labels[212:270] = 0  # as the prints around it said
+    labels[270:336] = 1
+    floor = np.zeros((2, n), dtype=bool)
+    floor[0, :105], floor[1, 108:205], floor[0, 206:280], floor[1, 280:345] = True, True, True, True
+    own, held = give_vowels(labels, floor, speech, tones=tones, f0_hz=f0_hz)
+    assert (own[212:336] == 1).all()
+    assert list(np.flatnonzero(held[1, 200:400])[[0, -1]] + 200) == [212, 335]
+    assert not held[0, 212:345].any()
+    assert (own[:212] == labels[:212]).all()
+    f0_hz[:200] = np.nan
+    assert (give_vowels(labels, floor, speech, tones=tones, f0_hz=f0_hz)[0][212:336] == 1).all(), (
+        "most of it was theirs"
+    )
 
 
 def test_without_windows_there_is_one_speaker_or_none():
