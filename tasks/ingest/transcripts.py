@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import math
 import re
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ _CUE = re.compile(rf"^\s*{_STAMP}\s*-->\s*{_STAMP}")
 _VOICE = re.compile(r"^<v(?:\.[\w.]+)?\s+([^>]+)>", re.IGNORECASE)
 _NAMED = re.compile(r"^([A-Za-z][\w .-]{0,30}):\s+")
 _TAG = re.compile(r"<[^>]*>|\{[^}]*\}")
+_NOTE = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|♪[^♪]*♪")  # what was not said: (laughs), [door slams], ♪ music ♪
 _DAIC = ("start_time", "stop_time", "speaker", "value")
 _LARGEST = 50_000_000  # bytes: a day of talk is a few million
 _ROLES = {
@@ -70,7 +72,8 @@ def read_transcript(path: Path) -> tuple[Utterance, ...]:
     Returns
     -------
     tuple of Utterance
-        In the file's order, without markup; a line "Name: words" and a WebVTT voice tag give the speaker.
+        In the file's order, without markup and without notes in brackets ("(laughs)", "[noise]"), so that one may
+        hold no text; a line "Name: words" and a WebVTT voice tag give the speaker.
 
     Raises
     ------
@@ -121,7 +124,16 @@ def _seconds(parts: tuple[str | None, ...]) -> float:
 def _said(start_s: float, end_s: float, words: str) -> Utterance:
     who = _VOICE.match(words) or _NAMED.match(words)
     spoken = words[who.end() :] if who else words
-    return Utterance(start_s, end_s, _role(who.group(1)) if who else "", _TAG.sub(" ", spoken).strip())
+    return Utterance(start_s, end_s, _role(who.group(1)) if who else "", _spoken(spoken))
+
+
+def _spoken(words: str) -> str:
+    """Words without markup, which may be written as entities too, and without notes on what was heard beside them."""
+    plain = _TAG.sub(" ", html.unescape(_TAG.sub(" ", words)))
+    before = ""
+    while before != plain:  # notes within notes, as in ((laughs))
+        before, plain = plain, _NOTE.sub(" ", plain)
+    return " ".join(plain.split())
 
 
 def _role(speaker: str) -> str:
@@ -141,7 +153,7 @@ def _table(text: str) -> Iterator[Utterance]:
         if not (math.isfinite(start_s) and math.isfinite(end_s)):
             message = f"line {number} of the transcript has a time that is no number"
             raise StreamError(message, reason=Reason.NOT_A_NUMBER)
-        yield Utterance(start_s, end_s, _role(row["speaker"] or ""), _TAG.sub(" ", row["value"]).strip())
+        yield Utterance(start_s, end_s, _role(row["speaker"] or ""), _spoken(row["value"]))
 
 
 def _number(cell: str | None) -> float:

@@ -53,6 +53,29 @@ def test_three_formats(tmp_path, name, text, second):
     assert last == second
 
 
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("one (laughs) two", "one two"),
+        ("one [inaudible 00:12] {cough} <sighs> two", "one two"),
+        ("((door slams)) one ♪ soft music ♪ two", "one two"),
+        ("one &amp; two&nbsp;&lt;laughs&gt; three -- four", "one & two three -- four"),
+        ("- don&#39;t (never closed", "- don't (never closed"),
+        ("[laughs]", ""),
+    ],
+)
+def test_what_was_not_said_is_no_word(tmp_path, written, spoken):
+    for name, text in (
+        ("a.vtt", f"WEBVTT\n\n00:01.000 --> 00:02.000\n<v Patient>{written}\n"),
+        ("a.srt", f"1\n00:00:01,000 --> 00:00:02,000\n{written}\n"),
+        ("a.csv", f"start_time\tstop_time\tspeaker\tvalue\n1\t2\tEllie\t{written}\n"),
+    ):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        (said,) = read_transcript(tmp_path / name)
+        assert said.text == spoken
+    assert count_words(["one & two three -- four"]) == (4, 0)
+
+
 def test_found_by_name(tmp_path):
     (tmp_path / "s").mkdir()
     for name in ("talk.srt", "300_TRANSCRIPT.csv"):
@@ -137,6 +160,8 @@ def test_rates_of_one_person():
     rate, filled = word_measures(said, Window(0, 60), role="patient", reason=None)
     assert (rate.biomarker, rate.value, rate.n_evidence) == ("speech_words_rate", pytest.approx(100.0), 20)
     assert filled.value == pytest.approx(5.0)
+    laughs = [*said, Utterance(30, 40, "patient", "")]  # nothing of it was said
+    assert word_measures(laughs, Window(0, 60), role="patient", reason=None)[0] == rate
     early = word_measures(said, Window(0, 15), role="patient", reason=None)[0]
     assert (early.value, early.reason) == (None, Reason.FEW_EVIDENCE)
     nothing = word_measures([], Window(0, 60), role="patient", reason=Reason.NO_TRANSCRIPT)[0]

@@ -84,7 +84,7 @@ def recognised_measure(utterances: Sequence[Utterance], window: Window, *, reaso
 
 
 def _within(utterances: Sequence[Utterance], window: Window) -> list[Utterance]:
-    return [u for u in utterances if window.start_s <= (u.start_s + u.end_s) / 2.0 < window.end_s]
+    return [u for u in utterances if u.text and window.start_s <= (u.start_s + u.end_s) / 2.0 < window.end_s]
 
 
 def word_measures(
