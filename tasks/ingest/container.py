@@ -86,7 +86,7 @@ def duration_of(container: Any, track: Any) -> float | None:  # noqa: ANN401 - P
     """Duration of a track in s as the header gives it, or estimates it; None where it gives none."""
     if track.duration:
         return float(track.duration * track.time_base)
-    tagged = _tagged(track.metadata.get("DURATION", ""))
+    tagged = _tagged(track.metadata.get("DURATION", "")) or _counted(container, track)
     if tagged is not None:
         return tagged
     return container.duration / 1e6 if container.duration else None
@@ -115,12 +115,21 @@ def promised_s(path: Path, container: Any, track: Any) -> float | None:  # noqa:
     duration = duration_of(container, track)
     if duration is None:
         return None
+    if (counted := _counted(container, track)) is not None:
+        return counted
     if head[:4] == b"RIFF":
         return duration / _riff_share(head, path.stat().st_size)
     if container.format.name in _GUESSED:
         return duration if any(mark in head for mark in (b"Xing", b"Info", b"VBRI")) else None
     alone = len(container.streams) == 1
     return duration if alone or track.duration or _tagged(track.metadata.get("DURATION", "")) is not None else None
+
+
+def _counted(container: Any, track: Any) -> float | None:  # noqa: ANN401 - PyAV has no stubs
+    """Duration of an AVI's track, whose header counts the track's own frames or samples; None for another file."""
+    if container.format.name != "avi" or not track.frames:
+        return None
+    return float(track.frames * track.time_base)
 
 
 def _riff_share(head: bytes, size: int) -> float:

@@ -138,10 +138,11 @@ def test_sound_that_somebody_has_to_look_at_makes_the_session_degraded(written, 
 
 
 @pytest.mark.usefixtures("weights")
-def test_sound_that_ends_before_its_picture_makes_the_session_degraded(written, tmp_path, shared_data):
+@pytest.mark.parametrize("container", ["mkv", "avi"])
+def test_sound_that_ends_before_its_picture_makes_the_session_degraded(written, tmp_path, shared_data, container):
     speech, rate = sf.read(shared_data / "speech_asr" / "librivox_0870.wav", dtype="float32")
     (tmp_path / "d").mkdir()
-    with av.open(str(tmp_path / "d" / "film.mkv"), "w") as film:
+    with av.open(str(tmp_path / "d" / f"film.{container}"), "w") as film:
         picture, sound = film.add_stream("mpeg4", rate=25), film.add_stream("pcm_s16le", rate=rate, layout="mono")
         picture.width, picture.height, picture.pix_fmt = 64, 48, "yuv420p"
         for _ in range(25 * 9):
@@ -152,7 +153,7 @@ def test_sound_that_ends_before_its_picture_makes_the_session_degraded(written, 
         frame.sample_rate = rate
         film.mux(sound.encode(frame))
         film.mux(sound.encode(None))
-    outcome, measures, _ = written(["audio,film.mkv,0,,"])
+    outcome, measures, _ = written([f"audio,film.{container},0,,"])
     assert (outcome.status, outcome.reason) == ("degraded", Reason.TRACK_SHORT)
     heard = next(m for m in measures if m["biomarker"] == "speech_share")
     assert heard["window_end_s"] == pytest.approx(5.0, abs=0.05)
