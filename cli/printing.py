@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -168,12 +167,3 @@ def print_models_that_know(models: Mapping[str, bool]) -> None:
             console().print(f"{folder}: was trained on this subject; delete it or train it again without the subject.")
         else:
             console().print(f"{folder}: was not trained on this subject.")
-
-
-def say_names(sql: str) -> None:
-    """Say, on standard error, what biomarkers are called here that a question without rows names as other tools do."""
-    from cueflow.schemas.biomarkers import find_biomarker, named_elsewhere
-
-    for name in dict.fromkeys(re.findall(r"'([\w.-]+)'", sql)):
-        if find_biomarker(name) is None and (here := named_elsewhere(name)):
-            typer.echo(f"No rows: {name} is called {' or '.join(here)} here (cueflow dictionary).", err=True)

@@ -117,8 +117,9 @@ def query(
     TablesError
         If `--verify` finds a damaged file.
     """
-    from cueflow.cli.printing import print_examples, print_rows, say_names
+    from cueflow.cli.printing import print_examples, print_rows
     from cueflow.schemas.errors import TablesError
+    from cueflow.storage.reading.names import names_in
     from cueflow.storage.reading.queries import query as ask
 
     if examples or not sql:
@@ -133,7 +134,8 @@ def query(
     rows = ask(tables, sql, memory_limit=memory, timeout_s=timeout)
     print_rows(rows, output.value, out)
     if not rows.num_rows:
-        say_names(sql)
+        for said in names_in(sql):
+            typer.echo(f"No rows: {said}", err=True)
 
 
 def report(

@@ -16,6 +16,7 @@ from cueflow.schemas.tables import TABLES
 from cueflow.storage.readers import hold, reading, release
 from cueflow.storage.reading.answer import readable
 from cueflow.storage.reading.examples import EXAMPLES
+from cueflow.storage.reading.names import unknown_column
 from cueflow.storage.reading.views import close_off, connect
 from cueflow.storage.reading.wide import described, wide_frame, wide_names
 from cueflow.storage.records.audit import record, shape_of
@@ -207,7 +208,7 @@ def query(path: str | Path, sql: str, *, memory_limit: str = "2GB", timeout_s: f
     except duckdb.Error as error:
         if str(root.resolve()) in str(error):  # it is about a file, not about the question
             raise TablesError("A file of the tables is damaged or unreadable: run its dataset again.") from error
-        raise QueryError(_one_line(str(error))) from error
+        raise QueryError(" ".join(filter(None, (_one_line(str(error)), unknown_column(str(error)))))) from error
 
 
 def _answer(connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement, timeout_s: float) -> pa.Table:

@@ -116,6 +116,8 @@ def test_status_query_and_report(cueflow, ran, tmp_path):
         "query", tables, "FROM biomarkers WHERE biomarker = 'CPPS' AND phase = 'none such'", "--format", "json"
     )
     assert (json.loads(other.stdout), "CPPS is called voice_cpps here" in other.stderr) == ([], True)
+    column = cueflow("query", tables, "SELECT CPPS FROM wide")
+    assert (column.returncode, "CPPS is called voice_cpps here" in column.stderr) == (2, True), column.stderr
     refused = cueflow("query", tables, "COPY sessions TO 'x.csv'")
     assert (refused.returncode, "Traceback" in refused.stderr) == (2, False)
     done = cueflow("report", tables, "s001", "--out", tmp_path)
