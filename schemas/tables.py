@@ -59,7 +59,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
         *_ids(),
         Column("status", "string", "ok: all streams used; degraded: some; failed: none."),
         Column("reason", "string", "Reason code where status is not ok."),
-        Column("message", "string", "One line for people where status is not ok; no names, no paths."),
+        Column("message", "string", "For people, where status is not ok or a recording is poor; no names, no paths."),
         Column("duration_s", "float", "From the first to the last sample of any stream.", "s"),
         Column("modalities", "list", "Modalities that were used."),
         *_group_columns("video"),

@@ -258,10 +258,8 @@ class SessionWork:
         if outside := self._phases_outside():
             return "degraded", Reason.PHASE_OUTSIDE, f"{', '.join(outside[:3])}: {Reason.PHASE_OUTSIDE.sentence}"
         if odd := [r for r in self.results if _to_look_at(r)]:
-            reason = odd[0].reason or Reason.FEW_EVIDENCE
-            named = dict.fromkeys(f"{r.modality}: {(r.reason or reason).sentence}" for r in odd)
-            return "degraded", reason, "; ".join(named)
-        return "ok", None, ""
+            return "degraded", odd[0].reason or Reason.FEW_EVIDENCE, _doubts_of(odd)
+        return "ok", None, _doubts_of([r for r in self.results if r.status is Status.LOW_QUALITY])
 
     def _phases_outside(self) -> list[str]:
         """Labels of the phases that no recording reaches into: they have no values."""
@@ -298,6 +296,11 @@ def _to_look_at(result: StreamResult) -> bool:
         or found.reason in _MISTAKEN
         or (found.coverage == 0 and not moves and found.reason is not Reason.LOW_COVERAGE)
     )
+
+
+def _doubts_of(results: Sequence[StreamResult]) -> str:
+    """What is wrong with recordings that could be used, behind their modalities."""
+    return "; ".join(dict.fromkeys(f"{r.modality}: {(r.reason or Reason.FEW_EVIDENCE).sentence}" for r in results))
 
 
 def _said_of(failed: Sequence[StreamResult]) -> str:

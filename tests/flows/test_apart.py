@@ -138,6 +138,16 @@ def test_sound_that_somebody_has_to_look_at_makes_the_session_degraded(written, 
 
 
 @pytest.mark.usefixtures("weights")
+def test_a_session_that_is_ok_says_what_is_poor_in_it(written, tmp_path, shared_data):
+    speech, rate = sf.read(shared_data / "speech_asr" / "librivox_0870.wav", dtype="float32")
+    (tmp_path / "d").mkdir()
+    sf.write(tmp_path / "d" / "loud.wav", np.clip(30 * speech, -1, 1), rate)
+    outcome, _, _ = written(["audio,loud.wav,0,,"])
+    assert (outcome.status, outcome.reason) == ("ok", None)
+    assert outcome.message == f"audio: {Reason.CLIPPED.sentence}"
+
+
+@pytest.mark.usefixtures("weights")
 @pytest.mark.parametrize("container", ["mkv", "avi"])
 def test_sound_that_ends_before_its_picture_makes_the_session_degraded(written, tmp_path, shared_data, container):
     speech, rate = sf.read(shared_data / "speech_asr" / "librivox_0870.wav", dtype="float32")
