@@ -17,8 +17,10 @@ _STAMP = r"(?:(\d+):)?(\d{1,2}):(\d{2})[.,](\d{3})"
 _CUE = re.compile(rf"^\s*{_STAMP}\s*-->\s*{_STAMP}")
 _VOICE = re.compile(r"^<v(?:\.[\w.]+)?\s+([^>]+)>", re.IGNORECASE)
 _NAMED = re.compile(r"^([A-Za-z][\w .-]{0,30}):\s+")
-_TAG = re.compile(r"<[^>]*>|\{[^}]*\}")
-_NOTE = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|♪[^♪]*♪")  # what was not said: (laughs), [door slams], ♪ music ♪
+_TAG = re.compile(r"</?[A-Za-z][^<>]*>|<\d[\d:.]*>|\{[^{}]*\}")  # WebVTT's <b>, </b> and <00:01.000>, SubRip's {\an8}
+# what was not said: (laughs), [door slams], ♪ music ♪
+_NOTE = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|（[^（）]*）|【[^【】]*】|[♪♫][^♪♫]*[♪♫]")
+_NESTED = 4  # notes within notes, as in ((laughs)): deeper ones nobody writes
 _DAIC = ("start_time", "stop_time", "speaker", "value")
 _LARGEST = 50_000_000  # bytes: a day of talk is a few million
 _ROLES = {
@@ -122,17 +124,19 @@ def _seconds(parts: tuple[str | None, ...]) -> float:
 
 
 def _said(start_s: float, end_s: float, words: str) -> Utterance:
-    who = _VOICE.match(words) or _NAMED.match(words)
-    spoken = words[who.end() :] if who else words
-    return Utterance(start_s, end_s, _role(who.group(1)) if who else "", _spoken(spoken))
+    tagged = _VOICE.match(words)
+    if tagged:
+        return Utterance(start_s, end_s, _role(tagged.group(1)), _spoken(words[tagged.end() :]))
+    spoken = _spoken(words)
+    named = _NAMED.match(spoken)
+    return Utterance(start_s, end_s, _role(named.group(1)) if named else "", spoken[named.end() :] if named else spoken)
 
 
 def _spoken(words: str) -> str:
     """Words without markup, which may be written as entities too, and without notes on what was heard beside them."""
     plain = _TAG.sub(" ", html.unescape(_TAG.sub(" ", words)))
-    before = ""
-    while before != plain:  # notes within notes, as in ((laughs))
-        before, plain = plain, _NOTE.sub(" ", plain)
+    for _ in range(_NESTED):
+        plain = _NOTE.sub(" ", plain)
     return " ".join(plain.split())
 
 

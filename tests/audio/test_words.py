@@ -62,6 +62,10 @@ def test_three_formats(tmp_path, name, text, second):
         ("one &amp; two&nbsp;&lt;laughs&gt; three -- four", "one & two three -- four"),
         ("- don&#39;t (never closed", "- don't (never closed"),
         ("[laughs]", ""),
+        ("3 &lt; 4 or 5 &gt; 2", "3 < 4 or 5 > 2"),
+        ("（笑） un ♫ la la ♫ deux", "un deux"),
+        ("{\\an8}one <00:01.500>two </c>", "one two"),
+        ("(" * 9 + "laughs" + ")" * 9, "((((( )))))"),  # nobody writes so, and nothing is swallowed
     ],
 )
 def test_what_was_not_said_is_no_word(tmp_path, written, spoken):
@@ -74,6 +78,17 @@ def test_what_was_not_said_is_no_word(tmp_path, written, spoken):
         (said,) = read_transcript(tmp_path / name)
         assert said.text == spoken
     assert count_words(["one & two three -- four"]) == (4, 0)
+
+
+@pytest.mark.parametrize("words", ["[00:12] Patient: five", "Patient: (sighs) five", "<v Patient>[door] five"])
+def test_a_note_does_not_hide_who_speaks(tmp_path, words):
+    (tmp_path / "a.vtt").write_text(f"WEBVTT\n\n00:01.000 --> 00:02.000\n{words}\n", encoding="utf-8")
+    assert read_transcript(tmp_path / "a.vtt") == (Utterance(1.0, 2.0, "patient", "five"),)
+
+
+def test_a_file_of_brackets_is_read(tmp_path):
+    (tmp_path / "a.vtt").write_text(f"WEBVTT\n\n00:01.000 --> 00:02.000\n{'(' * 200_000}\n", encoding="utf-8")
+    assert len(read_transcript(tmp_path / "a.vtt")) == 1
 
 
 def test_found_by_name(tmp_path):
