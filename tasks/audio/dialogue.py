@@ -333,34 +333,42 @@ def _named(result: StreamResult, known: dict[str, FloatArray]) -> StreamResult:
 
 
 def _apart(one: Heard, two: Heard) -> tuple[Voice, Voice]:
-    """Both on one grid, without the voice of the other in each."""
+    """Both on one grid, each where it was its microphone's own and louder, for that person, than on the other one."""
     start_s = min(one.start_s, two.start_s)
     shifts = [round((h.start_s - start_s) / FRAME_S) for h in (one, two)]
     n = max(shift + len(h.speech) for shift, h in zip(shifts, (one, two), strict=True))
-    voices, used, owned = [], [], []
-    for shift, heard in zip(shifts, (one, two), strict=True):
-        speech = _wide(heard.anyone, shift, n, fill=False)
-        owned.append(_wide(heard.speech, shift, n, fill=False))
-        level = _wide(heard.level_db, shift, n, fill=-120.0)
-        used.append(_wide(heard.used, shift, n, fill=False))
-        voices.append(Voice(start_s, speech, used[-1], level, _wide(heard.f0_hz, shift, n, fill=np.nan)))
-    usual = [v.level_db - np.median(v.level_db[own]) for v, own in zip(voices, owned, strict=True)]
+    wide = [_on_grid(heard, shift, n) for shift, heard in zip(shifts, (one, two), strict=True)]
+    usual = [heard.level_db - np.median(heard.level_db[heard.speech]) for heard in wide]
+    used = wide[0].used & wide[1].used
     mine, theirs = (
-        replace(
-            voices[i],
-            speech=_whole(_above_noise(voices[i], usual[i]) & (usual[i] > usual[1 - i] - _BLEED_DB)),
-            used=used[0] & used[1],
+        Voice(
+            start_s,
+            _whole(_above_noise(wide[i], usual[i]) & (usual[i] > usual[1 - i] - _BLEED_DB)) & used,
+            used,
+            wide[i].level_db,
+            wide[i].f0_hz,
         )
         for i in (0, 1)
     )
     return mine, theirs
 
 
-def _above_noise(voice: Voice, usual_db: NDArray[np.floating]) -> Flags:
-    """Speech that stands out of the recording's own noise: between two voices there may be none of either."""
-    silence = usual_db[voice.used & ~voice.speech]
+def _on_grid(heard: Heard, shift: int, n: int) -> Heard:
+    return replace(
+        heard,
+        speech=_wide(heard.speech, shift, n, fill=False),
+        anyone=_wide(heard.anyone, shift, n, fill=False),
+        used=_wide(heard.used, shift, n, fill=False),
+        level_db=_wide(heard.level_db, shift, n, fill=-120.0),
+        f0_hz=_wide(heard.f0_hz, shift, n, fill=np.nan),
+    )
+
+
+def _above_noise(heard: Heard, usual_db: NDArray[np.floating]) -> Flags:
+    """The person's speech where it stands out of the recording's own noise: between voices there may be none."""
+    silence = usual_db[heard.used & ~heard.anyone]
     noise_db = float(np.median(silence)) if len(silence) else -np.inf
-    return np.asarray(voice.speech & (usual_db > _STANDS_OUT * max(noise_db, _DEEPEST_DB)))
+    return np.asarray(heard.speech & (usual_db > _STANDS_OUT * max(noise_db, _DEEPEST_DB)))
 
 
 def _whole(speech: Flags) -> Flags:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from cueflow.schemas.results import Event, FloatArray, SpeakerRole
 from cueflow.schemas.session import Role
 from cueflow.tasks.audio.signal.level import decibels
-from cueflow.tasks.audio.signal.vad import runs
 from cueflow.tasks.audio.talk.speakers import SAME_MIN, Speakers
 
 Flags = NDArray[np.bool_]
@@ -20,8 +19,8 @@ Labels = NDArray[np.int64]
 OWNER_DB = 6.0  # on a person's own microphone the person is at least this much louder than anybody else
 SPEAKER = "speaker"  # the kind of event that says who somebody is
 MOST, FIRST = "patient_speaks_most", "clinician_speaks_first"
-_ABOVE_DB = 10.0  # over the usual level of the loudest other voice: louder is the owner
-_EDGE, _DIP = 15, 30  # frames: how long the owner may be below the limit at the ends of speech, and within it
+_NEAR = 31  # frames over which a level is taken: syllables of a voice from afar are as loud as soft ones of the owner
+_SOFT_DB = 20.0  # below the owner's usual level it is not the owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,8 @@ class People:
 def people_of(speakers: Speakers, power: NDArray[np.float32], *, role: Role, rule: str) -> People:
     """Find the roles of a recording's speakers.
 
-    On a microphone that the manifest gives to a person, the person is whoever is at least 6 dB louder than the others.
+    On a microphone that the manifest gives to a person, the person is whoever is at least 6 dB louder than the others;
+    there level and voice prints together say which speech is the person's.
     In a room, roles stay unknown unless a rule is chosen.
 
     Parameters
@@ -88,10 +88,8 @@ def people_of(speakers: Speakers, power: NDArray[np.float32], *, role: Role, rul
         SpeakerRole(name, role.value, "own_microphone", confidence) if k == first else SpeakerRole(name)
         for k, name in enumerate(names)
     )
-    labels = _by_level(
-        speakers.labels, power, owner=first, limit_db=float(levels[second]) + min(ahead_db / 2.0, _ABOVE_DB)
-    )
-    # on its own microphone the person is told by level, and whoever speaks beside the person is not heard apart
+    labels = _by_level(speakers.labels, power, owner=first, usual_db=float(levels[first]))
+    # whoever speaks beside the person is not heard apart
     heard = Speakers.apart(labels, speakers.count, speakers.similarity, speakers.centres)
     return People(heard, roles, first, mixed=False)
 
@@ -105,15 +103,21 @@ def _levels(speakers: Speakers, power: NDArray[np.float32]) -> FloatArray:
     ])  # fmt: skip
 
 
-def _by_level(labels: Labels, power: NDArray[np.float32], *, owner: int, limit_db: float) -> Labels:
-    """On the owner's microphone the level tells the owner's speech, more sharply than voice prints of 1.6 s."""
+def _by_level(labels: Labels, power: NDArray[np.float32], *, owner: int, usual_db: float) -> Labels:
+    """On the owner's microphone the level of a third of a second tells what prints of 1.6 s take for somebody else's.
+
+    What is as loud as the owner usually is, is the owner; what is far softer is not. In between the prints are right:
+    a voice that the room brings is as loud, from syllable to syllable, as the owner's soft ones.
+    """
+    from scipy.ndimage import uniform_filter1d
+
     speech = labels >= 0
-    near = speech & (decibels(power) > limit_db)
-    for first, last in runs(speech & ~near):
-        inside = first > 0 and last < len(speech) and bool(speech[first - 1] and speech[last])
-        if last - first < (_DIP if inside else _EDGE):
-            near[first:last] = True
-    return np.where(near, owner, np.where(labels == owner, 1 if owner == 0 else 0, labels))
+    share = np.maximum(uniform_filter1d(speech.astype(np.float64), _NEAR), 1.0 / _NEAR)
+    level = decibels(uniform_filter1d(np.where(speech, power, 0.0).astype(np.float64), _NEAR) / share)
+    out = labels.copy()
+    out[speech & (level > usual_db)] = owner
+    out[(labels == owner) & (level < usual_db - _SOFT_DB)] = 1 if owner == 0 else 0
+    return out
 
 
 def _by_rule(speakers: Speakers, names: tuple[str, ...], rule: str) -> tuple[SpeakerRole, ...]:
