@@ -90,7 +90,7 @@ def values_of(samples: np.ndarray) -> dict[str, float]:
         "shimmer_apq11": pb.shimmer_smoothed(tops, 11) / 100.0,
         "shimmer_dda": 3.0 * apq3,
         "hnr_mean_db": _harmonics_to_noise(chunk.samples, n, peak),
-        "cpps_db": float(np.mean(peak_prominence(chunk.samples, np.ones(n, dtype=bool))[EDGE : n - EDGE])),
+        "cpps_db": float(np.mean(peak_prominence(chunk.samples, np.ones(n, dtype=bool))[1][EDGE : n - EDGE])),
         **{f"f{i + 1}_p50_hz": float(np.nanmedian(formants[voiced, i])) for i in range(formants.shape[1])},
     }
 

@@ -29,7 +29,7 @@ from cueflow.schemas.config import AudioConfig
 from cueflow.schemas.results import Findings
 from cueflow.schemas.session import Group, Role
 from cueflow.tasks.audio.analyse import Setting, analyse_audio
-from cueflow.tasks.audio.dialogue import between_recordings
+from cueflow.tasks.audio.between import between_recordings
 from cueflow.tasks.audio.talk.recognise import recognise
 from cueflow.tasks.audio.tracks import VoiceModels
 

@@ -3,6 +3,7 @@
 python benchmarks/voice_speakers.py DATA            # a folder that has speech_diar, speech_asr and speech_pitch_ref
 python benchmarks/voice_speakers.py DATA overlap    # where both speak, one of them softer
 python benchmarks/voice_speakers.py DATA three      # three people in one microphone
+python benchmarks/voice_speakers.py DATA crosstalk  # a microphone each, which hears the other one too
 
 Real: the recordings that have turns marked. Simulated: phrases of five recorded people put together, two at a time,
 with known turns, gaps and overlaps, once in one microphone (diarization, overlap) and once with a microphone each
@@ -24,7 +25,7 @@ from cueflow.schemas.config import AudioConfig
 from cueflow.schemas.results import Findings, StreamResult
 from cueflow.schemas.session import Group, Role
 from cueflow.tasks.audio.analyse import Setting, analyse_audio
-from cueflow.tasks.audio.dialogue import between_recordings
+from cueflow.tasks.audio.between import between_recordings
 from cueflow.tasks.audio.tracks import VoiceModels
 
 RATE = 16_000
@@ -43,8 +44,11 @@ def main(data: str, what: str = "") -> None:
     if what == "three":
         _three(root)
         return
+    if what == "crosstalk":
+        _crosstalk(root)
+        return
     if what:
-        raise SystemExit(f"{what}? it is nothing, overlap or three")
+        raise SystemExit(f"{what}? it is nothing, overlap, three or crosstalk")
     print("| recording | speakers | found | error | missed | false | confused | error, .25 s collar |")
     print("|---|---|---|---|---|---|---|---|")
     real = [(name, turns, _report(name, x, turns, known=known)) for name, x, turns, known in _real(root)]
@@ -266,8 +270,16 @@ def _phrases(samples: np.ndarray) -> list[np.ndarray]:
     return [samples[a * 160 : b * 160] for a, b in zip(starts, ends, strict=True) if b - a >= 40]
 
 
-def simulated(root: Path, *, softer_db: float = 0.0) -> Iterator[tuple[str, np.ndarray, Turns, dict[str, np.ndarray]]]:
-    """Conversations of 90 s: name, the room's sound, turns by person, and each person's microphone."""
+def simulated(
+    root: Path, *, softer_db: float = 0.0, path: np.ndarray | None = None
+) -> Iterator[tuple[str, np.ndarray, Turns, dict[str, np.ndarray]]]:
+    """Conversations of 90 s: name, the room's sound, turns by person, and each person's microphone.
+
+    `path` is the impulse response from the other person to a microphone; without one it is -30 dB.
+    """
+    from scipy.signal import fftconvolve
+
+    path = np.asarray([0.03]) if path is None else path
     people = _people(root)
     rng = np.random.default_rng(20261125)
     for one, two in combinations(people, 2):
@@ -287,23 +299,95 @@ def simulated(root: Path, *, softer_db: float = 0.0) -> Iterator[tuple[str, np.n
             who = two if who == one else one
         noise = {k: rng.normal(0.0, 8e-4, SECONDS * RATE).astype(np.float32) for k in own}
         room = own[one] + own[two] + noise[one]
-        apart = {k: own[k] + np.float32(0.03) * own[two if k == one else one] + noise[k] for k in own}
+        far = {k: fftconvolve(x, path)[: len(x)].astype(np.float32) for k, x in own.items()}
+        apart = {k: own[k] + far[two if k == one else one] + noise[k] for k in own}
         yield f"{one} + {two}", room, turns, apart
+
+
+def _paths() -> dict[str, np.ndarray]:
+    """From one person to the other's microphone."""
+    rng = np.random.default_rng(3)
+    t = np.arange(round(0.4 * RATE))
+    room = rng.normal(size=len(t)) * np.exp(-6.9 * t / len(t))
+    room /= np.sqrt(np.square(room).sum())
+    direct, echo = np.eye(1, len(t))[0], np.zeros(len(t))
+    echo[round(0.15 * RATE)] = 0.1
+    return {
+        "-30 dB": 0.03 * direct,
+        "-20 dB": 0.1 * direct,
+        "-14 dB": 0.2 * direct,
+        "-15 dB in a room, .4 s": 0.178 * np.sqrt(0.5) * (direct + room),
+        "-12 dB in a room, .4 s": 0.25 * np.sqrt(0.5) * (direct + room),
+        "echo -20 dB, .15 s late": echo,
+    }
+
+
+def _crosstalk(root: Path) -> None:
+    """How much of what is said to be a person's speech is not, and what becomes of turn taking."""
+    print("| the other's voice | own speech wrong | F0 off | latency | 90th | answers found of, said | overlap off |")
+    print("|---|---|---|---|---|---|---|")
+    for name, path in _paths().items():
+        wrong, off, away, said, known, over = [], [], [], 0, 0, []
+        for _, _, turns, apart in simulated(root, path=path):
+            for (who, alone), (truth, heard) in zip(apart.items(), _together(turns, apart), strict=True):
+                own = _frames({"": turns[who]}, len(heard.heard.speech))[0]
+                wrong.append(float((heard.heard.speech != own).sum() / own.sum()))
+                answers = _answers(heard)
+                away += _differences(answers, truth)
+                said, known = said + len(answers), known + len(truth)
+                f0 = next(m.value for m in heard.measures if m.biomarker == "voice_f0_p50" and not m.speaker)
+                off.append(abs(float(np.log2((f0 or np.nan) / _own_f0(alone, own)))) * 12.0)
+                both = (_frames(turns, len(own)).sum(axis=0) > 1).mean()
+                share = next(m.value for m in heard.measures if m.biomarker == "turn_overlap_share" and not m.speaker)
+                over.append(abs((np.nan if share is None else share) - float(both)))
+        size = np.abs(away)
+        print(
+            f"| {name} | {np.median(wrong):.3f} ({max(wrong):.3f}) | {np.nanmedian(off):.2f} st"
+            f" | {np.median(size):.3f} s | {np.quantile(size, 0.9):.3f} s | {len(away)} of {known}, {said}"
+            f" | {np.nanmedian(over):.4f} |",
+            flush=True,
+        )
+
+
+def _own_f0(samples: np.ndarray, own: np.ndarray) -> float:
+    """Median pitch where the person speaks and nobody is asked who does."""
+    from cueflow.tasks.audio.quality.pitch import track_pitch
+    from cueflow.tasks.audio.signal.stream import chunks
+
+    tracks = [
+        track_pitch(c.samples, n_frames=c.n_frames, floor_hz=60.0, ceiling_hz=500.0, peak=0.5).f0_hz
+        for c in chunks([samples])
+    ]
+    f0 = np.concatenate(tracks)
+    return float(np.nanmedian(f0[own[: len(f0)]]))
+
+
+def _together(turns: Turns, apart: dict[str, np.ndarray]) -> list[tuple[list[tuple[float, float, float]], Findings]]:
+    """For each person the true answers, and what was found with both microphones."""
+    roles = dict(zip(apart, (Role.PATIENT, Role.CLINICIAN), strict=True))
+    results = between_recordings([result_of(_analysed(x, role=roles[who]), roles[who]) for who, x in apart.items()])
+    found = []
+    for who, result in zip(apart, results, strict=True):
+        if result.findings is None or result.findings.heard is None:
+            raise SystemExit(f"{who} was not heard")
+        found.append((_true_latencies(turns, who), result.findings))
+    return found
+
+
+def _answers(found: Findings) -> list[tuple[float, float, float]]:
+    return [
+        (e.start_s, e.end_s, float(e.evidence["latency_s"]))
+        for e in found.events
+        if e.kind == "answer" and not e.speaker
+    ]
 
 
 def _latencies(made) -> None:  # noqa: ANN001
     away: list[float] = []
     means: list[float] = []
     for _, _, turns, apart in made:
-        roles = dict(zip(apart, (Role.PATIENT, Role.CLINICIAN), strict=True))
-        results = between_recordings([result_of(_analysed(x, role=roles[who]), roles[who]) for who, x in apart.items()])
-        truth = {who: _true_latencies(turns, who) for who in turns}
-        for (who, known), result in zip(truth.items(), results, strict=True):
-            found = result.findings
-            if found is None:
-                raise SystemExit(f"{who} was not heard")
-            answers = [(e.start_s, e.end_s, float(e.evidence["latency_s"])) for e in found.events if e.kind == "answer"]
-            away += _differences(answers, known)
+        for known, found in _together(turns, apart):
+            away += _differences(_answers(found), known)
             mean = next(m.value for m in found.measures if m.biomarker == "turn_latency_mean" and not m.speaker)
             means.append(abs((mean or np.nan) - float(np.mean([v for _, _, v in known]))))
     size = np.abs(away)

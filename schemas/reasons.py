@@ -52,6 +52,7 @@ class Reason(StrEnum):
     TRACK_SHORT = "track_short"
     NO_TRANSCRIPT = "no_transcript"
     TRANSCRIPT_ELSEWHERE = "transcript_elsewhere"
+    TRANSCRIPT_NAMES = "transcript_names"
     NO_RECOGNISER = "no_recogniser"
     FLAT_SIGNAL = "flat_signal"
     WRONG_SIGNAL = "wrong_signal"
@@ -151,6 +152,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.SAMPLES_MISSING: "Samples of the recording are missing, or are no numbers.",
     Reason.TRACK_SHORT: "The sound of this video begins late or ends early: there is none for part of the picture.",
     Reason.NO_TRANSCRIPT: "There is no transcript beside the recording.",
+    Reason.TRANSCRIPT_NAMES: "The transcript names speakers, but not who is who: call them Patient and Clinician.",
     Reason.TRANSCRIPT_ELSEWHERE: "All times of the transcript lie outside the recording; it may be another one's.",
     Reason.NO_RECOGNISER: "Words were not looked for in the sound: audio.recognise is off.",
     Reason.FLAT_SIGNAL: "The signal does not change.",

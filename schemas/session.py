@@ -72,12 +72,17 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something wrong with a row, a stream or a session, found before anything runs."""
+    """Something wrong with a row, a stream or a session, found before anything runs.
+
+    `modality`, `role` and `channel` are those of the stream, empty where they are not known.
+    """
 
     reason: Reason
     message: str
     path: str = ""
     modality: str = ""
+    role: str = ""
+    channel: str = ""
 
 
 @dataclass(frozen=True, slots=True)

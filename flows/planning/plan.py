@@ -249,8 +249,8 @@ def _broken(session: Session) -> list[StreamResult]:
     return [
         StreamResult(
             modality=problem.modality,
-            role="patient",
-            channel="",
+            role=problem.role or "patient",
+            channel=problem.channel,
             status=Status.FAILED,
             reason=problem.reason,
             message=storable(problem.reason, problem.message),

@@ -106,7 +106,7 @@ def run_stage(job: StageJob, *, progress: Progress) -> None:
         for result in _stream(job, stream, progress=lambda share, done=done: progress((done + share) / total))  # type: ignore[misc]
     )
     if job.group is Group.AUDIO:
-        from cueflow.tasks.audio.dialogue import between_recordings
+        from cueflow.tasks.audio.between import between_recordings
 
         results = between_recordings(results, place=microphones_apart(results, job.streams))
     path = cache_path(Path(job.tables_root), job.dataset, job.session_id, group=job.entry, key=job.key)

@@ -60,6 +60,8 @@ VOICE_QUALITY: tuple[Biomarker, ...] = (
             "voice_cpp_mean", plausible=(2, 30), how=("cepstrum", _CPP)),
     _frames("cpps_sd", "dB", "cepstral peak prominence, smoothed over .5 ms and 20 ms", plausible=(0, 15),
             how=("cepstrum", _CPP)),
+    _frames("cpp", "dB", "cepstral peak prominence, not smoothed, peak 60 to 330 Hz", plausible=(5, 40),
+            how=("cepstrum", _CPP)),
     _frames("gne", "1", "glottal-to-noise excitation ratio, bands of 1 kHz at least 500 Hz apart", "voice_gne_mean",
             plausible=(0.3, 1), how=("envelope_correlation", _GNE)),
     _frames("h1h2", "dB", "level of the first harmonic over that of the second, formants not taken out",

@@ -32,7 +32,7 @@ from cueflow.tasks.audio.view import View, view_of
 from cueflow.tasks.ingest.transcripts import Utterance
 from cueflow.tasks.windows import excluded, measuring_windows, per_second, within
 
-VERSION = "16"
+VERSION = "17"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,11 +195,14 @@ def _words(setting: Setting, scene: _Scene, own: Flags, windows: Sequence[Window
     role = "" if setting.role is Role.ROOM else setting.role.value
     heard = spoken_in(setting.recognised or (), own & scene.used, start_s=setting.start_s)
     off = Reason.NO_RECOGNISER if setting.recognised is None else None
+    middles = np.asarray([(u.start_s + u.end_s) / 2.0 for u in setting.utterances], dtype=np.float64)
+    left_out = excluded(middles, setting.exclusions)
+    written = [u for u, out in zip(setting.utterances, left_out, strict=True) if not out]
     return [
         m
         for window in windows
         for m in (
-            *word_measures(setting.utterances, window, role=role, reason=setting.no_words),
+            *word_measures(written, window, role=role, reason=setting.no_words),
             recognised_measure(heard, window, reason=off),
         )
     ]

@@ -26,7 +26,6 @@ from cueflow.tasks.audio.view import View, median_level
 
 F64 = NDArray[np.float64]
 
-_RESTS = frozenset({voice.SPEECH, VOICE, voice.TURNS, voice.PAUSES, voice.STRETCHES})
 _SEMITONE_REFERENCE_HZ = 27.5
 _SILENT_MIN = 20  # frames: what lies between speech for less is its own end, not noise
 
@@ -100,7 +99,7 @@ def measures_of(
     extra : mapping, optional
         Values that do not come from the frames.
     reason : Reason, optional
-        What is wrong with all that rests on speech.
+        What is wrong with all of them.
 
     Returns
     -------
@@ -121,7 +120,7 @@ def measures_of(
             quality=quality,
             reason=(Reason.BAND_LIMITED if b.name in beyond else None)
             or reason_of(b.name, b.evidence.unit, view, marks)
-            or (reason if b.evidence.unit in _RESTS else None),
+            or reason,
         )
         for b in declared
     )
@@ -255,9 +254,10 @@ def _cycle_values(view: View) -> dict[str, float]:
 def _frame_values(view: View) -> dict[str, float]:
     frames, spectra, voiced = view.tracks.frames, view.tracks.spectra, view.voice
     out: dict[str, float] = {}
-    for name, track in (("hnr", frames.hnr_db), ("cpps", frames.cpp_db)):
+    for name, track in (("hnr", frames.hnr_db), ("cpps", frames.cpps_db)):
         chosen = track[voiced]
         out |= {f"voice_{name}": _mean(chosen), f"voice_{name}_sd": _sd(chosen)}
+    out["voice_cpp"] = _mean(frames.cpp_db[voiced])
     out["voice_gne"] = _mean(frames.gne[voiced & np.isfinite(frames.gne)])
     out["voice_h1h2"] = _mean(frames.h1_h2_db[voiced])
     for i in range(frames.formants_hz.shape[1]):

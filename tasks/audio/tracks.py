@@ -53,8 +53,8 @@ class VoiceModels:
 class FrameTracks:
     """Tracks of n frames.
 
-    `power` re full scale²; `clipped` and `gone` samples in the frame; `f0_hz`, `hnr_db`, `cpp_db`, `h1_h2_db` (n,) and
-    `formants_hz` (n, 4), NaN where unvoiced; `gne` (n,) the glottal-to-noise excitation
+    `power` re full scale²; `clipped` and `gone` samples in the frame; `f0_hz`, `hnr_db`, `cpp_db`, `cpps_db`,
+    `h1_h2_db` (n,) and `formants_hz` (n, 4), NaN where unvoiced; `gne` (n,) the glottal-to-noise excitation
     ratio of every second voiced frame, else NaN.
     """
 
@@ -64,6 +64,7 @@ class FrameTracks:
     f0_hz: F32
     hnr_db: F32
     cpp_db: F32
+    cpps_db: F32
     h1_h2_db: F32
     gne: F32
     formants_hz: F32
@@ -107,7 +108,7 @@ class Tracks:
         """By what voices are told from other tones."""
         f = self.frames
         jitter = change_per_frame(self.cycles.times_s, n_frames=len(f.power), frame_s=FRAME_S)
-        return Voicing(f.f0_hz, f.power, f.h1_h2_db, f.hnr_db, f.cpp_db, f.gne, jitter)
+        return Voicing(f.f0_hz, f.power, f.h1_h2_db, f.hnr_db, f.cpps_db, f.gne, jitter)
 
 
 def measure_tracks(
@@ -228,13 +229,15 @@ def _frame_tracks(chunk: Chunk, *, floor_hz: float, ceiling_hz: float, peak: flo
     f0 = track_pitch(chunk.samples, n_frames=n, floor_hz=floor_hz, ceiling_hz=ceiling_hz, peak=peak).f0_hz
     marks = find_cycles(chunk.samples, f0, peak=peak)
     voiced = np.isfinite(f0)
+    prominence = peak_prominence(chunk.samples, voiced)
     tracks = FrameTracks(
         power=frame_power(chunk.core, n_frames=n),
         clipped=clipped_samples(chunk.raw, n_frames=n),
         gone=gone_samples(chunk.gone, n_frames=n),
         f0_hz=f0,
         hnr_db=harmonicity(chunk.samples, voiced, floor_hz=floor_hz),
-        cpp_db=peak_prominence(chunk.samples, voiced),
+        cpp_db=prominence[0],
+        cpps_db=prominence[1],
         h1_h2_db=first_harmonics(chunk.samples, f0),
         gne=glottal_to_noise(chunk.samples, voiced),
         formants_hz=formant_tracks(chunk.samples, voiced),

@@ -189,7 +189,7 @@ def _blocks(pieces: Iterator[Block], *, size: int) -> Iterator[Block]:
 
 
 def _mono(container: Any, track: Any, *, rate: int, channel: str) -> Iterator[Block]:  # noqa: ANN401 - PyAV has no stubs
-    index = _index(channel, track.codec_context.channels)
+    index = channel_index(channel, track.codec_context.channels)
     resample, clock, mix = _Resampler(rate), _Clock(), _Mix(index)
     for frame in decoded_frames(container, track):
         if frame.format.is_planar and frame.layout.nb_channels > _MOST_PLANES:
@@ -315,7 +315,26 @@ def _samples(frame: Any) -> Block:  # noqa: ANN401 - PyAV has no stubs
     return np.asarray((raw.astype(np.float32) - middle) / np.float32(scale), dtype=np.float32)
 
 
-def _index(channel: str, channels: int) -> int | None:
+def channel_index(channel: str, channels: int) -> int | None:
+    """Which of a file's channels a manifest means.
+
+    Parameters
+    ----------
+    channel : str
+        As the manifest has it: "left", "right", "0", "1", …; empty for the mean of all.
+    channels : int
+        How many the file has.
+
+    Returns
+    -------
+    int or None
+        None for the mean of all.
+
+    Raises
+    ------
+    StreamError
+        COLUMN_MISSING if there is no such channel.
+    """
     name = channel.strip().casefold()
     if not name:
         return None

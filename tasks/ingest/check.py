@@ -157,10 +157,11 @@ def _video(path: Path, _: Stream) -> Facts:
     )
 
 
-def _audio(path: Path, _: Stream) -> Facts:
-    from cueflow.tasks.ingest.audio import probe_audio
+def _audio(path: Path, stream: Stream) -> Facts:
+    from cueflow.tasks.ingest.audio import channel_index, probe_audio
 
     info = probe_audio(path)
+    channel_index(stream.channel, info.channels)
     return Facts(
         f"{info.sampling_rate} Hz, {info.channels} channel{'s'[: info.channels > 1]}, {info.codec}",
         duration_s=info.duration_s,

@@ -118,7 +118,7 @@ def promised_s(path: Path, container: Any, track: Any) -> float | None:  # noqa:
     if (counted := _counted(container, track)) is not None:
         return counted
     if head[:4] == b"RIFF":
-        return duration / _riff_share(head, path.stat().st_size)
+        return duration / min(_riff_share(head, path.stat().st_size), _data_share(path))
     if container.format.name in _GUESSED:
         return duration if any(mark in head for mark in (b"Xing", b"Info", b"VBRI")) else None
     alone = len(container.streams) == 1
@@ -140,6 +140,30 @@ def _riff_share(head: bytes, size: int) -> float:
     return max(size - 8, 1) / said
 
 
+def _data_share(path: Path) -> float:
+    """Share of a WAV file's samples, as its header counts them, that the file has; 1 for any other file."""
+    size = path.stat().st_size
+    for name, place, length in _chunks(path):
+        if name == b"data" and length not in {0, 0xFFFFFFFF}:
+            return min(max(size - place, 1) / length, 1.0)
+    return 1.0
+
+
+def _chunks(path: Path) -> Iterator[tuple[bytes, int, int]]:
+    """Names, places and lengths of a WAV file's chunks, up to what is no chunk; nothing of another file."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(12)
+        if head[:4] != b"RIFF" or head[8:] != b"WAVE":
+            return
+        place = 12
+        while place + 8 <= size:
+            file.seek(place)
+            name, length = file.read(4), int.from_bytes(file.read(4), "little")
+            yield name, place + 8, length
+            place += 8 + length + length % 2
+
+
 def unread_bytes(path: Path) -> int:
     """Bytes of a WAV file after its last chunk that no header speaks of; 0 for any other file.
 
@@ -155,19 +179,11 @@ def unread_bytes(path: Path) -> int:
     int
     """
     size = path.stat().st_size
-    with path.open("rb") as file:
-        head = file.read(12)
-        if head[:4] != b"RIFF" or head[8:] != b"WAVE":
-            return 0
-        place = 12
-        while place + 8 <= size:
-            file.seek(place)
-            name, length = file.read(4), int.from_bytes(file.read(4), "little")
-            if name == b"data" and not length:
-                return 0  # a recorder that wrote to a pipe: FFmpeg reads to the end
-            if not all(32 <= byte < 127 for byte in name):
-                return size - place
-            place += 8 + length + length % 2
+    for name, place, length in _chunks(path):
+        if name == b"data" and not length:
+            return 0  # a recorder that wrote to a pipe: FFmpeg reads to the end
+        if not all(32 <= byte < 127 for byte in name):
+            return size - place + 8
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from cueflow.schemas.errors import StreamError
@@ -38,16 +39,21 @@ def check_streams(root: Path, candidates: Iterable[Stream | Problem]) -> tuple[l
         if candidate.path not in good:
             good[candidate.path] = _trouble(root, candidate.path)
         if (error := good[candidate.path]) is not None:
-            problems.append(problem_of(error.reason, error.message, candidate.path, candidate.modality))
+            problems.append(_of_stream(error.reason, error.message, candidate))
         elif candidate.key in streams:
             message = f"a second {candidate.modality} stream of role {candidate.role}: give it another channel or role"
-            problems.append(problem_of(Reason.DUPLICATE_STREAM, message, candidate.path, candidate.modality))
+            problems.append(_of_stream(Reason.DUPLICATE_STREAM, message, candidate))
         elif (twin := _same_sound(candidate, streams.values())) is not None:
             message = f"the same sound as the {twin.role}'s: give each the channel of their microphone, or role room"
-            problems.append(problem_of(Reason.DUPLICATE_STREAM, message, candidate.path, candidate.modality))
+            problems.append(_of_stream(Reason.DUPLICATE_STREAM, message, candidate))
         else:
             streams[candidate.key] = candidate
     return list(streams.values()), problems
+
+
+def _of_stream(reason: Reason, message: str, stream: Stream) -> Problem:
+    problem = problem_of(reason, message, stream.path, stream.modality)
+    return replace(problem, role=stream.role.value, channel=stream.channel)
 
 
 def _same_sound(one: Stream, others: Iterable[Stream]) -> Stream | None:

@@ -22,17 +22,27 @@ _TAG = re.compile(r"</?[A-Za-z][^<>]*>|<\d[\d:.]*>|\{[^{}]*\}")  # WebVTT's <b>,
 _NOTE = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|（[^（）]*）|【[^【】]*】|[♪♫][^♪♫]*[♪♫]")
 _NESTED = 4  # notes within notes, as in ((laughs)): deeper ones nobody writes
 _DAIC = ("start_time", "stop_time", "speaker", "value")
+UNKNOWN = "unknown"
+_NAMED_SHARE = 0.5  # of the utterances: with fewer names, what stands before a colon is no name
 _LARGEST = 50_000_000  # bytes: a day of talk is a few million
 _ROLES = {
-    "participant": "patient", "patient": "patient", "client": "patient", "subject": "patient",
+    "participant": "patient", "patient": "patient", "client": "patient", "subject": "patient", "proband": "patient",
     "ellie": "clinician", "clinician": "clinician", "therapist": "clinician", "interviewer": "clinician",
-    "doctor": "clinician",
+    "doctor": "clinician", "dr": "clinician", "psychologist": "clinician", "psychiatrist": "clinician",
+    "physician": "clinician", "psychotherapist": "clinician", "counselor": "clinician", "counsellor": "clinician",
+    "nurse": "clinician", "examiner": "clinician",
 }  # fmt: skip
+
+
+_Said = tuple[float, float, str, str]  # start, end, the speaker's name, words
 
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """Words between two times, s after the recording's start; `role` is empty where the transcript does not say it."""
+    """Words between two times, s after the recording's start.
+
+    `role` is patient or clinician; empty where the transcript does not say who speaks; "unknown" where it says a name.
+    """
 
     start_s: float
     end_s: float
@@ -75,7 +85,8 @@ def read_transcript(path: Path) -> tuple[Utterance, ...]:
     -------
     tuple of Utterance
         In the file's order, without markup and without notes in brackets ("(laughs)", "[noise]"), so that one may
-        hold no text; a line "Name: words" and a WebVTT voice tag give the speaker.
+        hold no text; a line "Name: words" and a WebVTT voice tag give the speaker. Where all of it is one name's,
+        nobody else is meant, and the role is empty.
 
     Raises
     ------
@@ -93,7 +104,7 @@ def read_transcript(path: Path) -> tuple[Utterance, ...]:
         message = "the transcript is not UTF-8 text: save it as UTF-8"
         raise StreamError(message, reason=Reason.FILE_UNREADABLE) from error
     try:
-        found = tuple(_table(text) if path.suffix.lower() == ".csv" else _cues(text))
+        found = _with_roles(list(_table(text) if path.suffix.lower() == ".csv" else _cues(text)))
     except csv.Error as error:
         message = "the transcript is not a table separated by tabs: export it again"
         raise StreamError(message, reason=Reason.FILE_UNREADABLE) from error
@@ -104,7 +115,7 @@ def read_transcript(path: Path) -> tuple[Utterance, ...]:
     return found
 
 
-def _cues(text: str) -> Iterator[Utterance]:
+def _cues(text: str) -> Iterator[_Said]:
     """Blocks whose time line has an arrow, of WebVTT and SubRip alike."""
     for block in re.split(r"\n\s*\n", text.replace("\r\n", "\n").replace("\r", "\n")):
         lines = block.split("\n")
@@ -123,13 +134,13 @@ def _seconds(parts: tuple[str | None, ...]) -> float:
     return 3600.0 * hours + 60.0 * minutes + seconds + thousandths / 1000.0
 
 
-def _said(start_s: float, end_s: float, words: str) -> Utterance:
+def _said(start_s: float, end_s: float, words: str) -> _Said:
     tagged = _VOICE.match(words)
     if tagged:
-        return Utterance(start_s, end_s, _role(tagged.group(1)), _spoken(words[tagged.end() :]))
+        return start_s, end_s, tagged.group(1), _spoken(words[tagged.end() :])
     spoken = _spoken(words)
     named = _NAMED.match(spoken)
-    return Utterance(start_s, end_s, _role(named.group(1)) if named else "", spoken[named.end() :] if named else spoken)
+    return start_s, end_s, named.group(1) if named else "", spoken[named.end() :] if named else spoken
 
 
 def _spoken(words: str) -> str:
@@ -140,11 +151,23 @@ def _spoken(words: str) -> str:
     return " ".join(plain.split())
 
 
-def _role(speaker: str) -> str:
-    return _ROLES.get(speaker.strip().casefold(), "")
+def _with_roles(said: list[_Said]) -> tuple[Utterance, ...]:
+    names = {name.strip().casefold() for *_, name, _ in said} - {""}
+    named = sum(bool(name.strip()) for *_, name, _ in said) >= _NAMED_SHARE * len(said)
+    several = len(names) > 1 or any(map(_known, names))
+    return tuple(
+        Utterance(start, end, _known(name) or (UNKNOWN if name.strip() and named and several else ""), text)
+        for start, end, name, text in said
+    )
 
 
-def _table(text: str) -> Iterator[Utterance]:
+def _known(name: str) -> str:
+    """Role by what a person is called, or by the first word of it ("Dr. Smith")."""
+    plain = name.strip().casefold()
+    return _ROLES.get(plain, "") or _ROLES.get(re.split(r"[\s.]", plain, maxsplit=1)[0], "")
+
+
+def _table(text: str) -> Iterator[_Said]:
     rows = csv.DictReader(text.splitlines(), delimiter="\t")
     missing = [name for name in _DAIC if name not in (rows.fieldnames or ())]
     if missing:
@@ -157,7 +180,7 @@ def _table(text: str) -> Iterator[Utterance]:
         if not (math.isfinite(start_s) and math.isfinite(end_s)):
             message = f"line {number} of the transcript has a time that is no number"
             raise StreamError(message, reason=Reason.NOT_A_NUMBER)
-        yield Utterance(start_s, end_s, _role(row["speaker"] or ""), _spoken(row["value"]))
+        yield start_s, end_s, row["speaker"] or "", _spoken(row["value"])
 
 
 def _number(cell: str | None) -> float:

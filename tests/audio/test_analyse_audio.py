@@ -14,16 +14,17 @@ from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Window
 from cueflow.schemas.session import Exclusion
 from cueflow.tasks.audio.analyse import Setting, analyse_audio
+from cueflow.tasks.ingest.transcripts import Utterance
 
 RATE = 16_000
 TURNS = ((1.0, 3.0), (3.75, 6.75), (8.25, 10.75), (12.0, 16.0))
 
 
-def analyse(x, model, *, block_s=30.0, start_s=0.0, phases=(), exclusions=()):
+def analyse(x, model, *, block_s=30.0, **setting):
     size = int(block_s * RATE)
     return analyse_audio(
         (x[i : i + size] for i in range(0, len(x), size)),
-        Setting(start_s=start_s, phases=phases, exclusions=exclusions),
+        Setting(**setting),
         models=model,
         config=AudioConfig(),
     )
@@ -161,6 +162,14 @@ def test_excluded_time_counts_nowhere(talk, voice_models):
     assert len([e for e in result.events if e.kind == "pause"]) == 1, "no pause reaches over what was left out"
     active = next(s for s in result.series if s.name == "voice_active")
     assert np.isnan(active.values[[4, 5, 6]]).all()
+
+
+def test_words_in_excluded_time_count_nowhere(talk, voice_models):
+    said = (Utterance(2.0, 8.0, "", "one " * 20), Utterance(20.0, 30.0, "", "two " * 100))
+    v = values(
+        analyse(talk, voice_models, exclusions=(Exclusion(18.0, 15.0, "phone"),), utterances=said, no_words=None)
+    )
+    assert (v["speech_words_rate"].value, v["speech_words_rate"].n_evidence) == (pytest.approx(200.0), 20)
 
 
 def test_clipping_marks_what_it_hurts(talk, voice_models):

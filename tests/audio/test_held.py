@@ -15,7 +15,7 @@ from cueflow.tasks.audio.signal.held import Voicing, with_held
 
 RATE = 16_000
 N = 1500  # frames
-A_VOICE = {"h1_h2_db": 2.0, "hnr_db": 20.0, "cpp_db": 15.0, "gne": 0.9, "jitter": 0.004}
+A_VOICE = {"h1_h2_db": 2.0, "hnr_db": 20.0, "cpps_db": 15.0, "gne": 0.9, "jitter": 0.004}
 
 
 def voicing(f0, power, **kinds):
@@ -77,9 +77,9 @@ def test_hum_behind_speech_is_not_held(hertz):
     "kind",
     [
         {"jitter": 0.001},  # a bowed string
-        {"cpp_db": 8.5},  # hum in noise
+        {"cpps_db": 8.5},  # hum in noise
         {"hnr_db": 0.5},  # a chord
-        {"cpp_db": np.nan},  # nothing is known
+        {"cpps_db": np.nan},  # nothing is known
     ],
 )
 def test_what_no_larynx_does_is_not_held(kind):

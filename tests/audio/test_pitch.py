@@ -12,7 +12,7 @@ from cueflow.tasks.audio.quality.formants import burg, formant_tracks, resonance
 from cueflow.tasks.audio.quality.glottal import first_harmonics, glottal_to_noise
 from cueflow.tasks.audio.quality.harmonicity import harmonicity
 from cueflow.tasks.audio.quality.pitch import PathCosts, best_path, speaker_range, track_pitch
-from cueflow.tasks.audio.signal.stream import chunks
+from cueflow.tasks.audio.signal.stream import CONTEXT, chunks
 
 RATE = 16_000
 
@@ -156,16 +156,38 @@ def test_cepstral_peak_falls_with_breathiness():
     found = []
     for share in (0.01, 0.3, 1.0, 10.0):
         chunk = chunk_of(0.05 * (tone + share * noise))
-        found.append(float(np.median(peak_prominence(chunk.samples, np.ones(100, dtype=bool)))))
+        found.append(float(np.median(peak_prominence(chunk.samples, np.ones(100, dtype=bool))[1])))
     assert found == sorted(found, reverse=True)
     assert found[0] - found[-1] > 10.0
+
+
+def test_cepstral_peak_is_the_one_of_the_definition():
+    """Hillenbrand's, written down plainly for one frame: the smoothed one is lower, for its peak is levelled."""
+    t = np.arange(RATE) / RATE
+    x = 0.05 * harmonics(2 * np.pi * 130 * t, count=30) + np.random.default_rng(6).normal(0, 0.01, RATE)
+    chunk = chunk_of(x)
+    plain, smooth = peak_prominence(chunk.samples, np.ones(100, dtype=bool))
+    emphasised = np.append(chunk.samples[:1], chunk.samples[1:] - np.exp(-2 * np.pi * 50 / RATE) * chunk.samples[:-1])
+    middle = CONTEXT + 50 * 160 + 80
+    n = np.arange(1600)
+    frame = emphasised[middle - 800 : middle + 800] * np.exp(-12 * ((n - 799.5) / 1600) ** 2)
+    log = 20 * np.log10(np.abs(np.fft.rfft(frame, 2048))[:641] + 1e-10)
+    cepstrum = 20 * np.log10(np.abs(np.fft.irfft(log, 1280))[:501])
+    quefrency = np.arange(501) / 10_000
+    line = quefrency >= 0.001
+    slope, level = np.polyfit(quefrency[line], cepstrum[line], 1)
+    near = (quefrency >= 1 / 330) & (quefrency <= 1 / 60)
+    at = np.flatnonzero(near)[cepstrum[near].argmax()]
+    assert quefrency[at] == pytest.approx(1 / 130, abs=1e-4)
+    assert plain[50] == pytest.approx(cepstrum[at] - (level + slope * quefrency[at]), abs=0.05)
+    assert np.median(smooth) < np.median(plain)
 
 
 def test_cepstral_peak_does_not_depend_on_the_gain():
     t = np.arange(RATE) / RATE
     x = 0.05 * harmonics(2 * np.pi * 130 * t, count=30) + np.random.default_rng(6).normal(0, 0.01, RATE)
     voiced = np.ones(100, dtype=bool)
-    a, b = (peak_prominence(chunk_of(g * x).samples, voiced) for g in (1.0, 0.1))
+    a, b = (peak_prominence(chunk_of(g * x).samples, voiced)[1] for g in (1.0, 0.1))
     assert a == pytest.approx(b, abs=0.01)
 
 

@@ -13,10 +13,10 @@ from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Event, Heard, SpeakerRole, StreamResult
 from cueflow.schemas.session import Role
 from cueflow.tasks.audio.analyse import Setting, analyse_audio
-from cueflow.tasks.audio.dialogue import between_recordings, heard_on
+from cueflow.tasks.audio.between import between_recordings, heard_on
 from cueflow.tasks.audio.talk.embedding import WIDTH, PrintCollector, Prints, SpeakerEncoder
 from cueflow.tasks.audio.talk.following import following
-from cueflow.tasks.audio.talk.people import matched, people_of
+from cueflow.tasks.audio.talk.people import matched, people_of, renamed
 from cueflow.tasks.audio.talk.segmentation import SPAN, LocalTalk, SegmentationCollector
 from cueflow.tasks.audio.talk.speakers import Speakers, find_speakers
 from cueflow.tasks.audio.talk.vowels import give_vowels
@@ -221,6 +221,25 @@ def test_a_persons_own_microphone_hears_the_person_loudest():
     assert (even.owner, even.mixed) == (None, True)
 
 
+def test_a_voice_from_afar_stays_the_others_whatever_its_loudest_syllables_do():
+    """It is 12 dB softer, syllables of both vary by 8 dB: single ones of it are louder than soft ones of the owner."""
+    syllables = np.repeat(np.random.default_rng(0).normal(0.0, 8.0, len(LABELS) // 12 + 1), 12)[: len(LABELS)]
+    power = 10.0 ** ((np.where(LABELS == 1, -20.0, -32.0) + syllables) / 10.0)
+    found = people_of(speakers_of(LABELS), power.astype(np.float32), role=Role.CLINICIAN, rule="none")
+    assert found.owner == 1
+    assert (found.own(LABELS >= 0) != (LABELS == 1)).mean() < 0.05
+
+
+def test_level_tells_what_prints_mistake():
+    """A short answer of the owner between two of the other's sentences, and the other's voice after a sentence."""
+    prints = LABELS.copy()
+    prints[700:760], prints[1200:1300] = 0, 1
+    truth = np.where(LABELS == 1, -20.0, -50.0)
+    truth[1200:1300] = -50.0
+    found = people_of(speakers_of(prints), (10.0 ** (truth / 10.0)).astype(np.float32), role=Role.PATIENT, rule="none")
+    assert (found.own(LABELS >= 0) != (truth == -20.0)).mean() < 0.02
+
+
 def test_in_a_room_nobody_is_called_the_patient():
     power = np.where(LABELS == 1, 1e-2, 1e-4).astype(np.float32)
     found = people_of(speakers_of(LABELS), power, role=Role.ROOM, rule="none")
@@ -357,6 +376,56 @@ def test_what_was_heard_on_a_clock_that_drifts_and_jumps():
     np.testing.assert_allclose(np.unique(again.round(1)), [5.0, 105.0, 305.0, 605.0], atol=0.06)
 
 
+def test_where_a_recording_mixes_people_turns_between_two_are_doubtful(heard_alone):
+    patient, clinician = heard_alone
+    nobody = tuple(replace(one, role="", rule="", confidence=None) for one in clinician.findings.speakers)
+    assert nobody
+    mixed = replace(clinician, findings=replace(clinician.findings, speakers=nobody))
+    for result in between_recordings((patient, mixed)):
+        (count,) = [m for m in result.findings.measures if m.biomarker == "turn_count" and not m.speaker]
+        assert (count.value is None, count.status, count.reason) == (
+            False, Status.LOW_QUALITY, Reason.SEVERAL_SPEAKERS
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["a lapel in a room", "the echo of a call"])
+def test_crosstalk_is_nobodys_second_voice(make_speech, voice_models, kind):
+    """The other's voice 14 dB softer with the room's answer, or 20 dB softer a sixth of a second later."""
+    from scipy.signal import fftconvolve
+
+    rng = np.random.default_rng(5)
+    own = {role: np.zeros(30 * RATE) for role in TURNS}
+    for k, (role, spans) in enumerate(TURNS.items()):
+        for start, end in spans:
+            x = make_speech(end - start, f0_hz=(110.0, 205.0)[k], seed=k)
+            own[role][int(start * RATE) : int(start * RATE) + len(x)] += x
+    room = rng.normal(0, 1, RATE // 4) * np.exp(-6.9 * np.arange(RATE // 4) / (RATE // 4))
+    room *= 0.15 / np.sqrt(np.square(room).sum())
+    room[0] += 0.15
+    echo = np.zeros(RATE // 4)
+    echo[RATE // 6] = 0.1
+    path = room if "room" in kind else echo
+    results = []
+    for role, other in (("patient", "clinician"), ("clinician", "patient")):
+        x = own[role] + fftconvolve(own[other], path)[: 30 * RATE] + rng.normal(0, 1e-4, 30 * RATE)
+        setting = Setting(role=Role(role))
+        found = analyse_audio([x.astype(np.float32)], setting, models=voice_models, config=AudioConfig())
+        v = {m.biomarker: m for m in found.measures if not m.speaker}
+        assert v["speech_time_total"].value == pytest.approx(sum(b - a for a, b in TURNS[role]), rel=0.12), role
+        assert v["voice_f0_p50"].value == pytest.approx((205.0, 110.0)[role == "clinician"], rel=0.05)
+        results.append(stream(found, role))
+    together = between_recordings(results)
+    patient, clinician = ({m.biomarker: m for m in r.findings.measures if not m.speaker} for r in together)
+    assert patient["turn_overlap_share"].value == pytest.approx(0.25 / 30, abs=0.015)
+    assert (patient["turn_count"].value, clinician["turn_count"].value) == (3, 3)
+    latencies = [
+        [e.evidence["latency_s"] for e in r.findings.events if e.kind == "answer" and not e.speaker] for r in together
+    ]
+    away = np.abs(np.concatenate(latencies) - [0.5, 0.25, 1.0, 0.5, -0.25])
+    assert np.median(away) < 0.05
+    assert away.max() < 0.4, "near an overlap of two synthetic voices, which sound alike"
+
+
 def test_without_one_clock_nobody_answers_the_other_recording(two, make_speech, voice_models):
     setting = Setting(start_s=0.0, role=Role.PATIENT)
     alone = analyse_audio([make_speech(8.0, f0_hz=110.0, seed=0)], setting, models=voice_models, config=AudioConfig())
@@ -364,7 +433,10 @@ def test_without_one_clock_nobody_answers_the_other_recording(two, make_speech, 
     turns = [m for m in patient.findings.measures if m.biomarker in {b.name for b in VOICE_TURNS}]
     assert {(m.value, m.reason) for m in turns} == {(None, Reason.UNSYNCHRONISED)}
     assert not [e for e in patient.findings.events if e.kind in {"answer", "interruption", "overlap"}]
-    assert clinician.findings == two[1].findings
+    names = {one.speaker: f"clinician_{one.speaker}" for one in two[1].findings.speakers}
+    assert clinician.findings == renamed(two[1].findings, names)
+    said = {(e.speaker, e.label) for e in clinician.findings.events if e.kind == "speaker"}
+    assert said == {(name, name) for name in names.values()}, "those of two microphones are told apart"
 
 
 def test_turns_between_two_recordings(two):

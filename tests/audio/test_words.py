@@ -86,6 +86,36 @@ def test_a_note_does_not_hide_who_speaks(tmp_path, words):
     assert read_transcript(tmp_path / "a.vtt") == (Utterance(1.0, 2.0, "patient", "five"),)
 
 
+@pytest.mark.parametrize(
+    ("names", "roles"),
+    [
+        (["Patient", "Psychologist", "Patient"], ["patient", "clinician", "patient"]),
+        (["Jane Doe", "Dr. Smith", "Jane Doe"], ["unknown", "clinician", "unknown"]),
+        (["Patient", "Mary", "Patient"], ["patient", "unknown", "patient"]),
+        (["SPEAKER_00", "SPEAKER_01", "SPEAKER_00"], ["unknown"] * 3),
+        (["Jane Doe", "Jane Doe", "Jane Doe"], ["", "", ""]),  # nobody else speaks
+        (["", "", "He said"], ["", "", ""]),  # a colon in what was said
+    ],
+)
+def test_a_name_that_says_no_role_is_nobodys(tmp_path, names, roles):
+    cues = "".join(
+        f"00:{k:02d}.000 --> 00:{k + 1:02d}.000\n{name + ': ' if name else ''}word\n\n" for k, name in enumerate(names)
+    )
+    (tmp_path / "a.vtt").write_text(f"WEBVTT\n\n{cues}", encoding="utf-8")
+    assert [u.role for u in read_transcript(tmp_path / "a.vtt")] == roles
+
+
+def test_words_of_a_name_that_says_no_role_are_not_the_patients():
+    said = [Utterance(0, 6, "unknown", "one " * 20), Utterance(6, 12, "unknown", "two " * 20)]
+    none = word_measures(said, Window(0, 60), role="patient", reason=None)[0]
+    assert (none.value, none.reason) == (None, Reason.TRANSCRIPT_NAMES)
+    own = word_measures(
+        [*said, Utterance(12, 24, "patient", "three " * 20)], Window(0, 60), role="patient", reason=None
+    )
+    assert (own[0].value, own[0].n_evidence) == (pytest.approx(100.0), 20)
+    assert word_measures(said, Window(0, 60), role="", reason=None)[0].value == pytest.approx(200.0), "of a room, all"
+
+
 def test_a_file_of_brackets_is_read(tmp_path):
     (tmp_path / "a.vtt").write_text(f"WEBVTT\n\n00:01.000 --> 00:02.000\n{'(' * 200_000}\n", encoding="utf-8")
     assert len(read_transcript(tmp_path / "a.vtt")) == 1

@@ -76,6 +76,7 @@ def test_headers_give_length_rate_and_channels(root, row, duration_s, rate_hz, c
         ("S,P,ecg,a.wav,,,", Reason.FORMAT_UNKNOWN, r"\.wav is not a format of signals"),
         ("S,P,video,a.wav,,,", Reason.NO_VIDEO_FRAMES, "no video track"),
         ("S,P,audio,a.csv,,,", Reason.FILE_UNREADABLE, "this is text"),
+        ("S,P,audio,a.wav,,2,", Reason.COLUMN_MISSING, "no audio channel '2': the file has"),
     ],
 )
 def test_headers_show_trouble(root, row, reason, message):

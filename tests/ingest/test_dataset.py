@@ -96,7 +96,9 @@ def test_one_sound_is_not_said_of_two_people(root, channel):
     rows = ["S1,P1,1,audio,patient,S1/voice.wav,,,left,", "S1,P1,1,audio,clinician,S1/voice.wav,,,{},"]
     (session,) = manifest(root, rows[0], rows[1].format(channel)).sessions
     assert [s.role for s in session.streams] == ["patient"]
-    assert [p.reason for p in session.problems] == [Reason.DUPLICATE_STREAM]
+    assert [(p.reason, p.role, p.channel) for p in session.problems] == [
+        (Reason.DUPLICATE_STREAM, "clinician", channel)
+    ]
     (session,) = manifest(root, rows[0], rows[1].format("right")).sessions
     assert len(session.streams) == 2
     assert not session.problems

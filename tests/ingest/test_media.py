@@ -315,6 +315,19 @@ def test_a_file_that_lacks_its_last_bit_is_read(media, tmp_path):
     assert len(whole(cut(media / "a.wav", tmp_path / "a.wav", share=0.95))) / 16000 == pytest.approx(1.9, abs=0.01)
 
 
+def test_a_header_that_says_more_samples_than_there_are_is_told(media, tmp_path):
+    data = bytearray((media / "a.wav").read_bytes())
+    place = data.find(b"data") + 4
+    length = int.from_bytes(data[place : place + 4], "little")
+    data[place : place + 4] = (3 * length).to_bytes(4, "little")
+    (tmp_path / "more.wav").write_bytes(data)
+    for read in (probe_audio, whole):
+        expect(tmp_path / "more.wav", read, Reason.FILE_TRUNCATED, "the sound ends after 2.0 of 6.0 s")
+    data[place : place + 4] = b"\xff" * 4  # a stream whose length was not known
+    (tmp_path / "stream.wav").write_bytes(data)
+    assert probe_audio(tmp_path / "stream.wav").duration_s == pytest.approx(2.0, abs=0.01)
+
+
 def test_a_header_that_says_less_than_there_is_is_told(media, tmp_path):
     data = bytearray((media / "a.wav").read_bytes())
     place = data.find(b"data") + 4

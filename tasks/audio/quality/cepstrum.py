@@ -18,8 +18,8 @@ _SMOOTH_S = 0.0005
 _PRE_HZ = 50.0
 
 
-def peak_prominence(samples: F32, voiced: NDArray[np.bool_]) -> F32:
-    """Cepstral peak prominence of voiced frames, smoothed over .5 ms of quefrency and 20 ms of time, dB.
+def peak_prominence(samples: F32, voiced: NDArray[np.bool_]) -> tuple[F32, F32]:
+    """Cepstral peak prominence of voiced frames, as it is and smoothed over .5 ms of quefrency and 20 ms of time, dB.
 
     The spectrum up to 5 kHz of a Gaussian window of 50 ms, in dB, is transformed again; the highest cepstral power
     between 1/330 and 1/60 s is measured above the regression line over 1 to 50 ms.
@@ -33,17 +33,18 @@ def peak_prominence(samples: F32, voiced: NDArray[np.bool_]) -> F32:
 
     Returns
     -------
-    ndarray, shape (n_frames,)
+    cpp, cpps : ndarray, shape (n_frames,)
         NaN where not voiced.
 
     References
     ----------
-    Hillenbrand and Houde (1996), doi:10.1044/jshr.3902.311; Maryn and Weenink (2015), doi:10.1016/j.jvoice.2014.06.015
+    Hillenbrand et al. (1994), doi:10.1044/jshr.3704.769; Hillenbrand and Houde (1996), doi:10.1044/jshr.3902.311;
+    Maryn and Weenink (2015), doi:10.1016/j.jvoice.2014.06.015
     """
-    out = np.full(len(voiced), np.nan, dtype=np.float32)
+    plain, smooth = np.full((2, len(voiced)), np.nan, dtype=np.float32)
     chosen = np.flatnonzero(voiced)
     if not len(chosen):
-        return out
+        return plain, smooth
     emphasised = samples.copy()
     emphasised[1:] -= np.float32(np.exp(-2.0 * np.pi * _PRE_HZ / RATE_HZ)) * samples[:-1]
     near = voiced.copy()  # a frame and the one before it are averaged
@@ -52,8 +53,9 @@ def peak_prominence(samples: F32, voiced: NDArray[np.bool_]) -> F32:
     cepstra = _cepstra(frames_of(emphasised, _WINDOW, n_frames=len(voiced))[rows])
     place = np.searchsorted(rows, chosen)
     before = np.where((place > 0) & (rows[place - 1] == chosen - 1), place - 1, place)
-    out[chosen] = _prominence(0.5 * (cepstra[place] + cepstra[before]))
-    return out
+    plain[chosen] = _prominence(cepstra[place])
+    smooth[chosen] = _prominence(_smoothed(0.5 * (cepstra[place] + cepstra[before])))
+    return plain, smooth
 
 
 def _quefrency_step() -> float:
@@ -61,9 +63,8 @@ def _quefrency_step() -> float:
 
 
 def _cepstra(frames: F32) -> F32:
-    """Power cepstra up to 50 ms, smoothed over quefrency."""
+    """Power cepstra up to 50 ms."""
     from scipy import fft
-    from scipy.ndimage import uniform_filter1d
 
     middle = (_WINDOW - 1) / 2.0
     window = np.exp(-12.0 * np.square((np.arange(_WINDOW) - middle) / _WINDOW)).astype(np.float32)
@@ -75,7 +76,14 @@ def _cepstra(frames: F32) -> F32:
         log = 10.0 * np.log10(spectrum.real**2 + spectrum.imag**2 + 1e-20)
         cepstrum = fft.irfft(log, 2 * bins, axis=1)[:, :kept]
         out[at : at + 256] = np.square(cepstrum)
-    return np.asarray(uniform_filter1d(out, max(round(_SMOOTH_S / _quefrency_step()), 1), axis=1), dtype=np.float32)
+    return out
+
+
+def _smoothed(cepstra: F32) -> F32:
+    """Mean over .5 ms of quefrency."""
+    from scipy.ndimage import uniform_filter1d
+
+    return np.asarray(uniform_filter1d(cepstra, max(round(_SMOOTH_S / _quefrency_step()), 1), axis=1), dtype=np.float32)
 
 
 def _prominence(cepstra: F32) -> F32:

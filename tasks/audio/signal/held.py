@@ -33,23 +33,23 @@ _SINE_DB = 30.0  # of the first harmonic over the second: of vowels 20 at most, 
 _MAINS_HZ, _OFF_HZ, _STILL = (50.0, 60.0), 1.0, 0.002  # a harmonic of the mains, and its pitch moves by less than .2 %
 # What a tone must have that was heard in part, and what one that was not: vowels with 26 dB of noise have 10 of CPP
 # and .69 of GNE at least, a motor .53. From cycle to cycle vowels change by .2 % and more, a bowed string by .1.
-_LEAST = {"hnr_db": 3.0, "cpp_db": 9.0, "jitter": 0.0013}
-_LEAST_ALONE = {**_LEAST, "cpp_db": 10.0, "gne": 0.62}
+_LEAST = {"hnr_db": 3.0, "cpps_db": 9.0, "jitter": 0.0013}
+_LEAST_ALONE = {**_LEAST, "cpps_db": 10.0, "gne": 0.62}
 
 
 @dataclass(frozen=True, slots=True)
 class Voicing:
     """Tracks of n frames of 10 ms, by which voices are told: NaN where unvoiced.
 
-    `f0_hz` the pitch; `power` mean squares; `h1_h2_db` the first harmonic over the second, `hnr_db`, `cpp_db` and `gne`
-    how its harmonics stand out; `jitter` the change from one cycle to the next, over their length.
+    `f0_hz` the pitch; `power` mean squares; `h1_h2_db` the first harmonic over the second, `hnr_db`, `cpps_db` and
+    `gne` how its harmonics stand out; `jitter` the change from one cycle to the next, over their length.
     """
 
     f0_hz: F32
     power: F32
     h1_h2_db: F32
     hnr_db: F32
-    cpp_db: F32
+    cpps_db: F32
     gne: F32
     jitter: F32
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cueflow.schemas.results import Event, FloatArray, SpeakerRole
+from cueflow.schemas.results import Event, Findings, FloatArray, SpeakerRole
 from cueflow.schemas.session import Role
 from cueflow.tasks.audio.signal.level import decibels
 from cueflow.tasks.audio.talk.speakers import SAME_MIN, Speakers
@@ -191,3 +191,30 @@ def introduced(events: Sequence[Event], roles: Sequence[SpeakerRole]) -> tuple[E
         return replace(event, score=role.confidence, evidence={**event.evidence, **said})
 
     return tuple(one(event) for event in events)
+
+
+def renamed(found: Findings, names: Mapping[str, str]) -> Findings:
+    """Findings whose speakers have other names.
+
+    Parameters
+    ----------
+    found : Findings
+        Of a recording.
+    names : mapping
+        New name by the old one; others stay.
+
+    Returns
+    -------
+    Findings
+    """
+
+    def named(event: Event) -> Event:
+        label = names.get(event.label, event.label) if event.kind == SPEAKER else event.label
+        return replace(event, speaker=names.get(event.speaker, event.speaker), label=label)
+
+    return replace(
+        found,
+        measures=tuple(replace(m, speaker=names.get(m.speaker, m.speaker)) for m in found.measures),
+        events=tuple(named(event) for event in found.events),
+        speakers=tuple(replace(one, speaker=names.get(one.speaker, one.speaker)) for one in found.speakers),
+    )

@@ -10,7 +10,7 @@ from cueflow.schemas.reasons import Reason
 from cueflow.schemas.results import Measure, Window
 from cueflow.tasks.audio.signal.stream import FRAME_S
 from cueflow.tasks.audio.talk.timing import Flags
-from cueflow.tasks.ingest.transcripts import Utterance
+from cueflow.tasks.ingest.transcripts import UNKNOWN, Utterance
 
 # hesitations as transcribers write them in English, German, French, Spanish, Dutch and Italian
 _FILLED = re.compile(r"^(u+h+m*|u+m+|e+r+m*|e+h+m*|ä+h*m*|a+h+m*|h+m+|m+h*m+|eu+h*|e+m+)$")
@@ -107,7 +107,10 @@ def word_measures(
     -------
     tuple of Measure
     """
-    own = [u for u in _within(utterances, window) if not role or u.role in {role, ""}]
+    there = _within(utterances, window)
+    own = [u for u in there if not role or u.role in {role, ""}]
+    if not own and any(u.role == UNKNOWN for u in there):
+        reason = Reason.TRANSCRIPT_NAMES
     words, filled = count_words([u.text for u in own])
     minutes = sum(u.end_s - u.start_s for u in own) / 60.0
     values = {"speech_words_rate": words, "speech_filled_pause_rate": filled}
