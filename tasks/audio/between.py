@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cueflow.schemas.biomarkers import voice_turns as vt
 from cueflow.schemas.reasons import Reason, Status
-from cueflow.schemas.results import FloatArray, Heard, StreamResult, Window
+from cueflow.schemas.results import FloatArray, Heard, Measure, StreamResult, Window
 from cueflow.schemas.session import Role
 from cueflow.tasks.audio.dialogue import Voice, talk_events, talk_measures
 from cueflow.tasks.audio.signal.stream import FRAME_S
@@ -227,6 +227,13 @@ def _with_turns(result: StreamResult, voice: Voice, partner: Voice, *, doubt: Re
     for window in windows:
         inside = voice.used & (times >= window.start_s) & (times < window.end_s)
         made = talk_measures(voice, partner, window, observed_s=float(inside.sum()) * FRAME_S)
-        kept += [replace(m, status=Status.LOW_QUALITY, reason=m.reason or doubt) if doubt else m for m in made]
+        kept += [_doubted(m, doubt) for m in made]
     events = sorted([*found.events, *talk_events(voice, partner, whole)], key=lambda event: event.start_s)
     return replace(result, findings=replace(found, measures=tuple(kept), events=tuple(events)))
+
+
+def _doubted(measure: Measure, doubt: Reason | None) -> Measure:
+    """A value that would be ok, with what is wrong; one that is missing or marked has a reason already."""
+    if doubt is None or measure.status is not Status.OK:
+        return measure
+    return replace(measure, status=Status.LOW_QUALITY, reason=doubt)

@@ -150,7 +150,7 @@ def _data_share(path: Path) -> float:
 
 
 def _chunks(path: Path) -> Iterator[tuple[bytes, int, int]]:
-    """Names, places and lengths of a WAV file's chunks, up to what is no chunk; nothing of another file."""
+    """Names, places and lengths of a WAV file's chunks, as far as the lengths lead; nothing of another file."""
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(12)

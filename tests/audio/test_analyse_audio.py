@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from cueflow.schemas.reasons import Reason, Status
 from cueflow.schemas.results import Window
 from cueflow.schemas.session import Exclusion
 from cueflow.tasks.audio.analyse import Setting, analyse_audio
+from cueflow.tasks.audio.marks import marks_of
+from cueflow.tasks.audio.signal.recorder import Recorder
 from cueflow.tasks.ingest.transcripts import Utterance
 
 RATE = 16_000
@@ -208,11 +211,17 @@ def test_speech_below_what_lies_outside_has_no_ratio(talk, voice_models):
     assert v["voice_hnr"].reason is Reason.LOW_SIGNAL
 
 
-def test_what_is_missed_of_speech_is_no_hum(talk, voice_models):
-    """At -110 dB re full scale the detector misses some of it."""
-    v = values(analyse(1e-4 * talk, voice_models))
-    assert v["speech_time_total"].value > 1
-    assert v["voice_f0_p50"].reason is not Reason.HUM
+@pytest.mark.parametrize(("over_db", "marked"), [(20.0, True), (1.3, False)])
+def test_hum_stands_out_of_the_silence(over_db, marked):
+    """11 dB below the speech either way: what stands out by 1 dB is noise, or speech that was missed."""
+    frames = SimpleNamespace(gone=np.zeros(9, np.uint8), clipped=np.zeros(9, np.uint8))
+    view = SimpleNamespace(
+        tracks=SimpleNamespace(frames=frames),
+        speech=np.ones(9, dtype=bool),
+        recorder=Recorder(band_hz=8000.0, hum_db=over_db, hum_power=1e-4, offset=0.0),
+    )
+    marks = marks_of(view, {"level_speech_mean": -29.0, "level_snr": 30.0})
+    assert (Reason.HUM in marks) is marked
 
 
 T = np.arange(10 * RATE) / RATE

@@ -382,10 +382,12 @@ def test_where_a_recording_mixes_people_turns_between_two_are_doubtful(heard_alo
     assert nobody
     mixed = replace(clinician, findings=replace(clinician.findings, speakers=nobody))
     for result in between_recordings((patient, mixed)):
-        (count,) = [m for m in result.findings.measures if m.biomarker == "turn_count" and not m.speaker]
+        v = {m.biomarker: m for m in result.findings.measures if not m.speaker}
+        count, followed = v["turn_count"], v["turn_entrain_f0_r"]
         assert (count.value is None, count.status, count.reason) == (
             False, Status.LOW_QUALITY, Reason.SEVERAL_SPEAKERS
         )  # fmt: skip
+        assert (followed.value, followed.status, followed.reason) == (None, Status.TOO_SHORT, Reason.FEW_EVIDENCE)
 
 
 @pytest.mark.parametrize("kind", ["a lapel in a room", "the echo of a call"])

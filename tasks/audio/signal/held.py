@@ -31,8 +31,9 @@ _SUSTAINED = 200  # frames of a tone that was heard to its end: in talk none goe
 _TALK = 50  # frames of heard speech that have a usual level
 _SINE_DB = 30.0  # of the first harmonic over the second: of vowels 20 at most, of sines over 60
 _MAINS_HZ, _OFF_HZ, _STILL = (50.0, 60.0), 1.0, 0.002  # a harmonic of the mains, and its pitch moves by less than .2 %
-# What a tone must have that was heard in part, and what one that was not: vowels with 26 dB of noise have 10 of CPP
-# and .69 of GNE at least, a motor .53. From cycle to cycle vowels change by .2 % and more, a bowed string by .1.
+# What a tone must have that was heard in part, and what one that was not (benchmarks/voice_held.py): a chord has .2 dB
+# of HNR, a sine 5 dB of CPP; from cycle to cycle vowels change by .2 % and more, a bowed string by .11; a motor and hum
+# have .54 of GNE, vowels in a quiet room .7 and more
 _LEAST = {"hnr_db": 3.0, "cpps_db": 9.0, "jitter": 0.0013}
 _LEAST_ALONE = {**_LEAST, "cpps_db": 10.0, "gne": 0.62}
 
